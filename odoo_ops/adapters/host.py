@@ -1,0 +1,159 @@
+"""One host: run commands, move files, hold locks, reach sockets. Everything happens there, beside the data."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from odoo_ops.adapters.agent import Agent, AgentLauncher, Locked, OnLine, OnProgress, Transport
+from odoo_ops.adapters.local import LocalTransport
+from odoo_ops.adapters.ssh import SshTransport
+from odoo_ops.adapters.tunnel import tunnel_to
+from odoo_ops.errors import CommandFailed, PermanentError, Refused, TransientError
+from odoo_ops.model.command import Command, Result
+from odoo_ops.model.host import Host, LocalConnection, SshConnection
+from odoo_ops.model.sockets import Address
+
+
+class LockLost(PermanentError):
+    """The environment's lock is no longer held: nothing more may be changed."""
+
+
+class HeldLock:
+    """A lock on a host, held by an agent there."""
+
+    def __init__(self, agent: Agent, path: str) -> None:
+        self._agent = agent
+        self._path = path
+
+    def check(self) -> None:
+        """Make sure the lock is still held, before a destructive step. Raises LockLost."""
+        try:
+            self._agent.ping()
+        except TransientError as error:
+            raise LockLost(
+                f"The lock {self._path} was lost ({error}). Nothing more was changed. "
+                "Next step: look at the host, then run the flow again; it settles what was left."
+            ) from error
+
+
+class HostAdapter:
+    """Acts on one host."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.name = host.name
+        self._launcher = AgentLauncher(
+            _transport(host), host=host.name, python=host.python, become=host.become
+        )
+
+    def call(
+        self,
+        operation: str,
+        *,
+        shown: str = "",
+        on_line: OnLine | None = None,
+        on_progress: OnProgress | None = None,
+        **arguments: Any,
+    ) -> Any:
+        """Do one operation of the agent (see `odoo_ops.hostside`) and return its value.
+
+        Raises what the agent reports, and TransientError when the connection is lost.
+        """
+        with self._launcher.start(operation, arguments, shown=shown) as agent:
+            return agent.wait_for("result", on_line, on_progress)["value"]
+
+    def run(
+        self,
+        command: Command,
+        *,
+        on_line: OnLine | None = None,
+        stdout_file: str | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Result:
+        """Run a command to its end.
+
+        Its standard output is returned, or, with `stdout_file`, written to that file on the host, or, with
+        `on_line`, given line by line with its standard error. Raises CommandFailed for every status but 0.
+        """
+        value = self.call(
+            "run",
+            shown=str(command),
+            on_line=on_line,
+            argv=command.argv,
+            environment=process_environment(command),
+            stdin=command.stdin.get_secret_value() if command.stdin else None,
+            working_directory=command.working_directory,
+            capture=on_line is None,
+            stdout_file=stdout_file,
+            timeout_seconds=timeout_seconds,
+        )
+        if value["exit_status"]:
+            late = f" (ended after {timeout_seconds} s, its time limit)" if value["timed_out"] else ""
+            output = (value["stderr"] or value["stdout"][-4000:]) + late
+            raise CommandFailed(str(command), value["exit_status"], output, where=self.name)
+        return Result(stdout=value["stdout"], stderr=value["stderr"], seconds=value["seconds"])
+
+    @contextmanager
+    def lock(self, path: str, *, holder: str, purpose: str, now: datetime) -> Iterator[HeldLock]:
+        """Hold the lock file `path` on the host. Raises Refused at once, naming the holder, if it is taken."""
+        owner = {"holder": holder, "purpose": purpose, "since": now.isoformat(timespec="seconds")}
+        with self._launcher.start("hold_lock", {"path": path, "owner": owner}) as agent:
+            try:
+                agent.wait_for("ready")
+            except Locked as error:
+                raise Refused(_locked_message(path, self.name, error.owner)) from error
+            yield HeldLock(agent, path)
+
+    @contextmanager
+    def serve(self, command: Command, *, log_file: str) -> Iterator[Agent]:
+        """Run a server on the host for as long as the block lasts; its output goes to a file there."""
+        arguments = {
+            "argv": command.argv,
+            "environment": process_environment(command),
+            "working_directory": command.working_directory,
+            "log_file": log_file,
+        }
+        with self._launcher.start("serve", arguments, shown=str(command)) as agent:
+            agent.wait_for("ready")
+            yield agent
+
+    @contextmanager
+    def tunnel(self, address: Address) -> Iterator[Address]:
+        """An address on this machine that leads to `address` as the host sees it."""
+        if isinstance(self.host.connection, LocalConnection) and not self.host.become:
+            yield address
+        else:
+            with tunnel_to(self._launcher, address) as local:
+                yield local
+
+    def find_program(self, name: str, folders: Sequence[str]) -> str | None:
+        """Full path of a program on the host: first in the named folders, then on PATH."""
+        found: str | None = self.call("find_program", name=name, folders=list(folders))
+        return found
+
+
+def _transport(host: Host) -> Transport:
+    match host.connection:
+        case SshConnection() as connection:
+            return SshTransport(connection)
+        case LocalConnection():
+            return LocalTransport()
+
+
+def process_environment(command: Command) -> Mapping[str, str]:
+    """Environment variables that a command adds, secrets in clear: they go to the host by stdin only."""
+    secrets = {name: value.get_secret_value() for name, value in command.secrets.items()}
+    return {**command.environment, **secrets}
+
+
+def _locked_message(path: str, host: str, owner: Mapping[str, str]) -> str:
+    who = (
+        f"{owner['holder']} holds it since {owner['since']} for: {owner['purpose']}"
+        if owner
+        else "it was taken a moment ago"
+    )
+    return (
+        f"The environment is locked by {path} on {host}: {who}. Nothing was changed. "
+        "Next step: wait until that run has ended, or cancel it; the lock goes with it."
+    )

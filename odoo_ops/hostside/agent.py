@@ -1,0 +1,35 @@
+"""Entry of the agent: one request, one operation, one result."""
+
+import os
+import traceback
+
+from odoo_ops.hostside import files, filestore, locks, processes, relay, restic
+from odoo_ops.hostside.channel import OperationError, standard_channel
+
+_OPERATIONS = {
+    **files.OPERATIONS,
+    **filestore.OPERATIONS,
+    **locks.OPERATIONS,
+    **processes.OPERATIONS,
+    **restic.OPERATIONS,
+}
+
+
+def main(request):
+    """Do the one operation that a request names and report its result or error."""
+    channel = standard_channel()
+    if request["operation"] == "relay":  # takes stdin and stdout over as raw bytes
+        relay.relay(channel, **request["arguments"])
+        return
+    channel.watch()
+    try:
+        value = _OPERATIONS[request["operation"]](channel, **request["arguments"])
+    except OperationError as error:
+        channel.send("error", kind=error.kind, message=str(error), details=error.details)
+    except OSError as error:
+        channel.send("error", kind="PreconditionFailed", message=str(error), details={})
+    except BaseException:  # the outermost frame: nobody else can report it
+        channel.send("error", kind="AgentCrashed", message=traceback.format_exc(), details={})
+    else:
+        channel.send("result", value=value)
+    os._exit(0)  # the thread that reads stdin would hold up an ordinary end

@@ -1,0 +1,27 @@
+"""First code of the agent on a host: makes the modules that came with the request importable."""
+
+import importlib.abc
+import importlib.util
+import sys
+
+
+class _Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def __init__(self, sources):
+        self._sources = sources
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname in self._sources:
+            package = any(name.startswith(fullname + ".") for name in self._sources)
+            return importlib.util.spec_from_loader(fullname, self, is_package=package)
+        return None
+
+    def exec_module(self, module):
+        exec(compile(self._sources[module.__name__], module.__name__, "exec"), module.__dict__)  # noqa: S102
+
+
+def begin(sources, request):
+    """Import the agent from source texts (module name -> text) and serve one request."""
+    sys.meta_path.insert(0, _Sources(sources))
+    from odoo_ops.hostside import agent
+
+    agent.main(request)

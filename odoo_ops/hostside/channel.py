@@ -1,0 +1,116 @@
+"""The agent's side of its conversation with the worker: JSON lines out, JSON lines in.
+
+Out (stdout), one object a line, `event` says which:
+    line      one line of a process's output: `stream`, `text`
+    progress  how far an operation is: `done`, `total`, `unit`
+    ready     a lasting operation (lock, relay, server) has begun
+    pong      answer to a ping
+    result    the operation's value; the last event
+    error     the operation failed: `kind`, `message`, `details`; the last event
+In (stdin): `ping`; the end of stdin means that the worker is gone.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+_TERM_GRACE_SECONDS = 10.0
+
+
+class OperationError(Exception):
+    """An operation cannot be done; `kind` names the exception that the worker raises for it."""
+
+    def __init__(self, kind, message, **details):
+        super().__init__(message)
+        self.kind = kind
+        self.details = details
+
+
+class Channel:
+    """Sends events, and ends every child process when the worker goes away."""
+
+    def __init__(self, stdin, stdout):
+        self._stdin = stdin
+        self._stdout = stdout
+        self._write_lock = threading.Lock()
+        self._children = set()
+        self._children_lock = threading.Lock()
+        self._progress_sent = 0.0
+        self.abandoned = threading.Event()
+
+    def send(self, event, **fields):
+        """Send one event. A worker that is gone ends the agent."""
+        line = json.dumps({"event": event, **fields}) + "\n"
+        try:
+            with self._write_lock:
+                self._stdout.write(line.encode())
+                self._stdout.flush()
+        except (BrokenPipeError, OSError):
+            self.abandon()
+
+    def progress(self, done, total, unit):
+        """Send how far the operation is, at most four times a second, and always the end."""
+        now = time.monotonic()
+        if now - self._progress_sent >= 0.25 or done == total:
+            self._progress_sent = now
+            self.send("progress", done=done, total=total, unit=unit)
+
+    def watch(self):
+        """Answer pings from now on; when the worker goes away, end all children and the agent."""
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self):
+        for line in self._stdin:
+            if line.strip() == b"ping":
+                self.send("pong")
+        self.abandon()
+
+    def adopt(self, process):
+        """End this child with the agent. It must lead its own process group."""
+        with self._children_lock:
+            self._children.add(process)
+
+    def release(self, process):
+        """The child has ended."""
+        with self._children_lock:
+            self._children.discard(process)
+
+    def abandon(self):
+        """End all children, then the agent: nobody waits for the result any more."""
+        self.abandoned.set()
+        with self._children_lock:
+            children = list(self._children)
+        end_processes(children)
+        os._exit(1)
+
+
+def end_processes(processes):
+    """Ask process groups to end (SIGTERM); end them by force (SIGKILL) after ten seconds."""
+    for process in processes:
+        signal_group(process, signal.SIGTERM)
+    deadline = time.monotonic() + _TERM_GRACE_SECONDS
+    for process in processes:
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            signal_group(process, signal.SIGKILL)
+            process.wait()
+        # what the leader left behind in its group
+        signal_group(process, signal.SIGKILL)
+
+
+def signal_group(process, number):
+    """Send a signal to the process group that a child leads; a group that has ended is fine."""
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def standard_channel():
+    """The channel over this process's own stdin and stdout."""
+    return Channel(sys.stdin.buffer, sys.stdout.buffer)

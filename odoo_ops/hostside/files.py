@@ -1,0 +1,122 @@
+"""Files on the host: small texts, folders, space."""
+
+import os
+import shutil
+
+
+def read_text(channel, path):
+    """Text of a file, or None if there is none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def write_text(channel, path, text):
+    """Write a file that only its owner can read: whole or not at all."""
+    partial = path + ".partial"
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def make_directory(channel, path):
+    """Make a folder that only its owner can enter, with its parents; one that exists is left as it is."""
+    if not os.path.isdir(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.mkdir(path, 0o700)
+
+
+def remove_tree(channel, path):
+    """Delete a folder with all in it, or one file. Returns whether there was anything."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
+    else:
+        return False
+    return True
+
+
+def rename(channel, source, destination):
+    """Rename a file or folder on one file system. An existing destination is never replaced."""
+    if os.path.lexists(destination):
+        raise FileExistsError(f"{destination} exists: {source} was not renamed")
+    os.rename(source, destination)
+
+
+def list_directory(channel, path):
+    """Names in a folder; none if there is no folder."""
+    return sorted(os.listdir(path)) if os.path.isdir(path) else []
+
+
+def describe_path(channel, path):
+    """What a path is: exists, is_directory, uid, gid, and the bytes free on its file system.
+
+    Of a path that does not exist yet, the nearest parent's owner and free space.
+    """
+    exists = os.path.exists(path)
+    nearest = path
+    while not os.path.exists(nearest):
+        nearest = os.path.dirname(nearest)
+    status, space = os.stat(nearest), os.statvfs(nearest)
+    return {
+        "exists": exists,
+        "is_directory": os.path.isdir(path),
+        "uid": status.st_uid,
+        "gid": status.st_gid,
+        "free_bytes": space.f_bavail * space.f_frsize,
+    }
+
+
+def tree_bytes(channel, path):
+    """Bytes and number of the files in a folder."""
+    size = count = 0
+    for folder, _folders, names in os.walk(path):
+        for name in names:
+            size += os.lstat(os.path.join(folder, name)).st_size
+            count += 1
+    return {"bytes": size, "files": count}
+
+
+def list_files(channel, path):
+    """Every file below a folder: relative path -> bytes."""
+    found = {}
+    for folder, _folders, names in os.walk(path):
+        for name in names:
+            file = os.path.join(folder, name)
+            found[os.path.relpath(file, path)] = os.lstat(file).st_size
+    return found
+
+
+def give_tree(channel, path, uid, gid):
+    """Give a folder and all in it to a user and group. Needs root where they are another's."""
+    for folder, folders, names in os.walk(path):
+        for name in [".", *folders, *names]:
+            entry = os.path.join(folder, name)
+            status = os.lstat(entry)
+            if (status.st_uid, status.st_gid) != (uid, gid):
+                os.chown(entry, uid, gid, follow_symlinks=False)
+
+
+def find_program(channel, name, folders):
+    """Full path of a program: first in the named folders, then on PATH; None if it is nowhere."""
+    return shutil.which(name, path=os.pathsep.join(folders)) or shutil.which(name)
+
+
+OPERATIONS = {
+    "read_text": read_text,
+    "write_text": write_text,
+    "make_directory": make_directory,
+    "remove_tree": remove_tree,
+    "rename": rename,
+    "list_directory": list_directory,
+    "describe_path": describe_path,
+    "tree_bytes": tree_bytes,
+    "list_files": list_files,
+    "give_tree": give_tree,
+    "find_program": find_program,
+}

@@ -1,0 +1,120 @@
+"""Prove a filestore against an inventory of its attachments.
+
+An inventory is a file of JSON lines, one attachment each: id, fname, checksum, size, model, record, field.
+Odoo names a file by the sha1 of its content and never rewrites it (`ir.attachment._get_path`).
+"""
+
+import hashlib
+import json
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+_FILE_NAME = re.compile(r"[0-9a-f]{2,3}/[0-9a-f]{40}")
+_EXAMPLES = 1000
+_CHUNK_BYTES = 1024 * 1024
+
+
+def read_inventory(path):
+    """Attachments of an inventory, each a dict."""
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def sha1_of(path):
+    """sha1 of a file's content in hexadecimal."""
+    digest = hashlib.sha1(usedforsecurity=False)
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+class Damages:
+    """Attachments whose file is not what the database says, by reason; the first thousand by record."""
+
+    def __init__(self):
+        self.records = []
+        self.total = 0
+
+    def add(self, attachment, reason):
+        """Put one attachment on record."""
+        self.total += 1
+        if len(self.records) < _EXAMPLES:
+            self.records.append({**attachment, "reason": reason})
+
+    def report(self):
+        """As a result's fields."""
+        return {"damaged": self.records, "damaged_total": self.total}
+
+
+def _fault_of(root, attachment, changed):
+    """What is wrong with an attachment's file, or None; and the bytes hashed."""
+    name = attachment["fname"]
+    if not _FILE_NAME.fullmatch(name):
+        return "its file has a name that Odoo does not give", 0
+    path = os.path.join(root, name)
+    try:
+        size = os.stat(path).st_size
+    except FileNotFoundError:
+        return "its file is missing", 0
+    expected = attachment["checksum"] or name.rpartition("/")[2]
+    if attachment["size"] is not None and size != attachment["size"]:
+        return f"its file has {size} bytes instead of {attachment['size']}", 0
+    if changed is not None and name not in changed:
+        return None, 0
+    found = sha1_of(path)
+    return (None if found == expected else f"its file's sha1 is {found} instead of {expected}"), size
+
+
+def prove_filestore(channel, inventory, root, changed_list):
+    """Look at the file of every attachment; hash those in `changed_list` (a file of names), or all.
+
+    Returns attachments, files, hashed_files, hashed_bytes, damaged (by record) and damaged_total.
+    """
+    changed = None
+    if changed_list is not None:
+        with open(changed_list, encoding="utf-8") as file:
+            changed = set(file.read().splitlines())
+    by_name = {}
+    for attachment in read_inventory(inventory):
+        by_name.setdefault(attachment["fname"], []).append(attachment)
+    damages, hashed_files, hashed_bytes = Damages(), 0, 0
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        faults = pool.map(lambda group: _fault_of(root, group[0], changed), by_name.values(), chunksize=64)
+        for done, (group, (fault, size)) in enumerate(zip(by_name.values(), faults), 1):
+            hashed_bytes += size
+            hashed_files += size > 0
+            if fault:
+                for attachment in group:
+                    damages.add(attachment, fault)
+            channel.progress(done, len(by_name), "files")
+    return {
+        "attachments": sum(len(group) for group in by_name.values()),
+        "files": len(by_name),
+        "hashed_files": hashed_files,
+        "hashed_bytes": hashed_bytes,
+        **damages.report(),
+    }
+
+
+def digest_inventory(channel, inventory):
+    """Number of attachments, of distinct files, their bytes, and the inventory's own sha256."""
+    digest = hashlib.sha256()
+    sizes, attachments = {}, 0
+    with open(inventory, "rb") as file:
+        for line in file:
+            digest.update(line)
+            record = json.loads(line)
+            sizes[record["fname"]] = record["size"] or 0
+            attachments += 1
+    return {
+        "attachments": attachments,
+        "files": len(sizes),
+        "bytes": sum(sizes.values()),
+        "sha256": digest.hexdigest(),
+    }
+
+
+OPERATIONS = {"prove_filestore": prove_filestore, "digest_inventory": digest_inventory}

@@ -1,0 +1,215 @@
+"""Run programs: own process group, no inherited stdio, output streamed, exit status always reported."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+
+from odoo_ops.hostside.channel import OperationError, end_processes
+
+_TAIL_LINES = 40
+_LINE_BYTES = 16 * 1024
+
+
+def start_process(channel, argv, environment, stdin, working_directory, stdout):
+    """Start a child that ends with the agent. Raises OperationError when the program is not there."""
+    try:
+        process = subprocess.Popen(
+            argv,
+            env={**os.environ, **environment},
+            cwd=working_directory,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except (FileNotFoundError, PermissionError) as error:
+        raise OperationError("PreconditionFailed", f"cannot run {argv[0]}: {error.strerror}") from error
+    channel.adopt(process)
+    if stdin is not None:
+        threading.Thread(target=_feed, args=(process, stdin.encode()), daemon=True).start()
+    return process
+
+
+def _feed(process, data):
+    try:
+        process.stdin.write(data)
+        process.stdin.close()
+    except BrokenPipeError:
+        pass  # it ended without reading: its exit status tells why
+
+
+def lines_of(stream):
+    """The lines of a binary stream as text, very long ones in parts."""
+    while chunk := stream.readline(_LINE_BYTES):
+        yield chunk.decode("utf-8", "replace").rstrip("\r\n")
+
+
+def run(channel, argv, environment, stdin, working_directory, capture, stdout_file, timeout_seconds):
+    """Run a process to its end.
+
+    Its stderr is streamed, and its stdout too unless it is captured or goes to a file.
+    Returns exit_status, stdout (when captured), stderr (last lines), timed_out and seconds.
+    """
+    begun = time.monotonic()
+    with _sink(stdout_file) as sink:
+        process = start_process(channel, argv, environment, stdin, working_directory, sink)
+        timer = threading.Timer(timeout_seconds or 1, end_processes, args=([process],))
+        if timeout_seconds:
+            timer.start()
+        captured, tail = [], deque(maxlen=_TAIL_LINES)
+        readers = [threading.Thread(target=_stream, args=(channel, "stderr", process.stderr, tail))]
+        if not stdout_file:
+            read = _collect if capture else _stream
+            readers.append(
+                threading.Thread(target=read, args=(channel, "stdout", process.stdout, captured if capture else tail))
+            )
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+        status = process.wait()
+        seconds = time.monotonic() - begun
+        timed_out = bool(timeout_seconds) and seconds >= timeout_seconds and status != 0
+        timer.cancel()
+        channel.release(process)
+        if stdout_file and status == 0:
+            sink.flush()
+            os.fsync(sink.fileno())
+    return {
+        "exit_status": status,
+        "stdout": "".join(captured),
+        "stderr": "\n".join(tail),
+        "timed_out": timed_out,
+        "seconds": seconds,
+    }
+
+
+class _sink:
+    """Where stdout goes: a new private file, or a pipe."""
+
+    def __init__(self, path):
+        self.file = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") if path else None
+
+    def __enter__(self):
+        return self.file or subprocess.PIPE
+
+    def __exit__(self, *exc):
+        if self.file:
+            self.file.close()
+
+
+def _stream(channel, name, stream, tail):
+    for text in lines_of(stream):
+        tail.append(text)
+        channel.send("line", stream=name, text=text)
+
+
+def _collect(channel, name, stream, captured):
+    captured.append(stream.read().decode("utf-8", "replace"))
+
+
+def spawn(channel, argv, environment, working_directory, log_file):
+    """Start a process that outlives the agent (an Odoo server). Returns its pid."""
+    with open(os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640), "ab") as log:
+        try:
+            process = subprocess.Popen(
+                argv,
+                env={**os.environ, **environment},
+                cwd=working_directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        except (FileNotFoundError, PermissionError) as error:
+            raise OperationError("PreconditionFailed", f"cannot run {argv[0]}: {error.strerror}") from error
+    time.sleep(0.5)
+    if process.poll() is not None:
+        raise OperationError(
+            "CommandFailed", f"{argv[0]} ended at once", exit_status=process.returncode, output=_end_of(log_file)
+        )
+    return process.pid
+
+
+def serve(channel, argv, environment, working_directory, log_file):
+    """Run a server that ends with the agent (an Odoo booted for a drill); its output goes to a file."""
+    with open(os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
+        process = subprocess.Popen(
+            argv,
+            env={**os.environ, **environment},
+            cwd=working_directory,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        channel.adopt(process)
+        channel.send("ready", pid=process.pid)
+        status = process.wait()
+        channel.release(process)
+    raise OperationError("CommandFailed", f"{argv[0]} ended", exit_status=status, output=_end_of(log_file))
+
+
+def _end_of(path):
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return "".join(deque(file, maxlen=_TAIL_LINES))
+
+
+def _pid_in(pid_file):
+    try:
+        with open(pid_file, encoding="ascii") as file:
+            return int(file.read().strip())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _is_running(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] not in {"Z", "X"}
+    except FileNotFoundError:
+        return False
+
+
+def process_running(channel, pid_file, program):
+    """The pid in a file, if that process runs and its command line holds `program`; else None.
+
+    The program is compared because a pid may belong to something else after a reboot.
+    """
+    pid = _pid_in(pid_file)
+    if pid is None or not _is_running(pid):
+        return None
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            arguments = file.read().decode("utf-8", "replace").split("\0")
+    except FileNotFoundError:
+        return None
+    return pid if program in arguments else None
+
+
+def stop_process(channel, pid_file, program, grace_seconds):
+    """End the process that a pid file names: SIGTERM, after the grace time SIGKILL. Returns whether it ran."""
+    pid = process_running(channel, pid_file, program)
+    if pid is None:
+        return False
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + grace_seconds
+    while _is_running(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if _is_running(pid):
+        os.kill(pid, signal.SIGKILL)
+        while _is_running(pid):
+            time.sleep(0.05)
+    return True
+
+
+OPERATIONS = {
+    "run": run,
+    "spawn": spawn,
+    "serve": serve,
+    "process_running": process_running,
+    "stop_process": stop_process,
+}

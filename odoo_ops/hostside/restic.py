@@ -1,0 +1,88 @@
+"""restic beside the data: its long JSON output is read here, the worker gets progress and a summary."""
+
+import json
+import os
+import subprocess
+import threading
+from collections import deque
+
+from odoo_ops.hostside.channel import OperationError
+from odoo_ops.hostside.filestore import Damages, read_inventory
+from odoo_ops.hostside.processes import lines_of, start_process
+
+_TAIL_LINES = 40
+
+
+def _messages(channel, argv, environment, accepted_statuses=(0,)):
+    """Messages of a `restic --json` command as dicts; raises OperationError when it fails."""
+    process = start_process(channel, argv, environment, None, None, subprocess.PIPE)
+    tail = deque(maxlen=_TAIL_LINES)
+    errors = threading.Thread(target=lambda: tail.extend(lines_of(process.stderr)))
+    errors.start()
+    for line in process.stdout:
+        if line.startswith(b"{"):
+            yield json.loads(line)
+        else:
+            tail.append(line.decode("utf-8", "replace").rstrip())
+    errors.join()
+    status = process.wait()
+    channel.release(process)
+    if status not in accepted_statuses:
+        raise OperationError("CommandFailed", "restic failed", exit_status=status, output="\n".join(tail))
+
+
+def restic_backup(channel, argv, environment, filestore, changed_list):
+    """Run `restic backup --json --verbose=2`; write the names of new and changed filestore files to a file.
+
+    Returns restic's summary.
+    """
+    summary = None
+    prefix = filestore.rstrip("/") + "/"
+    with open(os.open(changed_list, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as changed:
+        for message in _messages(channel, argv, environment):
+            kind = message["message_type"]
+            if kind == "status":
+                channel.progress(message.get("bytes_done", 0), message.get("total_bytes", 0), "bytes")
+            elif kind == "verbose_status" and message["action"] in {"new", "modified"}:
+                item = message["item"]
+                if item.startswith(prefix) and not item.endswith("/"):
+                    changed.write(item[len(prefix) :] + "\n")
+            elif kind == "summary":
+                summary = message
+    if summary is None:
+        raise OperationError("CommandFailed", "restic gave no summary", exit_status=0, output="")
+    return summary
+
+
+def restic_restore(channel, argv, environment):
+    """Run `restic restore --json` and return its summary."""
+    summary = {}
+    for message in _messages(channel, argv, environment):
+        if message["message_type"] == "status":
+            channel.progress(message.get("bytes_restored", 0), message.get("total_bytes", 0), "bytes")
+        elif message["message_type"] == "summary":
+            summary = message
+    return summary
+
+
+def prove_snapshot(channel, argv, environment, inventory, filestore):
+    """Compare `restic ls --json` of a snapshot with an inventory.
+
+    Returns the attachments whose file the snapshot does not hold whole, by record.
+    """
+    prefix = filestore.rstrip("/") + "/"
+    held = {}
+    for message in _messages(channel, argv, environment):
+        if message.get("message_type") == "node" and message["type"] == "file" and message["path"].startswith(prefix):
+            held[message["path"][len(prefix) :]] = message["size"]
+    damages = Damages()
+    for attachment in read_inventory(inventory):
+        size = held.get(attachment["fname"])
+        if size is None:
+            damages.add(attachment, "its file is not in the snapshot")
+        elif attachment["size"] is not None and size != attachment["size"]:
+            damages.add(attachment, f"its file has {size} bytes in the snapshot instead of {attachment['size']}")
+    return {"files": len(held), **damages.report()}
+
+
+OPERATIONS = {"restic_backup": restic_backup, "restic_restore": restic_restore, "prove_snapshot": prove_snapshot}

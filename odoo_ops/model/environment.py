@@ -1,0 +1,136 @@
+"""One Odoo environment: what it is, where its data is, and what it promises."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from odoo_ops.model.base import Value
+from odoo_ops.model.paths import AbsolutePath
+
+Stage = Literal["development", "testing", "staging", "production"]
+
+
+def _database_name(value: str) -> str:
+    """A name that PostgreSQL keeps whole and that can name a folder of the filestore."""
+    if len(value.encode()) > 63:
+        raise ValueError("PostgreSQL cuts names after 63 bytes")
+    if value in {".", "..", "postgres", "template0", "template1"} or "/" in value or "\0" in value:
+        raise ValueError(f"{value!r} cannot be an Odoo database: it also names a folder of the filestore")
+    return value
+
+
+DatabaseName = Annotated[str, Field(min_length=1), AfterValidator(_database_name)]
+
+
+class OdooSettings(Value):
+    """The Odoo program of an environment."""
+
+    version: str = Field(description="Odoo series, for example 19.0.", pattern=r"^\d{2}\.\d$")
+    command: tuple[str, ...] = Field(
+        min_length=1,
+        description="How Odoo is run on the host, for example /usr/bin/odoo, or the Python of its virtual "
+        "environment and the path of odoo-bin.",
+    )
+    config: AbsolutePath | None = Field(default=None, description="Its configuration file (odoo.conf).")
+    addons: tuple[AbsolutePath, ...] = Field(
+        default=(), description="Folders of your own addons; the git commit of each is put on record."
+    )
+    url: str = Field(
+        default="http://127.0.0.1:8069",
+        pattern=r"^https?://",
+        description="Where Odoo answers, as seen from its host. Used for health checks.",
+    )
+
+
+class DatabaseSettings(Value):
+    """The PostgreSQL database of an environment, as its host sees it."""
+
+    name: DatabaseName = Field(description="Name of the database.")
+    server: str = Field(
+        default="/var/run/postgresql",
+        min_length=1,
+        description="Host name of PostgreSQL, or the folder of its socket.",
+    )
+    port: int = Field(default=5432, ge=1, le=65535, description="Port of PostgreSQL.")
+    user: str = Field(min_length=1, description="Role that owns the database (Odoo's db_user).")
+    password: SecretStr | None = Field(default=None, description="Its password. Empty: peer or trust.")
+    admin_user: str | None = Field(
+        default=None,
+        description="A superuser role. Needed to restore databases that index `unaccent` (most do).",
+    )
+    admin_password: SecretStr | None = Field(default=None, description="The superuser's password.")
+
+
+class SystemdService(Value):
+    """Odoo is a systemd unit."""
+
+    kind: Literal["systemd"] = "systemd"
+    unit: str = Field(default="odoo.service", pattern=r"^[A-Za-z0-9@:._-]+$", description="Name of the unit.")
+
+
+class ProcessService(Value):
+    """Odoo is a plain process that writes its pid to a file."""
+
+    kind: Literal["process"] = "process"
+    start: tuple[str, ...] = Field(min_length=1, description="Program and arguments that start Odoo.")
+    pid_file: AbsolutePath = Field(description="File in which Odoo writes its pid (`--pidfile`).")
+    log_file: AbsolutePath = Field(description="File to which its output is added.")
+
+
+class NoService(Value):
+    """No Odoo runs here all the time: a place for drills, or Odoo is started by hand."""
+
+    kind: Literal["none"] = "none"
+
+
+Service = Annotated[SystemdService | ProcessService | NoService, Field(discriminator="kind")]
+
+
+class Objectives(Value):
+    """What the business was promised for the day of a disaster."""
+
+    rpo_minutes: int = Field(default=24 * 60, ge=1, description="At most so many minutes of work may be lost.")
+    rto_minutes: int = Field(default=4 * 60, ge=1, description="Odoo is back after at most so many minutes.")
+
+
+class BackupPolicy(Value):
+    """How backups of an environment are made and judged."""
+
+    jobs: int = Field(default=2, ge=1, le=32, description="Parallel jobs of pg_dump and pg_restore.")
+    damaged_attachments_allowed: int = Field(
+        default=0, ge=0, description="A run with more missing or rotten attachments than this is marked failed."
+    )
+    keep_replaced_hours: int = Field(
+        default=72, ge=1, description="What a restore replaced is kept this long, then deleted."
+    )
+
+
+class Environment(Value):
+    """One Odoo environment."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=40, description="Name of the environment.")
+    stage: Stage = Field(description="What it is for. Production is fenced.")
+    odoo: OdooSettings
+    database: DatabaseSettings
+    data_dir: AbsolutePath = Field(description="Odoo's data_dir; the filestore is `filestore/<database>` in it.")
+    state_dir: AbsolutePath = Field(
+        description="Folder on the host for this environment's lock, marker and spool. "
+        "It needs room for one database dump."
+    )
+    service: Service = Field(default=NoService(), description="How Odoo is started and stopped.")
+    objectives: Objectives = Objectives()
+    backup: BackupPolicy = BackupPolicy()
+
+    @property
+    def filestore(self) -> str:
+        """Folder of the database's attachments."""
+        return self.filestore_of(self.database.name)
+
+    def filestore_of(self, database: str) -> str:
+        """Folder of the attachments of another database of the same Odoo."""
+        return f"{self.data_dir}/filestore/{database}"
+
+    @property
+    def spool(self) -> str:
+        """Folder in which a backup is put together. Always the same one, so restic finds its parent."""
+        return f"{self.state_dir}/spool"
