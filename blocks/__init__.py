@@ -1,1 +1,7 @@
 """Prefect blocks: typed configuration and secrets that operators see and edit in the UI."""
+
+from blocks.environment import OdooEnvironment
+from blocks.host import OdooHost
+from blocks.repository import BackupRepository
+
+__all__ = ["BackupRepository", "OdooEnvironment", "OdooHost"]

@@ -1,0 +1,1 @@
+"""Prefect flows: each one a runbook that runs."""

@@ -63,6 +63,19 @@ class HostAdapter:
         with self._launcher.start(operation, arguments, shown=shown) as agent:
             return agent.wait_for("result", on_line, on_progress)["value"]
 
+    def call_command(
+        self, operation: str, command: Command, *, on_progress: OnProgress | None = None, **arguments: Any
+    ) -> Any:
+        """Do an operation of the agent that runs a command and reads its output itself."""
+        return self.call(
+            operation,
+            shown=str(command),
+            on_progress=on_progress,
+            argv=command.argv,
+            environment=process_environment(command),
+            **arguments,
+        )
+
     def run(
         self,
         command: Command,

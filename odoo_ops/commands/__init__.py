@@ -1,0 +1,1 @@
+"""Pure builders of commands: the intention in, argv out."""

@@ -134,3 +134,18 @@ class Environment(Value):
     def spool(self) -> str:
         """Folder in which a backup is put together. Always the same one, so restic finds its parent."""
         return f"{self.state_dir}/spool"
+
+    @property
+    def restore_spool(self) -> str:
+        """Folder into which a restore fetches the dump and its manifest."""
+        return f"{self.state_dir}/restore"
+
+    @property
+    def swap_journal(self) -> str:
+        """File that says, while databases and filestores are swapped, which ones."""
+        return f"{self.state_dir}/swap.json"
+
+    @property
+    def changed_list(self) -> str:
+        """File in which a backup notes the filestore files that are new to the repository."""
+        return f"{self.state_dir}/changed-files"

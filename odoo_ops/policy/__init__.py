@@ -1,0 +1,1 @@
+"""Decisions, pure: facts and the time come as arguments."""

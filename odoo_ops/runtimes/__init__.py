@@ -1,0 +1,1 @@
+"""How to act on one environment."""

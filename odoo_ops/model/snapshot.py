@@ -1,0 +1,24 @@
+"""A restic snapshot of an environment."""
+
+from datetime import datetime
+
+from odoo_ops.model.base import Value
+
+
+class Snapshot(Value):
+    """One backup in a repository."""
+
+    id: str
+    taken_at: datetime
+    tags: tuple[str, ...]
+    paths: tuple[str, ...]
+
+    @property
+    def short_id(self) -> str:
+        """The id as people write it."""
+        return self.id[:8]
+
+    @property
+    def spool(self) -> str:
+        """The folder in it that holds dump, inventory and manifest: the one that is no filestore."""
+        return next(path for path in self.paths if path.endswith("/spool"))

@@ -1,0 +1,55 @@
+"""How a database is dumped, and how the databases that flows make are called."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+_ZSTD_SINCE = 16
+
+
+def compression(client_major: int) -> str:
+    """Value of `pg_dump --compress`: zstd where pg_dump knows it (16 and later), else fast gzip."""
+    return "zstd:1" if client_major >= _ZSTD_SINCE else "1"
+
+
+def made_name(kind: str, database: str, now: datetime) -> str:
+    """Name of a database that a flow makes or keeps: plain characters, never too long.
+
+    `kind` is `scratch` or `kept`.
+    """
+    digest = hashlib.sha256(database.encode()).hexdigest()[:8]
+    return f"odoo_ops_{kind}_{digest}_{now:%Y%m%d%H%M%S}"
+
+
+def scratch_mark(environment: str) -> str:
+    """Comment of a scratch database: the next run may drop it."""
+    return f"odoo-ops: scratch of {environment}"
+
+
+def kept_mark(environment: str, now: datetime, keep_hours: int) -> str:
+    """Comment of a database that a restore replaced: a later run may drop it after that time."""
+    until = now + timedelta(hours=keep_hours)
+    return f"odoo-ops: replaced in {environment}, kept until {until.astimezone(UTC).isoformat(timespec='seconds')}"
+
+
+def disposable(marks: dict[str, str], environment: str, now: datetime) -> list[str]:
+    """Databases that an environment's next run drops: scratch of dead runs, and kept ones past their time."""
+    kept = f"odoo-ops: replaced in {environment}, kept until "
+    return sorted(
+        name
+        for name, mark in marks.items()
+        if mark == scratch_mark(environment)
+        or (mark.startswith(kept) and datetime.fromisoformat(mark.removeprefix(kept)) < now)
+    )
+
+
+def disposable_filestores(
+    folders: list[str], databases: set[str], database: str, now: datetime, keep_hours: int
+) -> list[str]:
+    """Filestores that flows made for a database and whose database is gone: scratch, and kept past their time."""
+    oldest_kept = made_name("kept", database, now - timedelta(hours=keep_hours))
+    scratch, kept = (made_name(kind, database, now)[:-14] for kind in ("scratch", "kept"))
+    return [
+        name
+        for name in folders
+        if name not in databases and (name.startswith(scratch) or (name.startswith(kept) and name < oldest_kept))
+    ]

@@ -1,0 +1,109 @@
+"""An Odoo that runs as processes or a systemd unit on a host."""
+
+import json
+from dataclasses import dataclass
+
+from odoo_ops.adapters.host import HostAdapter
+from odoo_ops.commands import postgres, restic, services
+from odoo_ops.errors import CommandFailed, PreconditionFailed
+from odoo_ops.model.command import Command
+from odoo_ops.model.environment import Environment, NoService, ProcessService, SystemdService
+from odoo_ops.model.repository import Repository
+
+_STOP_SECONDS = 60
+_OPEN_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class NativeRuntime:
+    """One environment, its host and its repository."""
+
+    environment: Environment
+    host: HostAdapter
+    repository: Repository
+
+    @property
+    def restic(self) -> str:
+        """restic's program on the host."""
+        return self.host.host.restic
+
+    def postgres_program(self, name: str, server_major: int) -> str:
+        """Full path of PostgreSQL's program on the host, of the server's version if it can be had.
+
+        Raises PreconditionFailed when there is none.
+        """
+        folders = postgres.program_folders(server_major)
+        found = self.host.find_program(name, folders)
+        if found is None:
+            raise PreconditionFailed(
+                f"{self.host.name} has no {name} (looked in {', '.join(folders)} and PATH). Nothing was changed. "
+                "Next step: install PostgreSQL's client of the server's version there."
+            )
+        return found
+
+    def stop_odoo(self) -> bool:
+        """Stop Odoo and return whether it ran."""
+        match self.environment.service:
+            case NoService():
+                return False
+            case SystemdService(unit=unit):
+                active = self.host.run(services.unit_state(unit)).stdout.strip() == "active"
+                self.host.run(services.stop_unit(unit))
+                return active
+            case ProcessService() as service:
+                return bool(
+                    self.host.call(
+                        "stop_process",
+                        pid_file=service.pid_file,
+                        program=service.start[0],
+                        grace_seconds=_STOP_SECONDS,
+                    )
+                )
+
+    def start_odoo(self) -> None:
+        """Start Odoo."""
+        match self.environment.service:
+            case NoService():
+                return
+            case SystemdService(unit=unit):
+                self.host.run(services.start_unit(unit))
+            case ProcessService() as service:
+                self.host.call(
+                    "spawn",
+                    shown=str(Command(argv=service.start)),
+                    argv=service.start,
+                    environment={},
+                    working_directory=None,
+                    log_file=service.log_file,
+                )
+
+    def swap_filestores(self, *, scratch: str, kept: str) -> bool:
+        """Put the filestore of `scratch` in the environment's place; the old one becomes that of `kept`.
+
+        May be repeated after a crash. Returns whether an old one was kept.
+        """
+        settings = self.environment
+        if self.host.call("describe_path", path=settings.filestore_of(scratch))["exists"]:
+            if self.host.call("describe_path", path=settings.filestore)["exists"]:
+                self.host.call("rename", source=settings.filestore, destination=settings.filestore_of(kept))
+            self.host.call("rename", source=settings.filestore_of(scratch), destination=settings.filestore)
+        return bool(self.host.call("describe_path", path=settings.filestore_of(kept))["exists"])
+
+    def ensure_repository(self, *, known: bool) -> str:
+        """Open the repository and return its id; make it when its folder is empty.
+
+        A repository that was there before (`known`) is not made again: its disk may just not be mounted.
+        Removes the locks of dead runs. Raises PreconditionFailed if it cannot be read.
+        """
+        if not known and not self.host.call("list_directory", path=self.repository.path):
+            self.host.run(restic.create_repository(self.restic, self.repository))
+        try:
+            config = self.host.run(restic.open_repository(self.restic, self.repository), timeout_seconds=_OPEN_SECONDS)
+        except CommandFailed as error:
+            raise PreconditionFailed(
+                f"The repository {self.repository.path} on {self.host.name} cannot be opened: {error.output.strip()}. "
+                "Nothing was changed. Next step: look at the path, and at the password of the repository "
+                f"{self.repository.name} as it was registered."
+            ) from error
+        self.host.run(restic.unlock_stale(self.restic, self.repository))
+        return str(json.loads(config.stdout)["id"])

@@ -1,0 +1,175 @@
+"""Make a backup: dump and manifest in one view of the database, then one restic snapshot, then the proof."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from pydantic import SecretStr
+
+from blocks import OdooEnvironment
+from odoo_ops.adapters import database
+from odoo_ops.commands import git, postgres, restic
+from odoo_ops.errors import VerificationFailed
+from odoo_ops.model.manifest import Inventory, Manifest
+from odoo_ops.model.report import FilestoreProof, StoredSnapshot
+from odoo_ops.policy.dumps import compression
+from odoo_ops.runtimes.native import NativeRuntime
+from odoo_ops.progress import LogProgress
+
+
+@contextmanager
+def collector_held_off(environment: str) -> Iterator[None]:
+    """Keep Odoo from deleting attachments' files while they are backed up; writing goes on."""
+    runtime = OdooEnvironment.open(environment)
+    with (
+        database.connect(runtime.host, runtime.environment.database) as connection,
+        database.collector_held_off(connection),
+    ):
+        yield
+
+
+@task(cache_policy=NO_CACHE)
+def dump_database(environment: str) -> Manifest:
+    """Dump the database and write manifest and inventory beside it, all in one exported snapshot.
+
+    Everything is in the environment's spool on its host. Raises CommandFailed when pg_dump or psql fails.
+    """
+    runtime = OdooEnvironment.open(environment)
+    settings, host = runtime.environment, runtime.host
+    host.call("make_directory", path=settings.spool)
+    with database.connect(host, settings.database) as connection, database.exported_snapshot(connection) as snapshot:
+        major = connection.info.server_version // 10000
+        script = (
+            f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{snapshot}';"
+            f" {database.INVENTORY};"
+        )
+        psql = runtime.postgres_program("psql", major)
+        host.run(
+            postgres.run_script(psql, settings.database, script=script), stdout_file=f"{settings.spool}/inventory.jsonl"
+        )
+        facts = database.read_facts(connection)
+        size = database.read_database_bytes(connection)
+        odoo = database.read_odoo_version(connection)
+        _run_dump(runtime, major, snapshot, tables=len(facts.rows))
+    manifest = Manifest(
+        environment=settings.name,
+        stage=settings.stage,
+        database=settings.database.name,
+        filestore=settings.filestore,
+        taken_at=datetime.now(UTC),
+        postgresql=str(major),
+        odoo=odoo,
+        addons_commits=_addons_commits(runtime),
+        database_bytes=size,
+        facts=facts,
+        inventory=Inventory(**host.call("digest_inventory", inventory=f"{settings.spool}/inventory.jsonl")),
+        dump_files=host.call("list_files", path=f"{settings.spool}/dump"),
+    )
+    host.call("write_text", path=f"{settings.spool}/manifest.json", text=manifest.model_dump_json(indent=1))
+    return manifest
+
+
+def _run_dump(runtime: NativeRuntime, major: int, snapshot: str, *, tables: int) -> None:
+    settings, folder = runtime.environment, f"{runtime.environment.spool}/dump"
+    progress = LogProgress(get_run_logger(), f"Dumping {tables} tables")
+    command = postgres.dump_database(
+        runtime.postgres_program("pg_dump", major),
+        settings.database,
+        snapshot=snapshot,
+        jobs=settings.backup.jobs,
+        compress=compression(major),
+        into=folder,
+    )
+    done = 0
+
+    def count(_stream: str, line: str) -> None:
+        nonlocal done
+        if "dumping contents of table" in line:
+            done += 1
+            progress(done, tables, "tables")
+
+    runtime.host.run(command, on_line=count)
+    runtime.host.run(postgres.read_whole_dump(runtime.postgres_program("pg_restore", major), folder))
+
+
+def _addons_commits(runtime: NativeRuntime) -> dict[str, str]:
+    """The commit of each folder of addons that is a git work tree."""
+    trees = [
+        folder
+        for folder in runtime.environment.odoo.addons
+        if runtime.host.call("describe_path", path=f"{folder}/.git")["exists"]
+    ]
+    return {folder: runtime.host.run(git.current_commit(folder)).stdout.strip() for folder in trees}
+
+
+@task(cache_policy=NO_CACHE)
+def store_snapshot(environment: str) -> StoredSnapshot:
+    """Put spool and filestore into one restic snapshot. Raises CommandFailed when restic fails."""
+    runtime = OdooEnvironment.open(environment)
+    settings = runtime.environment
+    paths = [settings.spool]
+    if runtime.host.call("describe_path", path=settings.filestore)["exists"]:
+        paths.append(settings.filestore)
+    command = restic.back_up(
+        runtime.restic, runtime.repository, host=settings.name, tags=["odoo-ops", settings.stage], paths=paths
+    )
+    summary = runtime.host.call_command(
+        "restic_backup",
+        command,
+        on_progress=LogProgress(get_run_logger(), "Storing"),
+        filestore=settings.filestore,
+        changed_list=settings.changed_list,
+    )
+    return StoredSnapshot(
+        snapshot_id=summary["snapshot_id"],
+        total_files=summary["total_files_processed"],
+        total_bytes=summary["total_bytes_processed"],
+        added_bytes=summary.get("data_added_packed", summary["data_added"]),
+        seconds=summary["total_duration"],
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def prove_snapshot(environment: str, snapshot_id: str) -> FilestoreProof:
+    """Every file that the inventory names is in the snapshot, whole; each new or changed one has its sha1."""
+    runtime = OdooEnvironment.open(environment)
+    settings = runtime.environment
+    inventory = f"{settings.spool}/inventory.jsonl"
+    hashed = runtime.host.call(
+        "prove_filestore",
+        on_progress=LogProgress(get_run_logger(), "Proving attachments"),
+        inventory=inventory,
+        root=settings.filestore,
+        changed_list=settings.changed_list,
+    )
+    held = runtime.host.call_command(
+        "prove_snapshot",
+        restic.list_files(runtime.restic, runtime.repository, snapshot_id, settings.filestore),
+        inventory=inventory,
+        filestore=settings.filestore,
+    )
+    by_id = {record["id"]: record for record in [*held["damaged"], *hashed["damaged"]]}
+    return FilestoreProof.model_validate(
+        {**hashed, "damaged": list(by_id.values()), "damaged_total": max(held["damaged_total"], hashed["damaged_total"])}
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def empty_spool(environment: str) -> None:
+    """Delete what the snapshot now holds."""
+    runtime = OdooEnvironment.open(environment)
+    runtime.host.call("remove_tree", path=runtime.environment.spool)
+
+
+def judge_damage(environment: str, proof: FilestoreProof) -> None:
+    """Raise VerificationFailed when more attachments are damaged than the environment allows."""
+    allowed = OdooEnvironment.open(environment).environment.backup.damaged_attachments_allowed
+    if proof.damaged_total > allowed:
+        shown = "\n".join(f"  {damage}" for damage in proof.damaged[:20])
+        raise VerificationFailed(
+            f"The backup is kept, but {proof.damaged_total} attachments of {environment} are damaged "
+            f"(allowed: {allowed}):\n{shown}\n"
+            "Next step: look for these files in older snapshots (`restic find`), put them back, run again."
+        )

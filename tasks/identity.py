@@ -1,0 +1,38 @@
+"""Fence: the environment is the one that was seen before."""
+
+import json
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from blocks import OdooEnvironment
+from odoo_ops.adapters import database
+from odoo_ops.policy.fences import refuse_identity
+
+
+@task(cache_policy=NO_CACHE)
+def check_identity(environment: str) -> dict[str, str]:
+    """Compare the environment with its marker on the host; write the marker at first sight.
+
+    Returns the identity: environment, PostgreSQL's system_identifier, the repository's id, and database.uuid
+    when the database exists. Raises Refused when any differs.
+    """
+    runtime = OdooEnvironment.open(environment)
+    settings = runtime.environment
+    path = f"{settings.state_dir}/marker.json"
+    text = runtime.host.call("read_text", path=path)
+    marker: dict[str, str] = json.loads(text) if text else {}
+    found = {
+        "environment": settings.name,
+        "repository": runtime.ensure_repository(known="repository" in marker),
+    }
+    with database.connect(runtime.host, settings.database, "postgres") as connection:
+        found["system_identifier"] = database.read_system_identifier(connection)
+        exists = database.database_exists(connection, settings.database.name)
+    if exists:
+        with database.connect(runtime.host, settings.database) as connection:
+            found["database_uuid"] = database.read_database_uuid(connection) or ""
+    refuse_identity(marker, found, environment)
+    if found.keys() - marker.keys():
+        runtime.host.call("write_text", path=path, text=json.dumps({**marker, **found}, indent=1))
+    return found

@@ -1,0 +1,31 @@
+"""One flow at a time on an environment: Prefect's limit queues and shows, the host's lock fences."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from prefect.concurrency.sync import concurrency
+from prefect.runtime import flow_run
+
+from blocks import OdooEnvironment
+from odoo_ops.adapters.host import HeldLock
+
+_WAIT_SECONDS = 3600
+
+
+@contextmanager
+def environment_locked(environment: str, purpose: str) -> Iterator[HeldLock]:
+    """Hold both locks of an environment while the block lasts.
+
+    A second flow waits up to an hour for Prefect's limit. Raises Refused when the host's lock is held by
+    something that went past Prefect.
+    """
+    runtime = OdooEnvironment.open(environment)
+    state_dir = runtime.environment.state_dir
+    with concurrency(f"odoo-environment-{environment}", occupy=1, strict=True, timeout_seconds=_WAIT_SECONDS):
+        runtime.host.call("make_directory", path=state_dir)
+        holder = f"flow run {flow_run.get_name() or 'without a name'}"
+        with runtime.host.lock(
+            f"{state_dir}/lock", holder=holder, purpose=purpose, now=datetime.now(UTC)
+        ) as lock:
+            yield lock

@@ -1,0 +1,205 @@
+"""Restore a backup: beside what is there, proved against its manifest, then swapped in by rename."""
+
+import json
+from datetime import UTC, datetime
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from blocks import OdooEnvironment
+from odoo_ops.adapters import database
+from odoo_ops.commands import postgres, restic
+from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
+from odoo_ops.model.manifest import Inventory, Manifest
+from odoo_ops.model.snapshot import Snapshot
+from odoo_ops.policy.comparison import differences, inventory_differences, summary
+from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
+from odoo_ops.policy.fences import refuse_manifest, refuse_restore
+from odoo_ops.policy.snapshots import choose_snapshot
+from odoo_ops.progress import LogProgress
+from odoo_ops.runtimes.native import NativeRuntime
+
+
+def refuse_unconfirmed(environment: str, confirm_production: str) -> None:
+    """Raise Refused for a restore over production that was not confirmed by name."""
+    refuse_restore(OdooEnvironment.open(environment).environment, confirm_production)
+
+
+@task(cache_policy=NO_CACHE)
+def read_snapshot(environment: str, wanted: str) -> Snapshot:
+    """The snapshot with this id (or its beginning), or the newest for `latest`. Raises PreconditionFailed."""
+    runtime = OdooEnvironment.open(environment)
+    listed = runtime.host.run(
+        restic.list_snapshots(runtime.restic, runtime.repository, host=environment, tag="odoo-ops")
+    )
+    snapshots = [
+        Snapshot(id=entry["id"], taken_at=entry["time"], tags=entry.get("tags", ()), paths=entry["paths"])
+        for entry in json.loads(listed.stdout)
+    ]
+    return choose_snapshot(snapshots, wanted, environment)
+
+
+@task(cache_policy=NO_CACHE)
+def fetch_dump(environment: str, snapshot: Snapshot) -> Manifest:
+    """Fetch dump and manifest from the repository. Raises VerificationFailed for a dump that is not whole."""
+    runtime = OdooEnvironment.open(environment)
+    settings, host = runtime.environment, runtime.host
+    folder = settings.restore_spool
+    host.call("make_directory", path=folder)
+    _fetch(runtime, snapshot.id, snapshot.spool, folder, "Fetching the dump")
+    text = host.call("read_text", path=f"{folder}/manifest.json")
+    if text is None:
+        raise VerificationFailed(f"Snapshot {snapshot.short_id} has no manifest. Next step: name another snapshot.")
+    manifest = Manifest.model_validate_json(text)
+    refuse_manifest(manifest, settings)
+    if host.call("list_files", path=f"{folder}/dump") != manifest.dump_files:
+        raise VerificationFailed(
+            f"The dump in snapshot {snapshot.short_id} is not the one its manifest describes: files are missing "
+            "or cut short. Nothing was changed. Next step: name another snapshot."
+        )
+    needed = manifest.database_bytes + manifest.inventory.bytes
+    free = host.call("describe_path", path=settings.data_dir)["free_bytes"]
+    if free < manifest.inventory.bytes:
+        raise PreconditionFailed(
+            f"{settings.data_dir} on {host.name} has {free} bytes free; the filestore needs "
+            f"{manifest.inventory.bytes} (with the database {needed}). Nothing was changed. Next step: make room."
+        )
+    return manifest
+
+
+def _fetch(runtime: NativeRuntime, snapshot: str, folder: str, into: str, work: str) -> None:
+    runtime.host.call_command(
+        "restic_restore",
+        restic.restore_folder(runtime.restic, runtime.repository, snapshot, folder=folder, into=into),
+        on_progress=LogProgress(get_run_logger(), work),
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def restore_database(environment: str, manifest: Manifest) -> str:
+    """Restore the fetched dump into a new scratch database and return its name.
+
+    Raises PreconditionFailed when unaccent must be prepared and the environment names no superuser.
+    """
+    runtime = OdooEnvironment.open(environment)
+    settings, host = runtime.environment, runtime.host
+    unaccent = manifest.facts.unaccent_immutable is True
+    if unaccent and not settings.database.admin_user:
+        raise PreconditionFailed(
+            f"The backup has {len(manifest.facts.unaccent_indexes)} indexes that need an IMMUTABLE unaccent, which "
+            f"only a superuser can make. Nothing was changed. Next step: set admin_user and admin_password in the "
+            f"environment file of {environment} and register it again."
+        )
+    name = made_name("scratch", settings.database.name, datetime.now(UTC))
+    with database.connect(host, settings.database, "postgres", admin=True, autocommit=True) as connection:
+        database.create_scratch_database(
+            connection, name, owner=settings.database.user, mark=scratch_mark(settings.name)
+        )
+        major = connection.info.server_version // 10000
+    if unaccent:
+        with database.connect(host, settings.database, name, admin=True) as connection:
+            database.prepare_unaccent(connection)
+    progress = LogProgress(get_run_logger(), "Restoring the database")
+    done, total = 0, len(manifest.facts.rows)
+
+    def count(_stream: str, line: str) -> None:
+        nonlocal done
+        if "processing data for table" in line:
+            done += 1
+            progress(done, total, "tables")
+
+    try:
+        host.run(
+            postgres.restore_database(
+                runtime.postgres_program("pg_restore", major),
+                settings.database,
+                name=name,
+                jobs=settings.backup.jobs,
+                folder=f"{settings.restore_spool}/dump",
+            ),
+            on_line=count,
+        )
+    except CommandFailed as error:
+        raise VerificationFailed(
+            f"The dump could not be restored into the scratch database {name}: {error}\n"
+            f"{settings.database.name!r} is as it was. Next step: name an older snapshot."
+        ) from error
+    return name
+
+
+@task(cache_policy=NO_CACHE)
+def restore_filestore(environment: str, snapshot: Snapshot, manifest: Manifest, scratch: str) -> None:
+    """Restore the filestore beside the present one, owned as Odoo's data_dir is."""
+    runtime = OdooEnvironment.open(environment)
+    settings, host = runtime.environment, runtime.host
+    staged = settings.filestore_of(scratch)
+    owner = host.call("describe_path", path=settings.data_dir)
+    host.call("make_directory", path=staged)
+    if manifest.filestore in snapshot.paths:
+        _fetch(runtime, snapshot.id, manifest.filestore, staged, "Restoring the filestore")
+    host.call("give_tree", path=staged, uid=owner["uid"], gid=owner["gid"])
+
+
+@task(cache_policy=NO_CACHE)
+def check_restored(environment: str, manifest: Manifest, scratch: str) -> int:
+    """Recompute the manifest from the scratch database and hash every file. Returns the number of files.
+
+    Attachments that were damaged in the original are named in its backup's report; they are not held
+    against the restore as long as the backup held the same. Raises VerificationFailed.
+    """
+    runtime = OdooEnvironment.open(environment)
+    settings, host = runtime.environment, runtime.host
+    inventory = f"{settings.restore_spool}/restored-inventory.jsonl"
+    with database.connect(host, settings.database, scratch) as connection:
+        problems = differences(manifest.facts, database.read_facts(connection))
+        psql = runtime.postgres_program("psql", connection.info.server_version // 10000)
+    restored = settings.database.model_copy(update={"name": scratch})
+    host.run(postgres.run_script(psql, restored, script=f"{database.INVENTORY};"), stdout_file=inventory)
+    found = Inventory(**host.call("digest_inventory", inventory=inventory))
+    problems += inventory_differences(manifest.inventory, found)
+    proof = host.call(
+        "prove_filestore",
+        on_progress=LogProgress(get_run_logger(), "Checking every sha1"),
+        inventory=inventory,
+        root=settings.filestore_of(scratch),
+        changed_list=None,
+    )
+    allowed = settings.backup.damaged_attachments_allowed
+    if proof["damaged_total"] > allowed:
+        first = proof["damaged"][0]
+        problems.append(
+            f"{proof['damaged_total']} attachments are damaged (allowed: {allowed}), "
+            f"for example ir.attachment {first['id']}: {first['reason']}"
+        )
+    if problems:
+        raise VerificationFailed(
+            f"What was restored is not what was backed up: {summary(problems)}. It was not put in place; "
+            f"{settings.database.name!r} is as it was. Next step: name another snapshot."
+        )
+    return int(proof["files"])
+
+
+@task(cache_policy=NO_CACHE)
+def swap_in(environment: str, scratch: str) -> tuple[str | None, str | None]:
+    """Stop Odoo, put the proved database and filestore in place by rename, start Odoo.
+
+    Returns the names under which the replaced database and filestore are kept (None: there was none).
+    """
+    runtime = OdooEnvironment.open(environment)
+    settings, host = runtime.environment, runtime.host
+    now = datetime.now(UTC)
+    kept = made_name("kept", settings.database.name, now)
+    was_running = runtime.stop_odoo()
+    journal = {"scratch": scratch, "kept": kept, "was_running": was_running}
+    host.call("write_text", path=settings.swap_journal, text=json.dumps(journal))
+    mark = kept_mark(settings.name, now, settings.backup.keep_replaced_hours)
+    with database.connect(host, settings.database, "postgres", admin=True, autocommit=True) as connection:
+        replaced = database.swap_databases(
+            connection, scratch=scratch, target=settings.database.name, kept=kept, kept_mark=mark
+        )
+    kept_filestore = runtime.swap_filestores(scratch=scratch, kept=kept)
+    if was_running:
+        runtime.start_odoo()
+    host.call("remove_tree", path=settings.swap_journal)
+    host.call("remove_tree", path=settings.restore_spool)
+    return (kept if replaced else None, settings.filestore_of(kept) if kept_filestore else None)

@@ -1,0 +1,1 @@
+"""Files of hosts and reports, as Jinja2 templates."""
