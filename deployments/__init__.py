@@ -1,0 +1,1 @@
+"""What must exist around the flows."""

@@ -5,10 +5,10 @@ The environment is only read. Damaged attachments are named by record; the backu
 """
 
 import time
+from typing import Annotated
 
 from prefect import flow
 from pydantic import Field
-from typing import Annotated
 
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import BackupReport, FilestoreProof, StoredSnapshot

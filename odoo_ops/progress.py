@@ -19,6 +19,8 @@ class LogProgress:
         self._last = time.monotonic()
 
     def __call__(self, done: int, total: int, unit: str) -> None:
+        """Log it, unless that was done less than five seconds ago."""
+        """Log it if it is time."""
         now = time.monotonic()
         if now - self._last >= _EVERY_SECONDS:
             self._last = now

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from pydantic import SecretStr
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters import database
@@ -15,8 +14,8 @@ from odoo_ops.errors import VerificationFailed
 from odoo_ops.model.manifest import Inventory, Manifest
 from odoo_ops.model.report import FilestoreProof, StoredSnapshot
 from odoo_ops.policy.dumps import compression
-from odoo_ops.runtimes.native import NativeRuntime
 from odoo_ops.progress import LogProgress
+from odoo_ops.runtimes.native import NativeRuntime
 
 
 @contextmanager
@@ -152,7 +151,11 @@ def prove_snapshot(environment: str, snapshot_id: str) -> FilestoreProof:
     )
     by_id = {record["id"]: record for record in [*held["damaged"], *hashed["damaged"]]}
     return FilestoreProof.model_validate(
-        {**hashed, "damaged": list(by_id.values()), "damaged_total": max(held["damaged_total"], hashed["damaged_total"])}
+        {
+            **hashed,
+            "damaged": list(by_id.values()),
+            "damaged_total": max(held["damaged_total"], hashed["damaged_total"]),
+        }
     )
 
 

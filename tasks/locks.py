@@ -25,7 +25,5 @@ def environment_locked(environment: str, purpose: str) -> Iterator[HeldLock]:
     with concurrency(f"odoo-environment-{environment}", occupy=1, strict=True, timeout_seconds=_WAIT_SECONDS):
         runtime.host.call("make_directory", path=state_dir)
         holder = f"flow run {flow_run.get_name() or 'without a name'}"
-        with runtime.host.lock(
-            f"{state_dir}/lock", holder=holder, purpose=purpose, now=datetime.now(UTC)
-        ) as lock:
+        with runtime.host.lock(f"{state_dir}/lock", holder=holder, purpose=purpose, now=datetime.now(UTC)) as lock:
             yield lock

@@ -41,8 +41,9 @@ def connect(
     admin: bool = False,
     autocommit: bool = False,
 ) -> Iterator[Connection]:
-    """A connection to the database, or to another one of its server, as its role or (`admin`) as the
-    superuser where the environment names one.
+    """A connection to the database, or to another one of its server.
+
+    As its role, or (`admin`) as the superuser where the environment names one.
 
     Commits at the end. Raises PreconditionFailed (wrong password, no such database) and TransientError
     (no answer).
@@ -220,8 +221,11 @@ def database_exists(connection: Connection, name: str) -> bool:
 def read_database_marks(connection: Connection) -> dict[str, str]:
     """Databases that carry a comment: name -> comment. Ours are marked so."""
     return dict(
-        _rows(connection, "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database"
-              " WHERE shobj_description(oid, 'pg_database') IS NOT NULL")
+        _rows(
+            connection,
+            "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database"
+            " WHERE shobj_description(oid, 'pg_database') IS NOT NULL",
+        )
     )
 
 

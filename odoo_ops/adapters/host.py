@@ -43,9 +43,7 @@ class HostAdapter:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.name = host.name
-        self._launcher = AgentLauncher(
-            _transport(host), host=host.name, python=host.python, become=host.become
-        )
+        self._launcher = AgentLauncher(_transport(host), host=host.name, python=host.python, become=host.become)
 
     def call(
         self,

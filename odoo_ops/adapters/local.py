@@ -1,5 +1,6 @@
 """Agents on this machine: child processes of the worker."""
 
+import contextlib
 import subprocess
 import sys
 from typing import IO, cast
@@ -18,10 +19,8 @@ class _ProcessPipes:
         self._stderr = StderrTail(cast("IO[bytes]", process.stderr))
 
     def close(self) -> None:
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it has ended already
             self.stdin.close()
-        except BrokenPipeError:
-            pass  # it has ended already
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -50,7 +49,9 @@ class LocalTransport:
                 start_new_session=True,
             )
         except FileNotFoundError as error:
-            raise PreconditionFailed(f"This machine has no {argv[0]}. Next step: install it, or name its path.") from error
+            raise PreconditionFailed(
+                f"This machine has no {argv[0]}. Next step: install it, or name its path."
+            ) from error
         return _ProcessPipes(process)
 
 

@@ -2,11 +2,13 @@
 
 import os
 import traceback
+from collections.abc import Callable
+from typing import Any
 
 from odoo_ops.hostside import files, filestore, locks, processes, relay, restic
 from odoo_ops.hostside.channel import OperationError, standard_channel
 
-_OPERATIONS = {
+_OPERATIONS: dict[str, Callable[..., object]] = {
     **files.OPERATIONS,
     **filestore.OPERATIONS,
     **locks.OPERATIONS,
@@ -15,7 +17,7 @@ _OPERATIONS = {
 }
 
 
-def main(request):
+def main(request: dict[str, Any]) -> None:
     """Do the one operation that a request names and report its result or error."""
     channel = standard_channel()
     if request["operation"] == "relay":  # takes stdin and stdout over as raw bytes

@@ -10,6 +10,7 @@ Out (stdout), one object a line, `event` says which:
 In (stdin): `ping`; the end of stdin means that the worker is gone.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -17,14 +18,16 @@ import subprocess
 import sys
 import threading
 import time
+from typing import IO
 
 _TERM_GRACE_SECONDS = 10.0
+_PROGRESS_EVERY_SECONDS = 0.25
 
 
 class OperationError(Exception):
     """An operation cannot be done; `kind` names the exception that the worker raises for it."""
 
-    def __init__(self, kind, message, **details):
+    def __init__(self, kind: str, message: str, **details: object) -> None:
         super().__init__(message)
         self.kind = kind
         self.details = details
@@ -33,16 +36,16 @@ class OperationError(Exception):
 class Channel:
     """Sends events, and ends every child process when the worker goes away."""
 
-    def __init__(self, stdin, stdout):
+    def __init__(self, stdin: IO[bytes], stdout: IO[bytes]) -> None:
         self._stdin = stdin
         self._stdout = stdout
         self._write_lock = threading.Lock()
-        self._children = set()
+        self._children: set[subprocess.Popen[bytes]] = set()
         self._children_lock = threading.Lock()
         self._progress_sent = 0.0
         self.abandoned = threading.Event()
 
-    def send(self, event, **fields):
+    def send(self, event: str, **fields: object) -> None:
         """Send one event. A worker that is gone ends the agent."""
         line = json.dumps({"event": event, **fields}) + "\n"
         try:
@@ -52,34 +55,34 @@ class Channel:
         except (BrokenPipeError, OSError):
             self.abandon()
 
-    def progress(self, done, total, unit):
+    def progress(self, done: int, total: int, unit: str) -> None:
         """Send how far the operation is, at most four times a second, and always the end."""
         now = time.monotonic()
-        if now - self._progress_sent >= 0.25 or done == total:
+        if now - self._progress_sent >= _PROGRESS_EVERY_SECONDS or done == total:
             self._progress_sent = now
             self.send("progress", done=done, total=total, unit=unit)
 
-    def watch(self):
+    def watch(self) -> None:
         """Answer pings from now on; when the worker goes away, end all children and the agent."""
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def _watch(self):
+    def _watch(self) -> None:
         for line in self._stdin:
             if line.strip() == b"ping":
                 self.send("pong")
         self.abandon()
 
-    def adopt(self, process):
+    def adopt(self, process: subprocess.Popen[bytes]) -> None:
         """End this child with the agent. It must lead its own process group."""
         with self._children_lock:
             self._children.add(process)
 
-    def release(self, process):
+    def release(self, process: subprocess.Popen[bytes]) -> None:
         """The child has ended."""
         with self._children_lock:
             self._children.discard(process)
 
-    def abandon(self):
+    def abandon(self) -> None:
         """End all children, then the agent: nobody waits for the result any more."""
         self.abandoned.set()
         with self._children_lock:
@@ -88,7 +91,7 @@ class Channel:
         os._exit(1)
 
 
-def end_processes(processes):
+def end_processes(processes: list[subprocess.Popen[bytes]]) -> None:
     """Ask process groups to end (SIGTERM); end them by force (SIGKILL) after ten seconds."""
     for process in processes:
         signal_group(process, signal.SIGTERM)
@@ -103,14 +106,12 @@ def end_processes(processes):
         signal_group(process, signal.SIGKILL)
 
 
-def signal_group(process, number):
+def signal_group(process: subprocess.Popen[bytes], number: int) -> None:
     """Send a signal to the process group that a child leads; a group that has ended is fine."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
 
 
-def standard_channel():
+def standard_channel() -> Channel:
     """The channel over this process's own stdin and stdout."""
     return Channel(sys.stdin.buffer, sys.stdout.buffer)

@@ -2,9 +2,12 @@
 
 import os
 import shutil
+from collections.abc import Callable
+
+from odoo_ops.hostside.channel import Channel
 
 
-def read_text(channel, path):
+def read_text(channel: Channel, path: str) -> str | None:
     """Text of a file, or None if there is none."""
     try:
         with open(path, encoding="utf-8") as file:
@@ -13,7 +16,7 @@ def read_text(channel, path):
         return None
 
 
-def write_text(channel, path, text):
+def write_text(channel: Channel, path: str, text: str) -> None:
     """Write a file that only its owner can read: whole or not at all."""
     partial = path + ".partial"
     with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
@@ -23,14 +26,14 @@ def write_text(channel, path, text):
     os.replace(partial, path)
 
 
-def make_directory(channel, path):
+def make_directory(channel: Channel, path: str) -> None:
     """Make a folder that only its owner can enter, with its parents; one that exists is left as it is."""
     if not os.path.isdir(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         os.mkdir(path, 0o700)
 
 
-def remove_tree(channel, path):
+def remove_tree(channel: Channel, path: str) -> bool:
     """Delete a folder with all in it, or one file. Returns whether there was anything."""
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
@@ -41,19 +44,19 @@ def remove_tree(channel, path):
     return True
 
 
-def rename(channel, source, destination):
+def rename(channel: Channel, source: str, destination: str) -> None:
     """Rename a file or folder on one file system. An existing destination is never replaced."""
     if os.path.lexists(destination):
         raise FileExistsError(f"{destination} exists: {source} was not renamed")
     os.rename(source, destination)
 
 
-def list_directory(channel, path):
+def list_directory(channel: Channel, path: str) -> list[str]:
     """Names in a folder; none if there is no folder."""
     return sorted(os.listdir(path)) if os.path.isdir(path) else []
 
 
-def describe_path(channel, path):
+def describe_path(channel: Channel, path: str) -> dict[str, bool | int]:
     """What a path is: exists, is_directory, uid, gid, and the bytes free on its file system.
 
     Of a path that does not exist yet, the nearest parent's owner and free space.
@@ -72,7 +75,7 @@ def describe_path(channel, path):
     }
 
 
-def tree_bytes(channel, path):
+def tree_bytes(channel: Channel, path: str) -> dict[str, int]:
     """Bytes and number of the files in a folder."""
     size = count = 0
     for folder, _folders, names in os.walk(path):
@@ -82,7 +85,7 @@ def tree_bytes(channel, path):
     return {"bytes": size, "files": count}
 
 
-def list_files(channel, path):
+def list_files(channel: Channel, path: str) -> dict[str, int]:
     """Every file below a folder: relative path -> bytes."""
     found = {}
     for folder, _folders, names in os.walk(path):
@@ -92,7 +95,7 @@ def list_files(channel, path):
     return found
 
 
-def give_tree(channel, path, uid, gid):
+def give_tree(channel: Channel, path: str, uid: int, gid: int) -> None:
     """Give a folder and all in it to a user and group. Needs root where they are another's."""
     for folder, folders, names in os.walk(path):
         for name in [".", *folders, *names]:
@@ -102,12 +105,12 @@ def give_tree(channel, path, uid, gid):
                 os.chown(entry, uid, gid, follow_symlinks=False)
 
 
-def find_program(channel, name, folders):
+def find_program(channel: Channel, name: str, folders: list[str]) -> str | None:
     """Full path of a program: first in the named folders, then on PATH; None if it is nowhere."""
     return shutil.which(name, path=os.pathsep.join(folders)) or shutil.which(name)
 
 
-OPERATIONS = {
+OPERATIONS: dict[str, Callable[..., object]] = {
     "read_text": read_text,
     "write_text": write_text,
     "make_directory": make_directory,

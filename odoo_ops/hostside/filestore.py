@@ -8,21 +8,25 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from odoo_ops.hostside.channel import Channel
 
 _FILE_NAME = re.compile(r"[0-9a-f]{2,3}/[0-9a-f]{40}")
 _EXAMPLES = 1000
 _CHUNK_BYTES = 1024 * 1024
 
 
-def read_inventory(path):
+def read_inventory(path: str) -> Iterator[dict[str, Any]]:
     """Attachments of an inventory, each a dict."""
     with open(path, encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)
 
 
-def sha1_of(path):
+def sha1_of(path: str) -> str:
     """sha1 of a file's content in hexadecimal."""
     digest = hashlib.sha1(usedforsecurity=False)
     with open(path, "rb") as file:
@@ -34,22 +38,22 @@ def sha1_of(path):
 class Damages:
     """Attachments whose file is not what the database says, by reason; the first thousand by record."""
 
-    def __init__(self):
-        self.records = []
+    def __init__(self) -> None:
+        self.records: list[dict[str, Any]] = []
         self.total = 0
 
-    def add(self, attachment, reason):
+    def add(self, attachment: dict[str, Any], reason: str) -> None:
         """Put one attachment on record."""
         self.total += 1
         if len(self.records) < _EXAMPLES:
             self.records.append({**attachment, "reason": reason})
 
-    def report(self):
+    def report(self) -> dict[str, Any]:
         """As a result's fields."""
         return {"damaged": self.records, "damaged_total": self.total}
 
 
-def _fault_of(root, attachment, changed):
+def _fault_of(root: str, attachment: dict[str, Any], changed: set[str] | None) -> tuple[str | None, int]:
     """What is wrong with an attachment's file, or None; and the bytes hashed."""
     name = attachment["fname"]
     if not _FILE_NAME.fullmatch(name):
@@ -68,7 +72,7 @@ def _fault_of(root, attachment, changed):
     return (None if found == expected else f"its file's sha1 is {found} instead of {expected}"), size
 
 
-def prove_filestore(channel, inventory, root, changed_list):
+def prove_filestore(channel: Channel, inventory: str, root: str, changed_list: str | None) -> dict[str, Any]:
     """Look at the file of every attachment; hash those in `changed_list` (a file of names), or all.
 
     Returns attachments, files, hashed_files, hashed_bytes, damaged (by record) and damaged_total.
@@ -77,13 +81,13 @@ def prove_filestore(channel, inventory, root, changed_list):
     if changed_list is not None:
         with open(changed_list, encoding="utf-8") as file:
             changed = set(file.read().splitlines())
-    by_name = {}
+    by_name: dict[str, list[dict[str, Any]]] = {}
     for attachment in read_inventory(inventory):
         by_name.setdefault(attachment["fname"], []).append(attachment)
     damages, hashed_files, hashed_bytes = Damages(), 0, 0
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         faults = pool.map(lambda group: _fault_of(root, group[0], changed), by_name.values(), chunksize=64)
-        for done, (group, (fault, size)) in enumerate(zip(by_name.values(), faults), 1):
+        for done, (group, (fault, size)) in enumerate(zip(by_name.values(), faults, strict=True), 1):
             hashed_bytes += size
             hashed_files += size > 0
             if fault:
@@ -99,10 +103,11 @@ def prove_filestore(channel, inventory, root, changed_list):
     }
 
 
-def digest_inventory(channel, inventory):
+def digest_inventory(channel: Channel, inventory: str) -> dict[str, str | int]:
     """Number of attachments, of distinct files, their bytes, and the inventory's own sha256."""
     digest = hashlib.sha256()
-    sizes, attachments = {}, 0
+    sizes: dict[str, int] = {}
+    attachments = 0
     with open(inventory, "rb") as file:
         for line in file:
             digest.update(line)
@@ -117,4 +122,7 @@ def digest_inventory(channel, inventory):
     }
 
 
-OPERATIONS = {"prove_filestore": prove_filestore, "digest_inventory": digest_inventory}
+OPERATIONS: dict[str, Callable[..., object]] = {
+    "prove_filestore": prove_filestore,
+    "digest_inventory": digest_inventory,
+}

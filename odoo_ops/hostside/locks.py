@@ -6,11 +6,13 @@ The kernel frees it when the agent ends, however it ends.
 import fcntl
 import json
 import os
+from collections.abc import Callable
+from typing import Any
 
-from odoo_ops.hostside.channel import OperationError
+from odoo_ops.hostside.channel import Channel, OperationError
 
 
-def hold_lock(channel, path, owner):
+def hold_lock(channel: Channel, path: str, owner: dict[str, str]) -> None:
     """Take the lock or fail at once with its owner; keep it until the worker lets go."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -23,12 +25,13 @@ def hold_lock(channel, path, owner):
     channel.abandoned.wait()
 
 
-def _owner(descriptor):
+def _owner(descriptor: int) -> dict[str, Any]:
     text = os.pread(descriptor, 4096, 0).decode("utf-8", "replace")
     try:
-        return json.loads(text)
+        owner: dict[str, Any] = json.loads(text)
     except ValueError:  # the holder is just writing it
         return {}
+    return owner
 
 
-OPERATIONS = {"hold_lock": hold_lock}
+OPERATIONS: dict[str, Callable[..., object]] = {"hold_lock": hold_lock}

@@ -6,14 +6,24 @@ import subprocess
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any, NoReturn
 
-from odoo_ops.hostside.channel import OperationError, end_processes
+from odoo_ops.hostside.channel import Channel, OperationError, end_processes
 
 _TAIL_LINES = 40
 _LINE_BYTES = 16 * 1024
 
 
-def start_process(channel, argv, environment, stdin, working_directory, stdout):
+def start_process(
+    channel: Channel,
+    argv: list[str],
+    environment: dict[str, str],
+    stdin: str | None,
+    working_directory: str | None,
+    stdout: IO[bytes] | int,
+) -> subprocess.Popen[bytes]:
     """Start a child that ends with the agent. Raises OperationError when the program is not there."""
     try:
         process = subprocess.Popen(
@@ -29,25 +39,34 @@ def start_process(channel, argv, environment, stdin, working_directory, stdout):
         raise OperationError("PreconditionFailed", f"cannot run {argv[0]}: {error.strerror}") from error
     channel.adopt(process)
     if stdin is not None:
-        threading.Thread(target=_feed, args=(process, stdin.encode()), daemon=True).start()
+        threading.Thread(target=_feed, args=(process.stdin, stdin.encode()), daemon=True).start()
     return process
 
 
-def _feed(process, data):
+def _feed(stream: IO[bytes], data: bytes) -> None:
     try:
-        process.stdin.write(data)
-        process.stdin.close()
+        stream.write(data)
+        stream.close()
     except BrokenPipeError:
         pass  # it ended without reading: its exit status tells why
 
 
-def lines_of(stream):
+def lines_of(stream: IO[bytes]) -> Iterator[str]:
     """The lines of a binary stream as text, very long ones in parts."""
     while chunk := stream.readline(_LINE_BYTES):
         yield chunk.decode("utf-8", "replace").rstrip("\r\n")
 
 
-def run(channel, argv, environment, stdin, working_directory, capture, stdout_file, timeout_seconds):
+def run(
+    channel: Channel,
+    argv: list[str],
+    environment: dict[str, str],
+    stdin: str | None,
+    working_directory: str | None,
+    capture: bool,
+    stdout_file: str | None,
+    timeout_seconds: float | None,
+) -> dict[str, Any]:
     """Run a process to its end.
 
     Its stderr is streamed, and its stdout too unless it is captured or goes to a file.
@@ -59,23 +78,26 @@ def run(channel, argv, environment, stdin, working_directory, capture, stdout_fi
         timer = threading.Timer(timeout_seconds or 1, end_processes, args=([process],))
         if timeout_seconds:
             timer.start()
-        captured, tail = [], deque(maxlen=_TAIL_LINES)
+        captured: list[str] = []
+        tail: deque[str] = deque(maxlen=_TAIL_LINES)
         readers = [threading.Thread(target=_stream, args=(channel, "stderr", process.stderr, tail))]
         if not stdout_file:
-            read = _collect if capture else _stream
-            readers.append(
-                threading.Thread(target=read, args=(channel, "stdout", process.stdout, captured if capture else tail))
+            stdout = (
+                threading.Thread(target=_collect, args=(process.stdout, captured))
+                if capture
+                else threading.Thread(target=_stream, args=(channel, "stdout", process.stdout, tail))
             )
+            readers.append(stdout)
         for reader in readers:
             reader.start()
         for reader in readers:
             reader.join()
         status = process.wait()
         seconds = time.monotonic() - begun
-        timed_out = bool(timeout_seconds) and seconds >= timeout_seconds and status != 0
+        timed_out = bool(timeout_seconds and seconds >= timeout_seconds and status != 0)
         timer.cancel()
         channel.release(process)
-        if stdout_file and status == 0:
+        if not isinstance(sink, int) and status == 0:
             sink.flush()
             os.fsync(sink.fileno())
     return {
@@ -87,31 +109,33 @@ def run(channel, argv, environment, stdin, working_directory, capture, stdout_fi
     }
 
 
-class _sink:
+@contextmanager
+def _sink(path: str | None) -> Iterator[IO[bytes] | int]:
     """Where stdout goes: a new private file, or a pipe."""
-
-    def __init__(self, path):
-        self.file = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") if path else None
-
-    def __enter__(self):
-        return self.file or subprocess.PIPE
-
-    def __exit__(self, *exc):
-        if self.file:
-            self.file.close()
+    if not path:
+        yield subprocess.PIPE
+        return
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        yield file
 
 
-def _stream(channel, name, stream, tail):
+def _stream(channel: Channel, name: str, stream: IO[bytes], tail: deque[str]) -> None:
     for text in lines_of(stream):
         tail.append(text)
         channel.send("line", stream=name, text=text)
 
 
-def _collect(channel, name, stream, captured):
+def _collect(stream: IO[bytes], captured: list[str]) -> None:
     captured.append(stream.read().decode("utf-8", "replace"))
 
 
-def spawn(channel, argv, environment, working_directory, log_file):
+def spawn(
+    channel: Channel,
+    argv: list[str],
+    environment: dict[str, str],
+    working_directory: str | None,
+    log_file: str,
+) -> int:
     """Start a process that outlives the agent (an Odoo server). Returns its pid."""
     with open(os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640), "ab") as log:
         try:
@@ -134,7 +158,13 @@ def spawn(channel, argv, environment, working_directory, log_file):
     return process.pid
 
 
-def serve(channel, argv, environment, working_directory, log_file):
+def serve(
+    channel: Channel,
+    argv: list[str],
+    environment: dict[str, str],
+    working_directory: str | None,
+    log_file: str,
+) -> NoReturn:
     """Run a server that ends with the agent (an Odoo booted for a drill); its output goes to a file."""
     with open(os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
         process = subprocess.Popen(
@@ -153,12 +183,12 @@ def serve(channel, argv, environment, working_directory, log_file):
     raise OperationError("CommandFailed", f"{argv[0]} ended", exit_status=status, output=_end_of(log_file))
 
 
-def _end_of(path):
+def _end_of(path: str) -> str:
     with open(path, encoding="utf-8", errors="replace") as file:
         return "".join(deque(file, maxlen=_TAIL_LINES))
 
 
-def _pid_in(pid_file):
+def _pid_in(pid_file: str) -> int | None:
     try:
         with open(pid_file, encoding="ascii") as file:
             return int(file.read().strip())
@@ -166,7 +196,7 @@ def _pid_in(pid_file):
         return None
 
 
-def _is_running(pid):
+def _is_running(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
             return file.read().rsplit(")", 1)[1].split()[0] not in {"Z", "X"}
@@ -174,7 +204,7 @@ def _is_running(pid):
         return False
 
 
-def process_running(channel, pid_file, program):
+def process_running(channel: Channel, pid_file: str, program: str) -> int | None:
     """The pid in a file, if that process runs and its command line holds `program`; else None.
 
     The program is compared because a pid may belong to something else after a reboot.
@@ -190,8 +220,11 @@ def process_running(channel, pid_file, program):
     return pid if program in arguments else None
 
 
-def stop_process(channel, pid_file, program, grace_seconds):
-    """End the process that a pid file names: SIGTERM, after the grace time SIGKILL. Returns whether it ran."""
+def stop_process(channel: Channel, pid_file: str, program: str, grace_seconds: float) -> bool:
+    """End the process that a pid file names: SIGTERM, after the grace time SIGKILL.
+
+    Returns whether it ran.
+    """
     pid = process_running(channel, pid_file, program)
     if pid is None:
         return False
@@ -206,7 +239,7 @@ def stop_process(channel, pid_file, program, grace_seconds):
     return True
 
 
-OPERATIONS = {
+OPERATIONS: dict[str, Callable[..., object]] = {
     "run": run,
     "spawn": spawn,
     "serve": serve,

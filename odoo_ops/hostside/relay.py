@@ -7,9 +7,12 @@ import os
 import socket
 import sys
 import threading
+from typing import Any
+
+from odoo_ops.hostside.channel import Channel
 
 
-def relay(channel, address):
+def relay(channel: Channel, address: str | list[Any]) -> None:
     """Connect to [host, port] or a Unix socket's path, then carry bytes until one side ends."""
     try:
         if isinstance(address, str):
@@ -29,7 +32,7 @@ def relay(channel, address):
     os._exit(0)
 
 
-def _to_socket(connection):
+def _to_socket(connection: socket.socket) -> None:
     while data := os.read(sys.stdin.fileno(), 65536):
         connection.sendall(data)
     os._exit(0)

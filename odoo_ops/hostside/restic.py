@@ -5,21 +5,26 @@ import os
 import subprocess
 import threading
 from collections import deque
+from collections.abc import Callable, Iterator
+from typing import IO, Any, cast
 
-from odoo_ops.hostside.channel import OperationError
+from odoo_ops.hostside.channel import Channel, OperationError
 from odoo_ops.hostside.filestore import Damages, read_inventory
 from odoo_ops.hostside.processes import lines_of, start_process
 
 _TAIL_LINES = 40
 
 
-def _messages(channel, argv, environment, accepted_statuses=(0,)):
+def _messages(
+    channel: Channel, argv: list[str], environment: dict[str, str], accepted_statuses: tuple[int, ...] = (0,)
+) -> Iterator[dict[str, Any]]:
     """Messages of a `restic --json` command as dicts; raises OperationError when it fails."""
     process = start_process(channel, argv, environment, None, None, subprocess.PIPE)
-    tail = deque(maxlen=_TAIL_LINES)
-    errors = threading.Thread(target=lambda: tail.extend(lines_of(process.stderr)))
+    stdout, stderr = cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr)
+    tail: deque[str] = deque(maxlen=_TAIL_LINES)
+    errors = threading.Thread(target=lambda: tail.extend(lines_of(stderr)))
     errors.start()
-    for line in process.stdout:
+    for line in stdout:
         if line.startswith(b"{"):
             yield json.loads(line)
         else:
@@ -31,14 +36,17 @@ def _messages(channel, argv, environment, accepted_statuses=(0,)):
         raise OperationError("CommandFailed", "restic failed", exit_status=status, output="\n".join(tail))
 
 
-def restic_backup(channel, argv, environment, filestore, changed_list):
+def restic_backup(
+    channel: Channel, argv: list[str], environment: dict[str, str], filestore: str, changed_list: str
+) -> dict[str, Any]:
     """Run `restic backup --json --verbose=2`; write the names of new and changed filestore files to a file.
 
     Returns restic's summary.
     """
-    summary = None
+    summary: dict[str, Any] | None = None
     prefix = filestore.rstrip("/") + "/"
-    with open(os.open(changed_list, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as changed:
+    descriptor = os.open(changed_list, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as changed:
         for message in _messages(channel, argv, environment):
             kind = message["message_type"]
             if kind == "status":
@@ -54,9 +62,9 @@ def restic_backup(channel, argv, environment, filestore, changed_list):
     return summary
 
 
-def restic_restore(channel, argv, environment):
+def restic_restore(channel: Channel, argv: list[str], environment: dict[str, str]) -> dict[str, Any]:
     """Run `restic restore --json` and return its summary."""
-    summary = {}
+    summary: dict[str, Any] = {}
     for message in _messages(channel, argv, environment):
         if message["message_type"] == "status":
             channel.progress(message.get("bytes_restored", 0), message.get("total_bytes", 0), "bytes")
@@ -65,15 +73,19 @@ def restic_restore(channel, argv, environment):
     return summary
 
 
-def prove_snapshot(channel, argv, environment, inventory, filestore):
+def prove_snapshot(
+    channel: Channel, argv: list[str], environment: dict[str, str], inventory: str, filestore: str
+) -> dict[str, Any]:
     """Compare `restic ls --json` of a snapshot with an inventory.
 
     Returns the attachments whose file the snapshot does not hold whole, by record.
     """
     prefix = filestore.rstrip("/") + "/"
-    held = {}
+    held: dict[str, int] = {}
     for message in _messages(channel, argv, environment):
-        if message.get("message_type") == "node" and message["type"] == "file" and message["path"].startswith(prefix):
+        if message.get("message_type") != "node" or message["type"] != "file":
+            continue
+        if message["path"].startswith(prefix):
             held[message["path"][len(prefix) :]] = message["size"]
     damages = Damages()
     for attachment in read_inventory(inventory):
@@ -85,4 +97,8 @@ def prove_snapshot(channel, argv, environment, inventory, filestore):
     return {"files": len(held), **damages.report()}
 
 
-OPERATIONS = {"restic_backup": restic_backup, "restic_restore": restic_restore, "prove_snapshot": prove_snapshot}
+OPERATIONS: dict[str, Callable[..., object]] = {
+    "restic_backup": restic_backup,
+    "restic_restore": restic_restore,
+    "prove_snapshot": prove_snapshot,
+}

@@ -9,10 +9,15 @@ from odoo_ops.model.paths import AbsolutePath
 
 Stage = Literal["development", "testing", "staging", "production"]
 
+_NAME_BYTES = 63  # PostgreSQL cuts longer names
+
+
+_POSTGRES_NAME_BYTES = 63
+
 
 def _database_name(value: str) -> str:
     """A name that PostgreSQL keeps whole and that can name a folder of the filestore."""
-    if len(value.encode()) > 63:
+    if len(value.encode()) > _POSTGRES_NAME_BYTES:
         raise ValueError("PostgreSQL cuts names after 63 bytes")
     if value in {".", "..", "postgres", "template0", "template1"} or "/" in value or "\0" in value:
         raise ValueError(f"{value!r} cannot be an Odoo database: it also names a folder of the filestore")

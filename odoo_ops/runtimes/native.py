@@ -24,7 +24,7 @@ class NativeRuntime:
 
     @property
     def restic(self) -> str:
-        """restic's program on the host."""
+        """Program of restic on the host."""
         return self.host.host.restic
 
     def postgres_program(self, name: str, server_major: int) -> str:

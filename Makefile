@@ -1,0 +1,46 @@
+# `make test` needs git, curl, Python 3.11 or later and make, and root or sudo for the Debian packages.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PACKAGES := deployments/engines/debian-packages-demo.txt deployments/engines/debian-packages-tests.txt
+UV := .tools/bin/uv
+
+.PHONY: help packages engines check test
+
+help:
+	@echo 'make test     install what is needed and run all tests'
+	@echo 'make check    style, types and layers (seconds)'
+	@echo 'make engines  the real programs of the tests, under .demo/engines'
+
+# Debian packages that are missing, named before they are installed.
+packages:
+	@missing=$$(grep -hv '^#' $(PACKAGES) | while read -r name; do \
+	  [ -z "$$name" ] || dpkg-query -W -f '$${db:Status-Status}' "$$name" 2>/dev/null | grep -qx installed || echo "$$name"; done); \
+	if [ -n "$$missing" ]; then \
+	  echo "Installing Debian packages:" $$missing; \
+	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get -qq update; \
+	  DEBIAN_FRONTEND=noninteractive $$sudo apt-get -qq install --yes --no-install-recommends $$missing >/dev/null; \
+	fi
+
+$(UV): requirements-tools.lock
+	python3 -m venv .tools
+	.tools/bin/python -m pip install --quiet --require-hashes -r requirements-tools.lock
+	touch $@
+
+.venv/installed: $(UV) requirements-dev.lock pyproject.toml
+	$(UV) venv --quiet --allow-existing .venv
+	$(UV) pip sync --quiet --python .venv/bin/python requirements-dev.lock
+	$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .
+	touch $@
+
+engines: packages .venv/installed
+	PATH="$$PWD/.tools/bin:$$PATH" .venv/bin/python -m deployments.engines install
+
+check: .venv/installed
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+test: engines check
+	.venv/bin/python -m pytest

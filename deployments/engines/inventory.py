@@ -1,0 +1,46 @@
+"""What is there: the engines that the demo and the tests can use now. Nothing is installed by looking."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from deployments.engines.odoo import find_odoo, odoo_version
+from deployments.engines.postgres_programs import find_programs
+from deployments.engines.process import run
+from deployments.engines.restic import find_restic, restic_version
+
+
+@dataclass(frozen=True)
+class Engines:
+    """Paths of the engines; None: not there.
+
+    Attributes:
+        folder: where engines are installed.
+        odoo: the program of Odoo 19.
+        restic: the program restic, 0.17 or later.
+        postgres: the folder of PostgreSQL's newest server programs.
+    """
+
+    folder: Path
+    odoo: Path | None
+    restic: Path | None
+    postgres: Path | None
+
+    @classmethod
+    def look(cls, folder: Path) -> Self:
+        """Look for the engines. Raises PreconditionFailed if ODOO_BIN is not an Odoo 19."""
+        return cls(folder=folder, odoo=find_odoo(folder), restic=find_restic(folder), postgres=find_programs())
+
+    def describe(self) -> dict[str, object]:
+        """Paths and versions, ready for JSON; each version is what the program itself says."""
+        return {
+            "folder": str(self.folder),
+            "odoo": self.odoo and {"path": str(self.odoo), "version": odoo_version(self.odoo)},
+            "restic": self.restic
+            and {"path": str(self.restic), "version": ".".join(map(str, restic_version(self.restic)))},
+            "postgres": self.postgres
+            and {
+                "path": str(self.postgres),
+                "version": run([self.postgres / "postgres", "--version"]).strip(),
+            },
+        }

@@ -1,0 +1,199 @@
+"""A Prefect server for the session, and an environment on a real PostgreSQL for each test.
+
+The small database is a stand-in for an Odoo one: it has the tables that operations read, and no Odoo could
+boot on it. Databases of a real Odoo 18 are used where they are at hand (see test_real_databases).
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.testing.utilities import prefect_test_harness
+from psycopg import sql
+from pydantic import SecretStr
+
+from blocks import BackupRepository, OdooEnvironment, OdooHost
+from deployments.engines.cluster import PostgresCluster
+from odoo_ops.model.environment import DatabaseSettings, Environment, OdooSettings
+from odoo_ops.model.host import Host
+from odoo_ops.model.repository import Repository
+
+ROLE_PASSWORD = "role-password"
+
+SCHEMA = """
+CREATE TABLE ir_attachment (id serial PRIMARY KEY, name text, store_fname text, checksum text, file_size int,
+                            res_model text, res_id int, res_field text);
+CREATE TABLE ir_module_module (id serial PRIMARY KEY, name text, state text, latest_version text);
+CREATE TABLE ir_config_parameter (key text PRIMARY KEY, value text);
+CREATE TABLE res_users (id serial PRIMARY KEY, login text, active bool);
+CREATE TABLE res_groups_users_rel (gid int, uid int);
+CREATE TABLE res_partner (id serial PRIMARY KEY, name text);
+CREATE INDEX res_partner_name_search ON res_partner USING gin (unaccent(name) gin_trgm_ops);
+INSERT INTO ir_module_module (name, state, latest_version) VALUES ('base', 'installed', '19.0.1.3');
+INSERT INTO ir_config_parameter VALUES ('database.uuid', '5f1f4e0a-0000-4000-8000-000000000001');
+INSERT INTO res_users (login, active) VALUES ('admin', true), ('demo', false);
+INSERT INTO res_groups_users_rel VALUES (1, 1), (2, 1), (1, 2);
+INSERT INTO res_partner (name) SELECT 'Partner ' || n FROM generate_series(1, 500) n;
+"""
+
+
+@dataclass
+class Site:
+    """One environment made for a test."""
+
+    name: str
+    settings: Environment
+    cluster: PostgresCluster
+    folder: Path
+
+    def admin(self, database: str = "postgres") -> psycopg.Connection:
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=self.cluster.port,
+            user="postgres",
+            password=self.cluster.superuser_password,
+            dbname=database,
+            autocommit=True,
+        )
+
+    def connect(self) -> psycopg.Connection:
+        return self.admin(self.settings.database.name)
+
+    @property
+    def filestore(self) -> Path:
+        return Path(self.settings.filestore)
+
+    def create_database(self) -> None:
+        name = sql.Identifier(self.settings.database.name)
+        with self.admin() as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'").format(
+                    name, sql.Identifier(self.settings.database.user)
+                )
+            )
+        with self.connect() as connection:
+            connection.execute("CREATE EXTENSION pg_trgm; CREATE EXTENSION unaccent")
+            connection.execute("ALTER FUNCTION unaccent(text) IMMUTABLE")
+
+    def fill(self) -> None:
+        with self.connect() as connection:
+            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self.settings.database.user)))
+            connection.execute(SCHEMA)
+        for number in range(20):
+            self.attach(f"attachment {number}".encode())
+
+    def attach(self, content: bytes) -> Path:
+        """As Odoo does: the file first, then the row."""
+        digest = hashlib.sha1(content, usedforsecurity=False).hexdigest()
+        file = self.filestore / digest[:2] / digest
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        with self.connect() as connection:
+            connection.execute(
+                "INSERT INTO ir_attachment (name, store_fname, checksum, file_size, res_model, res_id)"
+                " VALUES (%s, %s, %s, %s, 'res.partner', 1)",
+                ["file", f"{digest[:2]}/{digest}", digest, len(content)],
+            )
+        return file
+
+    def lose_all(self) -> None:
+        with self.admin() as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self.settings.database.name))
+            )
+        shutil.rmtree(self.filestore)
+
+    def content(self) -> dict[str, str]:
+        """Digest of every row of every table, and of every file outside the collector's marks."""
+        found = {}
+        with self.connect() as connection:
+            tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            for (table,) in tables:
+                query = sql.SQL("SELECT coalesce(md5(string_agg(md5(t::text), '' ORDER BY t::text)), '') FROM {} t")
+                ((digest,),) = connection.execute(query.format(sql.Identifier(table))).fetchall()
+                found[f"table {table}"] = digest
+        for file in self.filestore.rglob("*"):
+            relative = file.relative_to(self.filestore)
+            if file.is_file() and relative.parts[0] != "checklist":
+                found[f"file {relative}"] = hashlib.sha256(file.read_bytes()).hexdigest()
+        return found
+
+    def made_databases(self) -> list[str]:
+        with self.admin() as connection:
+            rows = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'odoo\\_ops\\_%'").fetchall()
+        return sorted(name for (name,) in rows)
+
+    def register(self, **changes: object) -> None:
+        """Save the environment's blocks, with changed settings."""
+        self.settings = self.settings.model_copy(update=changes)
+        host = OdooHost.load(f"{self.name}-host")
+        repository = BackupRepository.load(f"{self.name}-repository")
+        OdooEnvironment(settings=self.settings, host=host, repository=repository).save(self.name, overwrite=True)
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+    with prefect_test_harness(server_startup_timeout=60):
+        yield
+
+
+@pytest.fixture
+def empty_site(
+    prefect_server: None,  # noqa: ARG001 - the server must run
+    postgres_cluster: PostgresCluster,
+    restic: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Iterator[Site]:
+    """An environment with a new empty database; its name can be given as the fixture's parameter."""
+    name = f"site-{uuid4().hex[:8]}"
+    role = f"role_{name}"
+    settings = Environment(
+        name=name,
+        stage="testing",
+        odoo=OdooSettings(version="19.0", command=("/usr/bin/odoo",)),
+        database=DatabaseSettings(
+            name=getattr(request, "param", name),
+            server="127.0.0.1",
+            port=postgres_cluster.port,
+            user=role,
+            password=SecretStr(ROLE_PASSWORD),
+            admin_user="postgres",
+            admin_password=SecretStr(postgres_cluster.superuser_password),
+        ),
+        data_dir=str(tmp_path / "data"),
+        state_dir=str(tmp_path / "state"),
+    )
+    site = Site(name=name, settings=settings, cluster=postgres_cluster, folder=tmp_path)
+    site.filestore.mkdir(parents=True)
+    with site.admin() as connection:
+        connection.execute(
+            sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(ROLE_PASSWORD))
+        )
+    site.create_database()
+    with get_client(sync_client=True) as client:
+        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=f"odoo-environment-{name}", limit=1))
+    OdooHost(settings=Host(name="here", restic=str(restic))).save(f"{name}-host")
+    repository = Repository(name="main", path=str(tmp_path / "repository"), password=SecretStr("repository-password"))
+    BackupRepository(settings=repository).save(f"{name}-repository")
+    site.register()
+    yield site
+    with site.admin() as connection:
+        for database in [site.settings.database.name, *site.made_databases()]:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+
+
+@pytest.fixture
+def site(empty_site: Site) -> Site:
+    """An environment with a small database and twenty attachments."""
+    empty_site.fill()
+    return empty_site

@@ -1,0 +1,290 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prefect import flow
+from prefect.settings import PREFECT_API_URL
+from pydantic import SecretStr
+
+from blocks import BackupRepository, OdooEnvironment
+from flows.backup import backup
+from flows.restore import restore
+from odoo_ops.adapters import database
+from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
+from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
+from tasks.backups import dump_database, store_snapshot
+from tasks.leftovers import settle_leftovers
+
+if TYPE_CHECKING:
+    from conftest import Site
+else:
+    Site = Any
+
+pytestmark = [pytest.mark.postgres, pytest.mark.restic]
+
+
+@pytest.mark.parametrize("empty_site", ["plain", "odd 'na\"me' $(touch x) ü=1"], indirect=True)
+def test_restore_brings_everything_back_when_all_was_lost(site: Site) -> None:
+    before = site.content()
+    report = backup(site.name)
+    assert (report.attachments, report.hashed_files, report.damaged_total) == (20, 20, 0)
+    site.lose_all()
+    restored = restore(site.name)
+    assert site.content() == before
+    assert restored.kept_database is None
+    assert site.made_databases() == []
+
+
+def test_backup_hashes_only_new_files_when_run_again(site: Site) -> None:
+    backup(site.name)
+    site.attach(b"one more")
+    report = backup(site.name)
+    assert (report.attachments, report.hashed_files) == (21, 1)
+
+
+def test_restore_keeps_what_it_replaces(site: Site) -> None:
+    backup(site.name)
+    before = site.content()
+    later = site.attach(b"made after the backup")
+    report = restore(site.name)
+    assert site.content() == before
+    assert site.made_databases() == [report.kept_database]
+    assert report.kept_filestore is not None
+    assert (Path(report.kept_filestore) / later.parent.name / later.name).exists()
+
+
+def test_backup_and_restore_pass_when_the_filestore_is_empty(empty_site: Site) -> None:
+    empty_site.fill()
+    with empty_site.connect() as connection:
+        connection.execute("DELETE FROM ir_attachment")
+    for file in empty_site.filestore.rglob("*"):
+        if file.is_file():
+            file.unlink()
+    assert backup(empty_site.name).files == 0
+    empty_site.lose_all()
+    assert restore(empty_site.name).files == 0
+
+
+def test_backup_is_kept_and_fails_naming_the_record_when_files_are_damaged(site: Site) -> None:
+    missing, flipped = site.attach(b"to be removed"), site.attach(b"to be flipped")
+    missing.unlink()
+    content = bytearray(flipped.read_bytes())
+    content[0] ^= 1
+    flipped.write_bytes(content)
+    with pytest.raises(VerificationFailed) as failure:
+        backup(site.name)
+    assert "ir.attachment 21 (of res.partner 1): its file is" in str(failure.value)
+    assert "ir.attachment 22 (of res.partner 1): its file's sha1 is" in str(failure.value)
+    policy = site.settings.backup.model_copy(update={"damaged_attachments_allowed": 2})
+    site.register(backup=policy)
+    assert restore(site.name).files == 22
+
+
+def test_backup_loses_nothing_when_attachments_are_written_meanwhile(site: Site) -> None:
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.is_set():
+            site.attach(f"written meanwhile {number}".encode())
+            number += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        report = backup(site.name)
+    finally:
+        stop.set()
+        writer.join()
+    assert report.attachments > 20
+    site.lose_all()
+    assert restore(site.name).files == report.files
+
+
+def test_collector_waits_and_writers_do_not_when_it_is_held_off(site: Site) -> None:
+    runtime = OdooEnvironment.open(site.name)
+    with (
+        database.connect(runtime.host, runtime.environment.database) as connection,
+        database.collector_held_off(connection),
+        site.connect() as other,
+    ):
+        other.execute("UPDATE ir_attachment SET name = 'written'")
+        other.execute("SET lock_timeout = '200ms'")
+        with pytest.raises(Exception, match="lock timeout"), other.transaction():
+            other.execute("LOCK ir_attachment IN SHARE MODE")
+
+
+def test_restore_leaves_the_present_state_when_the_dump_was_cut_short(site: Site) -> None:
+    before = site.content()
+    _back_up_cut_dump(site)
+    with pytest.raises(VerificationFailed, match="cut short"):
+        restore(site.name)
+    assert site.content() == before
+    assert site.made_databases() == []
+
+
+@flow(validate_parameters=False)
+def _back_up_cut_dump(site: Site) -> None:
+    OdooEnvironment.open(site.name).ensure_repository(known=False)
+    dump_database(site.name)
+    largest = max((Path(site.settings.spool) / "dump").iterdir(), key=lambda file: file.stat().st_size)
+    os.truncate(largest, largest.stat().st_size // 2)
+    store_snapshot(site.name)
+
+
+@pytest.mark.parametrize("run", [backup, restore])
+def test_flow_says_which_password_is_wrong_and_changes_nothing(site: Site, run: Callable[[str], object]) -> None:
+    backup(site.name)
+    before = site.content()
+    right = site.settings.database
+    site.register(database=right.model_copy(update={"password": SecretStr("canary-wrong")}))
+    with pytest.raises(PreconditionFailed, match="password authentication failed") as failure:
+        run(site.name)
+    assert "canary-wrong" not in str(failure.value)
+    site.register(database=right)
+    repository = BackupRepository.load(f"{site.name}-repository")
+    wrong = repository.settings.model_copy(update={"password": SecretStr("canary-wrong")})
+    BackupRepository(settings=wrong).save(f"{site.name}-repository", overwrite=True)
+    with pytest.raises(PreconditionFailed, match="cannot be opened") as failure:
+        run(site.name)
+    assert "canary-wrong" not in str(failure.value)
+    assert site.content() == before
+
+
+def test_restore_over_production_is_refused_unless_it_is_named(site: Site) -> None:
+    site.register(stage="production")
+    backup(site.name)
+    with pytest.raises(Refused, match="is production"):
+        restore(site.name)
+    restore(site.name, confirm_production=site.name)
+
+
+def test_flow_is_refused_when_the_host_lock_is_taken_past_prefect(site: Site) -> None:
+    backup(site.name)
+    host = OdooEnvironment.open(site.name).host
+    lock = f"{site.settings.state_dir}/lock"
+    with (
+        host.lock(lock, holder="an operator", purpose="manual work", now=datetime.now(UTC)),
+        pytest.raises(Refused, match="an operator holds it since .* for: manual work"),
+    ):
+        backup(site.name)
+
+
+def test_flow_is_refused_when_the_database_is_another_one(site: Site) -> None:
+    backup(site.name)
+    with site.connect() as connection:
+        connection.execute("UPDATE ir_config_parameter SET value = 'another' WHERE key = 'database.uuid'")
+    with pytest.raises(Refused, match="database_uuid was .* and is another"):
+        restore(site.name)
+
+
+def test_repository_is_not_made_anew_when_its_folder_is_suddenly_empty(site: Site) -> None:
+    backup(site.name)
+    repository = site.folder / "repository"
+    repository.rename(site.folder / "unmounted")
+    repository.mkdir()
+    with pytest.raises(PreconditionFailed, match="cannot be opened"):
+        backup(site.name)
+    assert list(repository.iterdir()) == []
+
+
+_RUN_FLOW = "import sys; from flows.{0} import {0}; {0}(sys.argv[1])"
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("backup", "check_identity"),
+        ("backup", "dump_database"),
+        ("backup", "store_snapshot"),
+        ("restore", "fetch_dump"),
+        ("restore", "restore_database"),
+        ("restore", "restore_filestore"),
+        ("restore", "check_restored"),
+    ],
+)
+def test_flow_passes_when_the_run_before_was_killed_after(site: Site, name: str, task: str) -> None:
+    """Killed as soon as the task's end is logged: the next task has begun."""
+    backup(site.name)
+    before = site.content()
+    worker = subprocess.Popen(
+        [sys.executable, "-c", _RUN_FLOW.format(name), site.name],
+        env={**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value(), "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert worker.stdout is not None
+    log = []
+    for line in worker.stdout:
+        log.append(line)
+        if f"'{task}-" in line and "Completed()" in line:
+            break
+    os.killpg(worker.pid, signal.SIGKILL)
+    assert worker.wait() == -signal.SIGKILL, "".join(log)
+    assert site.content() == before
+    _free_limit(site.name)
+    report = backup(site.name) if name == "backup" else restore(site.name)
+    assert report.files == 20
+    assert site.content() == before
+    kept = [] if name == "backup" else [report.kept_database]
+    assert site.made_databases() == kept
+    assert not (site.folder / "state" / "spool").exists()
+    assert not (site.folder / "state" / "restore").exists()
+
+
+def _free_limit(name: str) -> None:
+    """The killed holder's lease ends by itself after some minutes; do not wait for it here."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
+
+    with get_client(sync_client=True) as client:
+        client.update_global_concurrency_limit(f"odoo-environment-{name}", GlobalConcurrencyLimitUpdate(active_slots=0))
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+def test_interrupted_swap_is_settled_by_the_next_run(site: Site, renamed: bool) -> None:
+    """The state in which a run that dies in the swap leaves things, before and after the databases' rename."""
+    backup(site.name)
+    before = site.content()
+    runtime, now = OdooEnvironment.open(site.name), datetime.now(UTC)
+    settings = runtime.environment
+    scratch, kept = (made_name(kind, settings.database.name, now) for kind in ("scratch", "kept"))
+    journal = f'{{"scratch": "{scratch}", "kept": "{kept}", "was_running": false}}'
+    runtime.host.call("write_text", path=settings.swap_journal, text=journal)
+    restored = Path(settings.filestore_of(scratch))
+    restored.mkdir()
+    with site.admin() as connection:
+        database.create_scratch_database(
+            connection, scratch, owner=settings.database.user, mark=scratch_mark(site.name)
+        )
+        if renamed:
+            database.swap_databases(
+                connection,
+                scratch=scratch,
+                target=settings.database.name,
+                kept=kept,
+                kept_mark=kept_mark(site.name, now, 1),
+            )
+    _settle(site.name)
+    assert not restored.exists()
+    if renamed:
+        assert list(site.filestore.iterdir()) == []
+        assert site.made_databases() == [kept]
+        assert len(list(Path(settings.filestore_of(kept)).rglob("*/*"))) == 20
+    else:
+        assert site.content() == before
+        assert site.made_databases() == []
+
+
+@flow
+def _settle(name: str) -> list[str]:
+    return settle_leftovers(name)
