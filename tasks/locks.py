@@ -11,6 +11,8 @@ from blocks import OdooEnvironment
 from odoo_ops.adapters.host import HeldLock
 
 _WAIT_SECONDS = 3600
+# so long, at the most, a killed run keeps the next one waiting
+_LEASE_SECONDS = 60
 
 
 @contextmanager
@@ -22,7 +24,13 @@ def environment_locked(environment: str, purpose: str) -> Iterator[HeldLock]:
     """
     runtime = OdooEnvironment.open(environment)
     state_dir = runtime.environment.state_dir
-    with concurrency(f"odoo-environment-{environment}", occupy=1, strict=True, timeout_seconds=_WAIT_SECONDS):
+    with concurrency(
+        f"odoo-environment-{environment}",
+        occupy=1,
+        strict=True,
+        timeout_seconds=_WAIT_SECONDS,
+        lease_duration=_LEASE_SECONDS,
+    ):
         runtime.host.call("make_directory", path=state_dir)
         holder = f"flow run {flow_run.get_name() or 'without a name'}"
         with runtime.host.lock(f"{state_dir}/lock", holder=holder, purpose=purpose, now=datetime.now(UTC)) as lock:

@@ -1,0 +1,112 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from odoo_ops.errors import PreconditionFailed, Refused
+from odoo_ops.model.environment import DatabaseSettings
+from odoo_ops.model.manifest import Facts, Sequence
+from odoo_ops.model.snapshot import Snapshot
+from odoo_ops.policy.comparison import differences
+from odoo_ops.policy.dumps import compression, disposable, disposable_filestores, kept_mark, made_name, scratch_mark
+from odoo_ops.policy.fences import refuse_identity
+from odoo_ops.policy.snapshots import choose_snapshot
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+FACTS = Facts(
+    rows={"public.res_partner": 3},
+    sequences={"public.res_partner_id_seq": Sequence(last_value=7)},
+    extensions={"plpgsql": "1.0", "unaccent": "1.1"},
+    unaccent_immutable=True,
+    unaccent_indexes=("res_partner_name_search",),
+    modules={"base": "19.0.1.3"},
+    users_sha256="u",
+    database_uuid="d",
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"rows": {"public.res_partner": 2}}, "rows of public.res_partner: 2 instead of 3"),
+        ({"rows": {}}, "rows of public.res_partner: none instead of 3"),
+        ({"sequences": {}}, "sequence public.res_partner_id_seq is missing"),
+        (
+            {"sequences": {"public.res_partner_id_seq": Sequence(last_value=6)}},
+            "sequence public.res_partner_id_seq is 6, behind 7",
+        ),
+        ({"extensions": {"plpgsql": "1.0"}}, "extension unaccent is missing"),
+        ({"unaccent_immutable": False}, "unaccent is not IMMUTABLE"),
+        ({"unaccent_indexes": ()}, "index res_partner_name_search is missing"),
+        ({"modules": {}}, "module base: none instead of 19.0.1.3"),
+        ({"users_sha256": "x"}, "users or their groups differ"),
+        ({"database_uuid": None}, "database.uuid differs"),
+    ],
+)
+def test_differences_names_what_is_not_as_backed_up(change: dict[str, object], problem: str) -> None:
+    assert differences(FACTS, FACTS.model_copy(update=change)) == [problem]
+
+
+def test_differences_accepts_a_sequence_that_went_on_while_the_dump_ran() -> None:
+    ahead = FACTS.model_copy(update={"sequences": {"public.res_partner_id_seq": Sequence(last_value=9)}})
+    assert differences(FACTS, ahead) == []
+
+
+def test_disposable_spares_what_is_not_ours_or_not_yet_due() -> None:
+    marks = {
+        "scratch": scratch_mark("erp"),
+        "others-scratch": scratch_mark("erp-2"),
+        "due": kept_mark("erp", NOW - timedelta(hours=73), 72),
+        "not-due": kept_mark("erp", NOW - timedelta(hours=71), 72),
+        "others-due": kept_mark("erp-2", NOW - timedelta(hours=73), 72),
+        "described": "the accountants' own",
+    }
+    assert disposable(marks, "erp", NOW) == ["due", "scratch"]
+
+
+def test_disposable_filestores_are_those_without_a_database() -> None:
+    old, new = (made_name("kept", "erp", NOW - timedelta(hours=hours)) for hours in (73, 71))
+    scratch = made_name("scratch", "erp", NOW)
+    foreign = made_name("scratch", "other", NOW)
+    folders = ["erp", old, new, scratch, foreign]
+    assert disposable_filestores(folders, {"erp"}, "erp", NOW, 72) == [old, scratch]
+    assert disposable_filestores(folders, {"erp", old, scratch}, "erp", NOW, 72) == []
+
+
+def test_made_name_fits_postgresql_when_the_database_name_does_not() -> None:
+    assert len(made_name("scratch", "é" * 63, NOW).encode()) < 63
+
+
+@pytest.mark.parametrize(("major", "expected"), [(15, "1"), (16, "zstd:1"), (18, "zstd:1")])
+def test_compression_follows_what_pg_dump_knows(major: int, expected: str) -> None:
+    assert compression(major) == expected
+
+
+def test_refuse_identity_ignores_what_was_lost_and_refuses_what_changed() -> None:
+    marker = {"system_identifier": "1", "database_uuid": "a"}
+    refuse_identity(marker, {"system_identifier": "1"}, "erp")
+    with pytest.raises(Refused, match="system_identifier was 1 and is 2"):
+        refuse_identity(marker, {"system_identifier": "2", "database_uuid": "a"}, "erp")
+
+
+def _snapshot(identity: str, day: int) -> Snapshot:
+    return Snapshot(id=identity, taken_at=datetime(2026, 3, day, tzinfo=UTC), tags=(), paths=())
+
+
+def test_choose_snapshot_takes_the_newest_or_the_named_one() -> None:
+    snapshots = [_snapshot("aa11", 1), _snapshot("ab22", 3), _snapshot("cc33", 2)]
+    assert choose_snapshot(snapshots, "latest", "erp").id == "ab22"
+    assert choose_snapshot(snapshots, "cc", "erp").id == "cc33"
+
+
+@pytest.mark.parametrize("wanted", ["a", "zz", ""])
+def test_choose_snapshot_lists_what_there_is_when_not_exactly_one_fits(wanted: str) -> None:
+    with pytest.raises(PreconditionFailed, match="ab22 of 2026-03-03 00:00, aa11 of 2026-03-01 00:00"):
+        choose_snapshot([_snapshot("aa11", 1), _snapshot("ab22", 3)], wanted, "erp")
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "postgres", "template1", "x\0y", "é" * 32])
+def test_database_name_is_refused_when_it_cannot_name_database_and_filestore(name: str) -> None:
+    with pytest.raises(ValidationError):
+        DatabaseSettings(name=name, user="odoo")
