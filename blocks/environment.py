@@ -14,11 +14,18 @@ from odoo_ops.runtimes.native import NativeRuntime
 
 
 class OdooEnvironment(Block):
-    """One Odoo environment: stage, version, database, filestore, service and objectives."""
+    """One Odoo environment: stage, version, database, filestore, service and objectives.
+
+    Example:
+        ```python
+        from blocks import OdooEnvironment
+
+        runtime = OdooEnvironment.open("production")
+        ```
+    """
 
     _block_type_name = "Odoo Environment"
     _block_type_slug = "odoo-environment"
-    _description = "One Odoo environment: stage, version, database, filestore, service and objectives."
 
     settings: Environment = Field(description="The environment.")
     host: OdooHost = Field(description="The machine on which it lives.")

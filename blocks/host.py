@@ -7,10 +7,17 @@ from odoo_ops.model.host import Host
 
 
 class OdooHost(Block):
-    """A machine on which Odoo environments live, and how to reach it."""
+    """A machine on which Odoo environments live, and how to reach it.
+
+    Example:
+        ```python
+        from blocks import OdooHost
+
+        OdooHost.load("erp").settings.connection
+        ```
+    """
 
     _block_type_name = "Odoo Host"
     _block_type_slug = "odoo-host"
-    _description = "A machine on which Odoo environments live, and how to reach it."
 
     settings: Host = Field(description="The machine.")

@@ -9,9 +9,6 @@ from odoo_ops.model.paths import AbsolutePath
 
 Stage = Literal["development", "testing", "staging", "production"]
 
-_NAME_BYTES = 63  # PostgreSQL cuts longer names
-
-
 _POSTGRES_NAME_BYTES = 63
 
 
