@@ -6,6 +6,7 @@ A test that needs a missing program is skipped and says so; with ODOO_OPS_REQUIR
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,12 @@ def restic(engines: Engines) -> Path:
 @pytest.fixture(scope="session")
 def odoo19(engines: Engines) -> Path:
     return require_engine("Odoo 19", engines.odoo, "python -m deployments.engines install odoo")
+
+
+@pytest.fixture(scope="session")
+def sshd_program() -> Path:
+    found = shutil.which("sshd", path="/usr/sbin:/usr/bin")
+    return require_engine("OpenSSH's server", Path(found) if found else None, "apt-get install openssh-server")
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,9 @@ from typing import Any
 
 from odoo_ops.adapters.agent import Agent, AgentLauncher, Locked, OnLine, OnProgress, Transport
 from odoo_ops.adapters.local import LocalTransport
+from odoo_ops.adapters.ssh import SshTransport
 from odoo_ops.adapters.tunnel import tunnel_to
-from odoo_ops.errors import CommandFailed, PermanentError, PreconditionFailed, Refused, TransientError
+from odoo_ops.errors import CommandFailed, PermanentError, Refused, TransientError
 from odoo_ops.model.command import Command, Result
 from odoo_ops.model.host import Host, LocalConnection, SshConnection
 from odoo_ops.model.sockets import Address
@@ -145,11 +146,8 @@ class HostAdapter:
 
 def _transport(host: Host) -> Transport:
     match host.connection:
-        case SshConnection(address=address):
-            raise PreconditionFailed(
-                f"Host {host.name} ({address}) is reached by SSH, which this release cannot do yet. Nothing was "
-                "changed. Next step: run a worker on that machine and register it there as `kind: local`."
-            )
+        case SshConnection() as connection:
+            return SshTransport(connection)
         case LocalConnection():
             return LocalTransport()
 

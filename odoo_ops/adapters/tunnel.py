@@ -5,7 +5,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from odoo_ops.adapters.agent import Agent, AgentLauncher
 from odoo_ops.errors import OdooOpsError
@@ -47,13 +47,18 @@ def _carry(connection: socket.socket, launcher: AgentLauncher, target: object) -
             agent.wait_for("ready")
         except OdooOpsError:
             return  # the client sees its connection closed and says so
-        threading.Thread(target=_from_host, args=(agent, connection), daemon=True).start()
-        while data := connection.recv(65536):
-            agent.pipes.stdin.write(data)
-            agent.pipes.stdin.flush()
+        back = threading.Thread(target=_from_host, args=(agent, connection), daemon=True)
+        back.start()
+        with suppress(BrokenPipeError, ConnectionResetError):  # one side has ended: so does the other
+            while data := connection.recv(65536):
+                agent.pipes.stdin.write(data)
+                agent.pipes.stdin.flush()
+        agent.pipes.close()
+        back.join()
 
 
 def _from_host(agent: Agent, connection: socket.socket) -> None:
-    while data := agent.pipes.stdout.read1(65536):  # type: ignore[attr-defined]
-        connection.sendall(data)
-    connection.shutdown(socket.SHUT_RDWR)
+    with suppress(OSError, ValueError):  # the client has gone, or the agent's stdout was closed on its end
+        while data := agent.pipes.stdout.read1(65536):  # type: ignore[attr-defined]
+            connection.sendall(data)
+        connection.shutdown(socket.SHUT_RDWR)

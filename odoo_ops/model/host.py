@@ -14,7 +14,7 @@ class LocalConnection(Value):
 
 
 class SshConnection(Value):
-    """A machine reached by SSH: key only, and only if its host key is the known one. Not supported yet."""
+    """A machine reached by SSH: key only, and only if its host key is the known one."""
 
     kind: Literal["ssh"] = "ssh"
     address: str = Field(description="Host name or IP address.", min_length=1)

@@ -4,7 +4,7 @@ from pydantic import SecretStr
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.errors import CommandFailed, PreconditionFailed
 from odoo_ops.model.command import Command
-from odoo_ops.model.host import Host, SshConnection
+from odoo_ops.model.host import Host
 
 HERE = HostAdapter(Host(name="here"))
 
@@ -30,10 +30,3 @@ def test_run_ends_a_command_at_its_time_limit() -> None:
 def test_run_refuses_a_program_that_is_not_there() -> None:
     with pytest.raises(PreconditionFailed, match="cannot run no-such-program"):
         HERE.run(Command(argv=("no-such-program",)))
-
-
-def test_host_by_ssh_is_refused_before_anything_happens() -> None:
-    connection = SshConnection(address="erp", user="odoo", private_key=SecretStr("canary"), known_hosts="erp ssh-rsa A")
-    with pytest.raises(PreconditionFailed, match="by SSH, which this release cannot do yet") as failure:
-        HostAdapter(Host(name="erp", connection=connection))
-    assert "canary" not in str(failure.value)
