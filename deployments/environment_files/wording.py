@@ -1,0 +1,70 @@
+"""Say in plain words what pydantic found. The value itself is never repeated: it may be a secret."""
+
+import re
+from collections.abc import Sequence
+from inspect import cleandoc
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from deployments.environment_files.fields import models_of
+from deployments.environment_files.mistakes import did_you_mean
+
+PATTERNS = {
+    r"^[a-z0-9][a-z0-9-]*$": "may hold only small letters, digits and dashes",
+    r"^\d{2}\.\d$": "must be an Odoo series, such as 19.0",
+    r"^https?://": "must begin with http:// or https://",
+    r"^[A-Za-z0-9@:._-]+$": "may hold only letters, digits and @ : . _ -",
+}
+
+_WORDS = {
+    "model_type": "must be a map: one `field: value` in each line below it",
+    "model_attributes_type": "must be a map: one `field: value` in each line below it",
+    "tuple_type": "must be a list: [first, second]",
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "may have at most {max_length} characters",
+    "too_short": "is too short; it needs at least {min_length}",
+    "value_error": "{error}",
+}
+
+
+def in_words(error: ErrorDetails, field: FieldInfo | None) -> str:
+    """What is wrong at a field, and how to write it."""
+    limits: dict[str, Any] = error.get("ctx", {})
+    match error["type"], error["input"]:
+        case "missing", _:
+            return f"is missing. {meaning(field)}"
+        case _, None:
+            return "is empty; write a value, or delete the line"
+        case "string_pattern_mismatch", _:
+            return PATTERNS.get(limits["pattern"], f"must match {limits['pattern']}")
+        case "literal_error" | "union_tag_invalid", written:
+            return _one_of(_choices(limits, field), limits.get("tag", written))
+        case "union_tag_not_found", _:
+            return f"is missing. Write one of {', '.join(_choices(limits, field))}"
+        case kind, _:
+            return _WORDS[kind].format(**limits) if kind in _WORDS else error["msg"]
+
+
+def meaning(field: FieldInfo | None) -> str:
+    """What a field is for: its description, or else that of the model that stands in it."""
+    if field is None:
+        return ""
+    documents = [cleandoc(model.__doc__ or "").partition("\n")[0] for model in models_of(field)]
+    return field.description or " / ".join(documents)
+
+
+def _choices(limits: dict[str, Any], field: FieldInfo | None) -> list[str]:
+    if "expected" in limits:
+        return re.findall(r"'([^']*)'", limits["expected"])
+    return [model.model_fields["kind"].default for model in models_of(field)]
+
+
+def _one_of(choices: Sequence[str], written: object) -> str:
+    return f"must be one of {', '.join(choices)}{did_you_mean(str(written), choices)}"
