@@ -46,7 +46,7 @@ def install_odoo(engines: Path) -> Path:
         CommandFailed: a download or an installation failed.
         VerificationFailed: what was made does not run as Odoo 19; it was not published.
     """
-    if "ODOO_BIN" not in os.environ:
+    if not os.environ.get("ODOO_BIN"):
         make_once(engines / "odoo19", _recipe(), _build)
     program = find_odoo(engines)
     if program is None:
@@ -61,7 +61,7 @@ def find_odoo(engines: Path) -> Path | None:
         PreconditionFailed: ODOO_BIN is not an Odoo 19.
     """
     named = os.environ.get("ODOO_BIN")
-    if named is None:
+    if not named:
         program = _launcher(engines / "odoo19")
         return program if program.is_file() else None
     version = odoo_version(Path(named))

@@ -26,7 +26,7 @@ def run(
         hint: the next step to name when it fails.
 
     Raises:
-        PreconditionFailed: this machine does not have the program.
+        PreconditionFailed: this machine does not have the program, or may not run it.
         CommandFailed: it ended with a status other than 0.
         TransientError: it did not end within half an hour.
     """
@@ -43,7 +43,7 @@ def run(
             check=False,
             timeout=_TIME_LIMIT_SECONDS,
         )
-    except FileNotFoundError as error:
+    except (FileNotFoundError, PermissionError) as error:
         raise PreconditionFailed(
             f"`{shown}` cannot run: {error.strerror}: {error.filename}. Next step: {hint or 'install what is missing'}."
         ) from error

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -158,3 +159,25 @@ def test_password_asks_for_a_start_when_there_is_no_cluster_yet(tmp_path: Path) 
     cluster.stop()
     with pytest.raises(PreconditionFailed, match="start the cluster"):
         _ = cluster.superuser_password
+
+
+@pytest.mark.odoo
+def test_odoo_installs_base_with_a_role_that_is_no_superuser(
+    odoo19: Path, postgres_cluster: PostgresCluster, tmp_path: Path
+) -> None:
+    with psycopg.connect(postgres_cluster.conninfo, autocommit=True) as connection:
+        connection.execute("create role odoo_base login createdb password 'canary'")
+    server = ["--db_host=127.0.0.1", f"--db_port={postgres_cluster.port}", "--db_user=odoo_base"]
+    work = ["--database=base", "--init=base", "--stop-after-init", "--no-http", f"--data-dir={tmp_path}"]
+    done = subprocess.run(
+        [odoo19, *server, *work],
+        cwd="/",
+        env={**os.environ, "PGPASSWORD": "canary"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    with psycopg.connect(postgres_cluster.conninfo, dbname="base") as connection:
+        states = connection.execute("select state from ir_module_module where name = 'html_editor'").fetchall()
+    assert states == [("installed",)]
