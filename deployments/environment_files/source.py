@@ -17,6 +17,7 @@ from deployments.environment_files.mistakes import KeyPath, Mistake, dotted
 _MAP, _LIST, _NULL = (f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "null"))
 _TEXT = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "timestamp", "merge", "value")}
 _DEEPEST = 12
+_QUOTED = re.compile(r"(['\"])(.+?)\1")
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,13 @@ def read_source(file: Path) -> tuple[Source | None, list[Mistake]]:
 
 
 def _syntax_mistake(file: str, error: yaml.YAMLError) -> Mistake:
-    """PyYAML's words without what it quotes from the file: that may be part of a secret."""
+    """PyYAML's words without the words that it quotes from the file: they may be part of a secret."""
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "a character that YAML does not allow"
-    without_quotes = re.sub(r"(['\"])(?!<).+?\1", "…", problem)
-    return Mistake(file, mark.line + 1 if mark else 0, "", f"is not YAML: {without_quotes}")
+    said = [text for part in ("context", "problem") if (text := getattr(error, part, None))]
+    said = said or ["it holds a character that YAML does not allow"]
+    return Mistake(file, mark.line + 1 if mark else 0, "", f"is not YAML: {_QUOTED.sub(_harmless, ', '.join(said))}")
+
+
+def _harmless(quoted: re.Match[str]) -> str:
+    """Punctuation and names of tokens stay, words of the file do not."""
+    return quoted[0] if re.fullmatch(r"\W+|\\t|<.*>", quoted[2]) else "…"

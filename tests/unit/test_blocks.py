@@ -1,0 +1,65 @@
+"""The standards that every block keeps."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from prefect.blocks.core import Block
+
+import blocks
+
+SLUGS = {
+    "OdooHost": "odoo-host",
+    "BackupRepository": "odoo-backup-repository",
+    "OdooEnvironment": "odoo-environment",
+}
+SECRET_WORDS = ("password", "private_key", "token", "secret")
+
+ALL = [getattr(blocks, name) for name in blocks.__all__]
+
+
+def properties(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every field of a block's form; one that only refers to a model is described by that model."""
+    for owner in (schema, *schema["definitions"].values()):
+        for name, field in owner.get("properties", {}).items():
+            model = schema["definitions"].get(field.get("$ref", "").rpartition("/")[2], {})
+            yield f"{owner['title']}.{name}", {**model, **field}
+
+
+def test_package_exports_every_block_when_it_is_registered_as_a_whole() -> None:
+    assert {block.__name__: block.get_block_type_slug() for block in ALL} == SLUGS
+    assert all(issubclass(block, Block) for block in ALL)
+
+
+@pytest.mark.parametrize("block", ALL)
+def test_block_is_explained_when_an_operator_looks_at_it(block: type[Block]) -> None:
+    assert block.get_block_type_name().startswith("Odoo ")
+    description = block.get_description() or ""
+    assert 20 < len(description) < 200
+    assert description.endswith(".")
+    assert block.__name__ in (block.get_code_example() or "")
+
+
+@pytest.mark.parametrize("block", ALL)
+def test_block_describes_every_field_when_its_form_is_shown(block: type[Block]) -> None:
+    undescribed = [
+        name
+        for name, field in properties(block.model_json_schema())
+        if not field.get("description") and not name.endswith(".kind")
+    ]
+    assert not undescribed
+
+
+@pytest.mark.parametrize("block", ALL)
+def test_block_hides_every_field_that_is_a_secret_by_its_name(block: type[Block]) -> None:
+    schema = block.model_json_schema()
+    for name, field in properties(schema):
+        if name.rpartition(".")[2].endswith(SECRET_WORDS):
+            assert '"password"' in str(field).replace("'", '"'), f"{name} is not a SecretStr"
+            assert any(path.endswith(name.rpartition(".")[2]) for path in schema["secret_fields"])
+
+
+@pytest.mark.parametrize("block", ALL)
+def test_block_holds_one_value_of_the_model_when_it_has_fields(block: type[Block]) -> None:
+    values = set(block.model_fields) - set(block.model_json_schema()["block_schema_references"])
+    assert values == {"settings"}, "fields are written once, in odoo_ops.model"
