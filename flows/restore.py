@@ -34,6 +34,9 @@ def restore(
     confirm_production: Annotated[
         str, Field(description="To restore over production, write the environment's name once more.")
     ] = "",
+    damaged_accepted: Annotated[
+        int, Field(ge=0, description="Restore although so many attachments were damaged when they were backed up.")
+    ] = 0,
 ) -> RestoreReport:
     """Put an environment back to what a snapshot holds, proved before it is swapped in."""
     begun = time.monotonic()
@@ -45,7 +48,7 @@ def restore(
         manifest = fetch_dump(environment, chosen)
         scratch = restore_database(environment, manifest)
         restore_filestore(environment, chosen, manifest, scratch)
-        files = check_restored(environment, manifest, scratch)
+        files = check_restored(environment, manifest, scratch, damaged_accepted)
         lock.check()
         kept_database, kept_filestore = swap_in(environment, scratch)
     report = RestoreReport(

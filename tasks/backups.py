@@ -150,11 +150,13 @@ def prove_snapshot(environment: str, snapshot_id: str) -> FilestoreProof:
         filestore=settings.filestore,
     )
     by_id = {record["id"]: record for record in [*held["damaged"], *hashed["damaged"]]}
+    # the lists end at a thousand records, the totals do not
+    total = max(len(by_id), held["damaged_total"], hashed["damaged_total"])
     return FilestoreProof.model_validate(
         {
             **hashed,
             "damaged": list(by_id.values()),
-            "damaged_total": max(held["damaged_total"], hashed["damaged_total"]),
+            "damaged_total": total,
         }
     )
 

@@ -49,7 +49,6 @@ def _settle_swap(runtime: NativeRuntime) -> list[str]:
         return []
     journal = json.loads(text)
     with database.connect(runtime.host, settings.database, "postgres", admin=True, autocommit=True) as connection:
-        database.allow_connections(connection, settings.database.name)
         renamed = not database.database_exists(connection, journal["scratch"])
     if renamed:
         runtime.swap_filestores(scratch=journal["scratch"], kept=journal["kept"])

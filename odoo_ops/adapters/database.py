@@ -18,6 +18,10 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 _TABLES_PER_QUERY = 200
 
+# a session waits in its transaction while pg_dump and restic work
+_NO_TIMEOUTS = "-c idle_in_transaction_session_timeout=0 -c statement_timeout=0"
+_SWAP_TRIES = 5
+
 INVENTORY = """
 SELECT json_build_object('id', id, 'fname', store_fname, 'checksum', checksum, 'size', file_size,
                          'model', res_model, 'record', res_id, 'field', res_field)
@@ -61,6 +65,7 @@ def connect(
                 password=password.get_secret_value() if password else None,
                 connect_timeout=15,
                 autocommit=autocommit,
+                options=_NO_TIMEOUTS,
                 application_name="odoo-ops",
             )
         except psycopg.OperationalError as error:
@@ -261,34 +266,36 @@ def list_databases(connection: Connection) -> list[str]:
     return [name for (name,) in _rows(connection, "SELECT datname FROM pg_database")]
 
 
-def allow_connections(connection: Connection, name: str, allowed: bool = True) -> None:
-    """Let sessions into a database, or keep new ones out. A database that does not exist is fine."""
-    if database_exists(connection, name):
-        connection.execute(
-            sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(sql.Identifier(name), sql.Literal(allowed))
-        )
-
-
 def swap_databases(connection: Connection, *, scratch: str, target: str, kept: str, kept_mark: str) -> bool:
     """Rename `target` to `kept` and `scratch` to `target`, both or neither. Returns whether there was a target.
 
-    New sessions are kept out while those on the old database are ended. Needs autocommit.
+    Sessions on both are ended first. Needs autocommit. Raises PreconditionFailed when PostgreSQL refuses, or when
+    something keeps coming back between the end of the sessions and the rename; nothing was renamed then.
     """
-    replaced = database_exists(connection, target)
-    rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
-    allow_connections(connection, target, allowed=False)
-    try:
+    for _attempt in range(_SWAP_TRIES):
         connection.execute(
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = ANY(%s)",
             [[scratch, target]],
         )
-        with connection.transaction():
-            if replaced:
-                connection.execute(rename.format(sql.Identifier(target), sql.Identifier(kept)))
-                mark_database(connection, kept, kept_mark)
-            connection.execute(rename.format(sql.Identifier(scratch), sql.Identifier(target)))
-            connection.execute(sql.SQL("COMMENT ON DATABASE {} IS NULL").format(sql.Identifier(target)))
-    finally:
-        allow_connections(connection, target)
-        allow_connections(connection, kept)
+        try:
+            return _rename_both(connection, scratch, target, kept, kept_mark)
+        except psycopg.errors.ObjectInUse:
+            continue
+        except psycopg.Error as error:
+            raise PreconditionFailed(f"PostgreSQL did not rename {target!r}: {error}. It is as it was.") from error
+    raise PreconditionFailed(
+        f"{target!r} is as it was: new sessions came to it {_SWAP_TRIES} times, so it could not be renamed. "
+        "Next step: stop what connects to it (Odoo, a pooler, monitoring), then run the restore again."
+    )
+
+
+def _rename_both(connection: Connection, scratch: str, target: str, kept: str, kept_mark: str) -> bool:
+    rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+    replaced = database_exists(connection, target)
+    with connection.transaction():
+        if replaced:
+            connection.execute(rename.format(sql.Identifier(target), sql.Identifier(kept)))
+            mark_database(connection, kept, kept_mark)
+        connection.execute(rename.format(sql.Identifier(scratch), sql.Identifier(target)))
+        connection.execute(sql.SQL("COMMENT ON DATABASE {} IS NULL").format(sql.Identifier(target)))
     return replaced

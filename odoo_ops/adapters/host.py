@@ -1,5 +1,6 @@
 """One host: run commands, move files, hold locks, reach sockets. Everything happens there, beside the data."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -43,7 +44,9 @@ class HostAdapter:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.name = host.name
-        self._launcher = AgentLauncher(_transport(host), host=host.name, python=host.python, become=host.become)
+        local = isinstance(host.connection, LocalConnection)
+        python = host.python or (sys.executable if local else "python3")
+        self._launcher = AgentLauncher(_transport(host), host=host.name, python=python, become=host.become)
 
     def call(
         self,

@@ -2,7 +2,6 @@
 
 import contextlib
 import subprocess
-import sys
 from typing import IO, cast
 
 from odoo_ops.adapters.agent import Pipes, StderrTail
@@ -53,8 +52,3 @@ class LocalTransport:
                 f"This machine has no {argv[0]}. Next step: install it, or name its path."
             ) from error
         return _ProcessPipes(process)
-
-
-def this_python() -> str:
-    """The Python that runs the worker."""
-    return sys.executable

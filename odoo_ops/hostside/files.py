@@ -75,16 +75,6 @@ def describe_path(channel: Channel, path: str) -> dict[str, bool | int]:
     }
 
 
-def tree_bytes(channel: Channel, path: str) -> dict[str, int]:
-    """Bytes and number of the files in a folder."""
-    size = count = 0
-    for folder, _folders, names in os.walk(path):
-        for name in names:
-            size += os.lstat(os.path.join(folder, name)).st_size
-            count += 1
-    return {"bytes": size, "files": count}
-
-
 def list_files(channel: Channel, path: str) -> dict[str, int]:
     """Every file below a folder: relative path -> bytes."""
     found = {}
@@ -118,7 +108,6 @@ OPERATIONS: dict[str, Callable[..., object]] = {
     "rename": rename,
     "list_directory": list_directory,
     "describe_path": describe_path,
-    "tree_bytes": tree_bytes,
     "list_files": list_files,
     "give_tree": give_tree,
     "find_program": find_program,

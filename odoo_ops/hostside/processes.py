@@ -14,6 +14,7 @@ from odoo_ops.hostside.channel import Channel, OperationError, end_processes
 
 _TAIL_LINES = 40
 _LINE_BYTES = 16 * 1024
+_CLOCK_SECONDS = 2
 
 
 def start_process(
@@ -204,28 +205,39 @@ def _is_running(pid: int) -> bool:
         return False
 
 
-def process_running(channel: Channel, pid_file: str, program: str) -> int | None:
-    """The pid in a file, if that process runs and its command line holds `program`; else None.
+def _started_at(pid: int) -> float:
+    """When a process began, in seconds since the epoch (proc(5): `starttime`, `btime`)."""
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+        ticks = int(file.read().rsplit(")", 1)[1].split()[19])
+    with open("/proc/stat", encoding="ascii") as file:
+        boot = next(int(line.split()[1]) for line in file if line.startswith("btime "))
+    return boot + ticks / os.sysconf("SC_CLK_TCK")
 
-    The program is compared because a pid may belong to something else after a reboot.
+
+def process_running(channel: Channel, pid_file: str, start: list[str]) -> int | None:
+    """The pid in a file, if that process runs; else None.
+
+    After a reboot the pid may be another program's. It counts as that only if it began after the file was
+    written and shares no word with the command that starts ours (a launcher may have replaced itself).
     """
     pid = _pid_in(pid_file)
     if pid is None or not _is_running(pid):
         return None
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            arguments = file.read().decode("utf-8", "replace").split("\0")
-    except FileNotFoundError:
+            words = file.read().decode("utf-8", "replace").split("\0")
+        younger = _started_at(pid) > os.stat(pid_file).st_mtime + _CLOCK_SECONDS
+    except FileNotFoundError:  # it has just ended
         return None
-    return pid if program in arguments else None
+    return None if younger and not set(words) & set(start) else pid
 
 
-def stop_process(channel: Channel, pid_file: str, program: str, grace_seconds: float) -> bool:
+def stop_process(channel: Channel, pid_file: str, start: list[str], grace_seconds: float) -> bool:
     """End the process that a pid file names: SIGTERM, after the grace time SIGKILL.
 
     Returns whether it ran.
     """
-    pid = process_running(channel, pid_file, program)
+    pid = process_running(channel, pid_file, start)
     if pid is None:
         return False
     os.kill(pid, signal.SIGTERM)

@@ -15,9 +15,7 @@ from odoo_ops.hostside.processes import lines_of, start_process
 _TAIL_LINES = 40
 
 
-def _messages(
-    channel: Channel, argv: list[str], environment: dict[str, str], accepted_statuses: tuple[int, ...] = (0,)
-) -> Iterator[dict[str, Any]]:
+def _messages(channel: Channel, argv: list[str], environment: dict[str, str]) -> Iterator[dict[str, Any]]:
     """Messages of a `restic --json` command as dicts; raises OperationError when it fails."""
     process = start_process(channel, argv, environment, None, None, subprocess.PIPE)
     stdout, stderr = cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr)
@@ -32,7 +30,7 @@ def _messages(
     errors.join()
     status = process.wait()
     channel.release(process)
-    if status not in accepted_statuses:
+    if status:
         raise OperationError("CommandFailed", "restic failed", exit_status=status, output="\n".join(tail))
 
 

@@ -11,6 +11,9 @@ Stage = Literal["development", "testing", "staging", "production"]
 
 _POSTGRES_NAME_BYTES = 63
 
+# of the folder that a backup is put together in; no database is called so, though one may be called `spool`
+SPOOL = "odoo-ops-spool"
+
 
 def _database_name(value: str) -> str:
     """A name that PostgreSQL keeps whole and that can name a folder of the filestore."""
@@ -135,7 +138,7 @@ class Environment(Value):
     @property
     def spool(self) -> str:
         """Folder in which a backup is put together. Always the same one, so restic finds its parent."""
-        return f"{self.state_dir}/spool"
+        return f"{self.state_dir}/{SPOOL}"
 
     @property
     def restore_spool(self) -> str:

@@ -40,5 +40,8 @@ class Host(Value):
     become: str | None = Field(
         default=None, description="User to act as there, by `sudo -n -u` (for example `odoo`). Empty: the login user."
     )
-    python: str = Field(default="python3", description="Python 3.10 or later on the machine.")
+    python: str | None = Field(
+        default=None,
+        description="Python 3.10 or later on the machine. Empty: the worker's own; by SSH, `python3`.",
+    )
     restic: str = Field(default="restic", description="restic 0.17 or later on the machine.")

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from odoo_ops.model.base import Value
+from odoo_ops.model.environment import SPOOL
 
 
 class Snapshot(Value):
@@ -21,4 +22,4 @@ class Snapshot(Value):
     @property
     def spool(self) -> str:
         """The folder in it that holds dump, inventory and manifest: the one that is no filestore."""
-        return next(path for path in self.paths if path.endswith("/spool"))
+        return next(path for path in self.paths if path.endswith(f"/{SPOOL}"))

@@ -41,27 +41,32 @@ class NativeRuntime:
             )
         return found
 
-    def stop_odoo(self) -> bool:
-        """Stop Odoo and return whether it ran."""
+    def odoo_runs(self) -> bool:
+        """Whether Odoo runs."""
         match self.environment.service:
             case NoService():
                 return False
             case SystemdService(unit=unit):
-                active = self.host.run(services.unit_state(unit)).stdout.strip() == "active"
-                self.host.run(services.stop_unit(unit))
-                return active
+                return self.host.run(services.unit_state(unit)).stdout.strip() == "active"
             case ProcessService() as service:
-                return bool(
-                    self.host.call(
-                        "stop_process",
-                        pid_file=service.pid_file,
-                        program=service.start[0],
-                        grace_seconds=_STOP_SECONDS,
-                    )
+                return bool(self.host.call("process_running", pid_file=service.pid_file, start=service.start))
+
+    def stop_odoo(self) -> None:
+        """Stop Odoo; one that does not run is fine."""
+        match self.environment.service:
+            case NoService():
+                return
+            case SystemdService(unit=unit):
+                self.host.run(services.stop_unit(unit))
+            case ProcessService() as service:
+                self.host.call(
+                    "stop_process", pid_file=service.pid_file, start=service.start, grace_seconds=_STOP_SECONDS
                 )
 
     def start_odoo(self) -> None:
-        """Start Odoo."""
+        """Start Odoo; one that runs already is fine."""
+        if self.odoo_runs():
+            return
         match self.environment.service:
             case NoService():
                 return

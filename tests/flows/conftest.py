@@ -18,6 +18,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.testing.utilities import prefect_test_harness
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
 from blocks import BackupRepository, OdooEnvironment, OdooHost
@@ -66,6 +67,16 @@ class Site:
 
     def connect(self) -> psycopg.Connection:
         return self.admin(self.settings.database.name)
+
+    @property
+    def conninfo(self) -> str:
+        return make_conninfo(
+            host="127.0.0.1",
+            port=self.cluster.port,
+            user="postgres",
+            password=self.cluster.superuser_password,
+            dbname=self.settings.database.name,
+        )
 
     @property
     def filestore(self) -> Path:

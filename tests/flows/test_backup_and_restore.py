@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from flows.backup import backup
 from flows.restore import restore
 from odoo_ops.adapters import database
 from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
+from odoo_ops.model.environment import ProcessService
 from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
 from tasks.backups import dump_database, store_snapshot
 from tasks.leftovers import settle_leftovers
@@ -82,9 +84,54 @@ def test_backup_is_kept_and_fails_naming_the_record_when_files_are_damaged(site:
         backup(site.name)
     assert "ir.attachment 21 (of res.partner 1): its file is" in str(failure.value)
     assert "ir.attachment 22 (of res.partner 1): its file's sha1 is" in str(failure.value)
+    with pytest.raises(VerificationFailed, match="run again with damaged_accepted = 2"):
+        restore(site.name)
+    assert restore(site.name, damaged_accepted=2).files == 22
     policy = site.settings.backup.model_copy(update={"damaged_attachments_allowed": 2})
     site.register(backup=policy)
-    assert restore(site.name).files == 22
+    assert backup(site.name).damaged_total == 2
+
+
+_SERVICE = """
+import os, pathlib, sys, time, psycopg
+connection = psycopg.connect(os.environ["SERVICE_CONNINFO"])
+pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
+time.sleep(600)
+"""
+
+
+def test_restore_stops_and_starts_the_service_that_runs(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process with an open session stands in for Odoo: it cannot show that Odoo serves the new database."""
+    backup(site.name)
+    monkeypatch.setenv("SERVICE_CONNINFO", site.conninfo)
+    pid_file, program = site.folder / "odoo.pid", site.folder / "service.py"
+    program.write_text(_SERVICE)
+    launcher = site.folder / "launcher"
+    launcher.write_text(f"#!/bin/sh\nexec {sys.executable} {program} {pid_file}\n")
+    launcher.chmod(0o755)
+    service = ProcessService(start=(str(launcher),), pid_file=str(pid_file), log_file=str(site.folder / "odoo.log"))
+    site.register(service=service)
+    runtime = OdooEnvironment.open(site.name)
+    assert not runtime.odoo_runs()
+    runtime.start_odoo()
+    first = _wait_for_pid(pid_file, other_than="")
+    try:
+        restore(site.name)
+        second = _wait_for_pid(pid_file, other_than=first)
+        assert runtime.odoo_runs()
+        assert not Path(f"/proc/{first}").exists()
+        assert Path(f"/proc/{second}").exists()
+    finally:
+        runtime.stop_odoo()
+    assert not runtime.odoo_runs()
+
+
+def _wait_for_pid(file: Path, *, other_than: str) -> str:
+    for _attempt in range(200):
+        if file.exists() and file.read_text() not in {"", other_than}:
+            return file.read_text()
+        time.sleep(0.1)
+    pytest.fail(f"no new pid in {file}")
 
 
 def test_backup_loses_nothing_when_attachments_are_written_meanwhile(site: Site) -> None:
@@ -237,8 +284,8 @@ def test_flow_passes_when_the_run_before_was_killed_after(site: Site, name: str,
     assert site.content() == before
     kept = [] if name == "backup" else [report.kept_database]
     assert site.made_databases() == kept
-    assert not (site.folder / "state" / "spool").exists()
-    assert not (site.folder / "state" / "restore").exists()
+    assert not Path(site.settings.spool).exists()
+    assert not Path(site.settings.restore_spool).exists()
 
 
 def _free_limit(name: str) -> None:
