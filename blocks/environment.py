@@ -1,8 +1,10 @@
 """An Odoo environment, with its host and its repository."""
 
+from functools import lru_cache
 from typing import cast
 
 from prefect.blocks.core import Block
+from prefect.runtime import flow_run
 from pydantic import Field
 
 from blocks.host import OdooHost
@@ -35,13 +37,24 @@ class OdooEnvironment(Block):
     def open(cls, name: str) -> NativeRuntime:
         """The environment that is registered under a name, ready to be acted on.
 
-        Raises PreconditionFailed when there is none.
+        A flow run reads it once: what is registered meanwhile counts for the next run, and all its tasks share
+        one connection to the host. Raises PreconditionFailed when there is none.
         """
-        try:
-            block = cast("OdooEnvironment", cls.load(name))
-        except ValueError as error:
-            raise PreconditionFailed(
-                f"No environment named {name!r} is registered ({error}). "
-                "Next step: run `odoo-ops environments register`, or correct the name."
-            ) from error
-        return NativeRuntime(block.settings, HostAdapter(block.host.settings), block.repository.settings)
+        run = flow_run.get_id()
+        return _opened_in(run, name) if run else _open(name)
+
+
+@lru_cache(maxsize=16)
+def _opened_in(_flow_run: str, name: str) -> NativeRuntime:
+    return _open(name)
+
+
+def _open(name: str) -> NativeRuntime:
+    try:
+        block = cast("OdooEnvironment", OdooEnvironment.load(name))
+    except ValueError as error:
+        raise PreconditionFailed(
+            f"No environment named {name!r} is registered ({error}). "
+            "Next step: run `odoo-ops environments register`, or correct the name."
+        ) from error
+    return NativeRuntime(block.settings, HostAdapter(block.host.settings), block.repository.settings)
