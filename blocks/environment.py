@@ -1,5 +1,6 @@
 """An Odoo environment, with its host and its repository."""
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import cast
 
@@ -34,14 +35,16 @@ class OdooEnvironment(Block):
     repository: BackupRepository = Field(description="Where its backups are kept.")
 
     @classmethod
-    def open(cls, name: str) -> NativeRuntime:
+    def open(cls, name: str, *, repository_of: str | None = None) -> NativeRuntime:
         """The environment that is registered under a name, ready to be acted on.
 
+        With `repository_of`, it works on the repository of that environment: to restore the other's backup.
         A flow run reads it once: what is registered meanwhile counts for the next run, and all its tasks share
         one connection to the host. Raises PreconditionFailed when there is none.
         """
         run = flow_run.get_id()
-        return _opened_in(run, name) if run else _open(name)
+        runtime = _opened_in(run, name) if run else _open(name)
+        return replace(runtime, repository=cls.open(repository_of).repository) if repository_of else runtime
 
 
 @lru_cache(maxsize=16)

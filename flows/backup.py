@@ -12,7 +12,15 @@ from pydantic import Field
 
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import BackupReport, FilestoreProof, StoredSnapshot
-from tasks.backups import collector_held_off, dump_database, empty_spool, judge_damage, prove_snapshot, store_snapshot
+from tasks.backups import (
+    collector_held_off,
+    dump_database,
+    empty_spool,
+    judge_damage,
+    prove_snapshot,
+    read_checks,
+    store_snapshot,
+)
 from tasks.identity import check_identity
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
@@ -55,4 +63,5 @@ def _report(manifest: Manifest, stored: StoredSnapshot, proof: FilestoreProof, s
         added_bytes=stored.added_bytes,
         damaged=tuple(str(damage) for damage in proof.damaged),
         damaged_total=proof.damaged_total,
+        checks=tuple(read_checks(manifest, proof)),
     )

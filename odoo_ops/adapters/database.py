@@ -122,7 +122,7 @@ def read_facts(connection: Connection) -> Facts:
                 " WHERE state IN ('installed', 'to upgrade', 'to remove') ORDER BY 1",
             )
         ),
-        users_sha256=_users_digest(connection),
+        users_sha256=read_users_digest(connection),
         database_uuid=read_database_uuid(connection),
     )
 
@@ -158,7 +158,8 @@ def _unaccent_immutable(connection: Connection) -> bool | None:
     return row[0] if row else None
 
 
-def _users_digest(connection: Connection) -> str:
+def read_users_digest(connection: Connection) -> str:
+    """sha256 over logins, active flags and groups of all users."""
     digest = hashlib.sha256()
     query = (
         "SELECT u.id, u.login, u.active, array_agg(r.gid ORDER BY r.gid) FROM res_users u"
@@ -184,6 +185,29 @@ def read_odoo_version(connection: Connection) -> str:
 def read_database_bytes(connection: Connection) -> int:
     """Bytes of the current database on disk."""
     row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+    return int(row[0]) if row else 0
+
+
+def read_unsettled_modules(connection: Connection) -> list[str]:
+    """Modules that an interrupted installation, update or removal left behind."""
+    return [
+        name for (name,) in _rows(connection, "SELECT name FROM ir_module_module WHERE state LIKE 'to %' ORDER BY 1")
+    ]
+
+
+def read_sample_attachment(connection: Connection) -> tuple[int, str] | None:
+    """Id and sha1 of an attachment that an administrator can read: of no record, with content."""
+    row = connection.execute(
+        "SELECT id, checksum FROM ir_attachment"
+        " WHERE store_fname IS NOT NULL AND checksum IS NOT NULL AND file_size > 0 AND type = 'binary'"
+        " ORDER BY res_field IS NULL DESC, res_model IS NULL DESC, res_model = 'res.partner' DESC, id DESC LIMIT 1"
+    ).fetchone()
+    return (row[0], row[1]) if row else None
+
+
+def count_rows(connection: Connection, table: str) -> int:
+    """Rows of a table of the schema `public`."""
+    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("public", table))).fetchone()
     return int(row[0]) if row else 0
 
 

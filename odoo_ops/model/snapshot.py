@@ -7,9 +7,16 @@ from odoo_ops.model.environment import SPOOL
 
 
 class Snapshot(Value):
-    """One backup in a repository."""
+    """One backup of an environment in its repository.
 
+    Attributes:
+        environment: name of the environment that was backed up.
+        original: its first id, where a tag gave it another one.
+    """
+
+    environment: str
     id: str
+    original: str | None
     taken_at: datetime
     tags: tuple[str, ...]
     paths: tuple[str, ...]
