@@ -259,11 +259,15 @@ def read_database_marks(connection: Connection) -> dict[str, str]:
 
 
 def create_scratch_database(connection: Connection, name: str, *, owner: str, mark: str) -> None:
-    """A new empty database as Odoo makes them, marked as ours. Needs autocommit."""
+    """A new empty database as Odoo makes them, marked as ours and hidden from Odoo. Needs autocommit.
+
+    An Odoo whose configuration pins no `db_name` runs scheduled actions on every database that its role owns,
+    templates excepted (`odoo.service.db.list_dbs`). So what is not in its place yet, or no more, is a template.
+    """
     connection.execute(
-        sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'").format(
-            sql.Identifier(name), sql.Identifier(owner)
-        )
+        sql.SQL(
+            "CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' IS_TEMPLATE true"
+        ).format(sql.Identifier(name), sql.Identifier(owner))
     )
     mark_database(connection, name, mark)
 
@@ -274,8 +278,15 @@ def mark_database(connection: Connection, name: str, mark: str) -> None:
 
 
 def drop_database(connection: Connection, name: str) -> None:
-    """Drop a database and end its sessions. Needs autocommit."""
+    """Drop a database, a hidden one too, and end its sessions. Needs autocommit."""
+    if database_exists(connection, name):
+        _hide(connection, name, hidden=False)
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _hide(connection: Connection, name: str, *, hidden: bool) -> None:
+    """Keep a database out of Odoo's sight, or bring it back (see `create_scratch_database`)."""
+    connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE {}").format(sql.Identifier(name), sql.Literal(hidden)))
 
 
 def prepare_unaccent(connection: Connection) -> None:
@@ -320,6 +331,8 @@ def _rename_both(connection: Connection, scratch: str, target: str, kept: str, k
         if replaced:
             connection.execute(rename.format(sql.Identifier(target), sql.Identifier(kept)))
             mark_database(connection, kept, kept_mark)
+            _hide(connection, kept, hidden=True)
         connection.execute(rename.format(sql.Identifier(scratch), sql.Identifier(target)))
+        _hide(connection, target, hidden=False)
         connection.execute(sql.SQL("COMMENT ON DATABASE {} IS NULL").format(sql.Identifier(target)))
     return replaced

@@ -56,9 +56,9 @@ class OdooSite:
             except httpx.TransportError as error:
                 said = type(error).__name__
             else:
-                if answer.status_code == HTTPStatus.OK:
+                if answer.status_code == HTTPStatus.OK and answer.url.path.endswith("/web/login"):
                     return answer.text
-                said = f"status {answer.status_code}"
+                said = f"status {answer.status_code} on {answer.url.path}"
                 if answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
                     break  # the registry does not load: it will not by itself (502 and 503 are a proxy's, they pass)
             time.sleep(_POLL_SECONDS)
@@ -120,5 +120,7 @@ def open_site(host: HostAdapter, url: str) -> Iterator[OdooSite]:
     target = TcpAddress(host=parts.hostname or "", port=parts.port or _PORTS[parts.scheme])
     with host.tunnel(target) as address:
         transport = httpx.HTTPTransport(uds=address.path) if isinstance(address, UnixAddress) else None
-        with httpx.Client(base_url=url, transport=transport, timeout=_ANSWER_SECONDS, trust_env=False) as client:
+        with httpx.Client(
+            base_url=url, transport=transport, timeout=_ANSWER_SECONDS, follow_redirects=True, trust_env=False
+        ) as client:
             yield OdooSite(client, url)

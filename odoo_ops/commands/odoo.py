@@ -5,8 +5,10 @@ from collections.abc import Sequence
 
 from pydantic import SecretStr
 
+from odoo_ops.commands.postgres import connection_environment, connection_secrets
 from odoo_ops.model.command import Command
 from odoo_ops.model.copies import Neutralization
+from odoo_ops.model.environment import DatabaseSettings
 
 _MARK = "odoo-ops-neutralization:"
 
@@ -25,8 +27,8 @@ print({mark!r} + json.dumps({{
 }}), flush=True)
 """
 
-# the database that these variables name would be opened
-_NO_DATABASE = {"PGDATABASE": "", "ODOO_RC": ""}
+# Odoo 19 heeds these variables more than its configuration file: a login's own must not decide.
+_NOT_FROM_LOGIN = {"PGDATABASE": "", "ODOO_RC": ""}
 
 
 def read_neutralization(program: tuple[str, ...], config: str, modules: Sequence[str]) -> Command:
@@ -37,7 +39,7 @@ def read_neutralization(program: tuple[str, ...], config: str, modules: Sequence
     script = _SCRIPT.format(modules=json.dumps(list(modules)), mark=_MARK)
     return Command(
         argv=(*program, "shell", f"--config={config}", "--no-http"),
-        environment=_NO_DATABASE,
+        environment=_NOT_FROM_LOGIN,
         stdin=SecretStr(script),
     )
 
@@ -50,6 +52,10 @@ def parse_neutralization(output: str) -> Neutralization | None:
     return None
 
 
-def serve(program: tuple[str, ...], config: str) -> Command:
-    """Run an Odoo server as its configuration file says."""
-    return Command(argv=(*program, f"--config={config}"), environment=_NO_DATABASE)
+def serve(program: tuple[str, ...], config: str, database: DatabaseSettings) -> Command:
+    """Run an Odoo server for one database and no other."""
+    return Command(
+        argv=(*program, f"--config={config}", f"--database={database.name}"),
+        environment={**_NOT_FROM_LOGIN, **connection_environment(database), "PGDATABASE": database.name},
+        secrets=connection_secrets(database),
+    )

@@ -60,9 +60,10 @@ def booted(runtime: NativeRuntime, database: str) -> Iterator[BootedCopy]:
     settings, host = runtime.environment, runtime.host
     port = int(host.call("free_port"))
     config = _write_config(runtime, database, port)
+    command = odoo.serve(settings.odoo.command, config, settings.database.model_copy(update={"name": database}))
     log_file = f"{settings.copy_dir}/odoo.log"
     with (
-        host.serve(odoo.serve(settings.odoo.command, config), log_file=log_file) as agent,
+        host.serve(command, log_file=log_file) as agent,
         open_site(host, f"http://127.0.0.1:{port}") as site,
     ):
         yield BootedCopy(site, database, log_file, agent)

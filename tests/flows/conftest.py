@@ -24,6 +24,7 @@ from pydantic import SecretStr
 
 from blocks import BackupRepository, OdooEnvironment, OdooHost
 from deployments.engines.cluster import PostgresCluster
+from odoo_ops.adapters import database as database_adapter
 from odoo_ops.model.environment import DatabaseSettings, Environment, OdooSettings
 from odoo_ops.model.host import Host
 from odoo_ops.model.repository import Repository
@@ -148,6 +149,16 @@ class Site:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [self.settings.database.name])
             return found.fetchone() is not None
 
+    def seen_by_odoo(self) -> list[str]:
+        """Databases on which an Odoo of this role would run scheduled actions (`odoo.service.db.list_dbs`)."""
+        with self.admin() as connection:
+            rows = connection.execute(
+                "SELECT datname FROM pg_database WHERE datdba = (SELECT oid FROM pg_roles WHERE rolname = %s)"
+                " AND NOT datistemplate AND datallowconn ORDER BY 1",
+                [self.settings.database.user],
+            ).fetchall()
+        return [name for (name,) in rows]
+
     def parameters(self) -> dict[str, str]:
         with self.connect() as connection:
             return dict(connection.execute("SELECT key, value FROM ir_config_parameter").fetchall())
@@ -194,7 +205,7 @@ def make_site(
     for site in sites:
         with site.admin() as connection:
             for name in [site.settings.database.name, *site.made_databases()]:
-                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+                database_adapter.drop_database(connection, name)
 
 
 def _site(

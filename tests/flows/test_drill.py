@@ -70,7 +70,8 @@ def test_drill_proves_boots_and_tags_the_newest_backup(odoo_site: Site, drill_si
 def test_drill_fails_and_names_what_odoo_could_not_do_when_a_view_is_gone(odoo_site: Site, drill_site: Site) -> None:
     """Database and files are just as they were backed up: only an Odoo that runs on them can tell."""
     with odoo_site.connect() as connection:
-        connection.execute("UPDATE ir_ui_view SET active = false WHERE key = 'web.login'")
+        broken = json.dumps({"en_US": '<t t-name="web.login"><t t-call="nowhere.at_all"/></t>'})
+        connection.execute("UPDATE ir_ui_view SET arch_db = %s WHERE key = 'web.login'", [broken])
     backup(odoo_site.name)
     with pytest.raises(VerificationFailed, match=r"Registry loads, /web/login answers: .*status 500"):
         drill(odoo_site.name, drill_site.name)
@@ -92,10 +93,11 @@ def test_no_odoo_sees_the_copy_when_a_module_is_not_on_disk(odoo_site: Site, dri
     backup(odoo_site.name)
     with pytest.raises(VerificationFailed, match="1 installed modules are not on disk .*: shop"):
         drill(odoo_site.name, drill_site.name)
+    _nothing_left(drill_site)
     with pytest.raises(VerificationFailed, match="1 installed modules are not on disk .*: shop"):
         restore(odoo_site.name, target=drill_site.name)
-    _nothing_left(drill_site)
     assert not drill_site.exists()
+    assert drill_site.seen_by_odoo() == []
 
 
 def test_restore_into_another_environment_makes_a_harmless_copy(odoo_site: Site, drill_site: Site) -> None:
@@ -130,6 +132,7 @@ def test_restore_into_another_environment_makes_a_harmless_copy(odoo_site: Site,
     again = restore(odoo_site.name, target=drill_site.name)
     assert again.kept_database is not None
     assert drill_site.parameters()["database.uuid"] == first["database.uuid"]
+    assert drill_site.seen_by_odoo() == [drill_site.settings.database.name]
 
 
 def test_copies_are_refused_before_anything_changes_when_the_target_is_wrong(odoo_site: Site, drill_site: Site) -> None:
