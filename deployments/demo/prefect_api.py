@@ -1,0 +1,89 @@
+"""Prefect's API, as far as the demo needs it: is it there, and run a deployment."""
+
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from odoo_ops.errors import TransientError, VerificationFailed
+from odoo_ops.model.base import Value
+
+_FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+_POLL_SECONDS = 0.3
+_RUN_SECONDS = 300
+
+
+class FlowRun(Value):
+    """One run of a deployment that was completed.
+
+    Attributes:
+        seconds: from the request to its end, as a person waits for it.
+        running_seconds: of these, the time in which the flow itself ran.
+    """
+
+    name: str
+    seconds: float
+    running_seconds: float
+
+    @property
+    def starting_seconds(self) -> float:
+        """Until the flow ran: the worker looks for work, starts Python, loads Prefect."""
+        return self.seconds - self.running_seconds
+
+
+class PrefectApi:
+    """The API of the demo's server."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.Client(base_url=f"{url}/api", timeout=30, trust_env=False)
+
+    def healthy(self) -> bool:
+        """Whether the server answers."""
+        return self._found("/health")
+
+    def has_work_pool(self, name: str) -> bool:
+        """Whether a work pool is there; a worker makes its own when it starts."""
+        return self._found(f"/work_pools/{name}")
+
+    def run_deployment(self, name: str, parameters: Mapping[str, str]) -> FlowRun:
+        """Run a deployment, `flow/deployment`, and wait for its end.
+
+        Raises VerificationFailed, with the run's own message, unless it was completed; TransientError when it has
+        not ended in time.
+        """
+        begun = time.monotonic()
+        deployment = self._json("GET", f"/deployments/name/{name}")
+        wanted = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        run = self._json("POST", f"/deployments/{deployment['id']}/create_flow_run", json=wanted)
+        while run["state_type"] not in _FINAL:
+            if time.monotonic() - begun > _RUN_SECONDS:
+                raise TransientError(
+                    f"{name} is {run['state_name']} after {_RUN_SECONDS} s. Next step: look at the worker's log."
+                )
+            time.sleep(_POLL_SECONDS)
+            run = self._json("GET", f"/flow_runs/{run['id']}")
+        if run["state_type"] != "COMPLETED":
+            message = (run["state"] or {}).get("message")
+            raise VerificationFailed(f"{name} is {run['state_name']}: {message}")
+        seconds = time.monotonic() - begun
+        return FlowRun(name=run["name"], seconds=seconds, running_seconds=run["total_run_time"])
+
+    def _found(self, path: str) -> bool:
+        try:
+            return self._http.get(path).status_code == HTTPStatus.OK
+        except httpx.TransportError:
+            return False
+
+    def _json(self, method: str, path: str, json: object = None) -> dict[str, Any]:
+        try:
+            response = self._http.request(method, path, json=json)
+        except httpx.TransportError as error:
+            raise TransientError(
+                f"Prefect's API does not answer: {error}. Next step: read the server's log."
+            ) from error
+        if response.is_error:
+            raise VerificationFailed(f"Prefect's API answers {path} with {response.status_code}: {response.text[:500]}")
+        found: dict[str, Any] = response.json()
+        return found
