@@ -1,7 +1,7 @@
 """Prefect's API, as far as the demo needs it: is it there, and run a deployment."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -41,14 +41,13 @@ class PrefectApi:
 
     def healthy(self) -> bool:
         """Whether the server answers."""
-        return self._found("/health")
+        try:
+            return self._http.get("/health").status_code == HTTPStatus.OK
+        except httpx.TransportError:
+            return False
 
-    def has_work_pool(self, name: str) -> bool:
-        """Whether a work pool is there; a worker makes its own when it starts."""
-        return self._found(f"/work_pools/{name}")
-
-    def run_deployment(self, name: str, parameters: Mapping[str, str]) -> FlowRun:
-        """Run a deployment, `flow/deployment`, and wait for its end.
+    def run_deployment(self, name: str, parameters: Mapping[str, str], check: Callable[[], None]) -> FlowRun:
+        """Run a deployment, `flow/deployment`, and wait for its end; `check` is called now and then.
 
         Raises VerificationFailed, with the run's own message, unless it was completed; TransientError when it has
         not ended in time.
@@ -62,6 +61,7 @@ class PrefectApi:
                 raise TransientError(
                     f"{name} is {run['state_name']} after {_RUN_SECONDS} s. Next step: look at the worker's log."
                 )
+            check()
             time.sleep(_POLL_SECONDS)
             run = self._json("GET", f"/flow_runs/{run['id']}")
         if run["state_type"] != "COMPLETED":
@@ -69,12 +69,6 @@ class PrefectApi:
             raise VerificationFailed(f"{name} is {run['state_name']}: {message}")
         seconds = time.monotonic() - begun
         return FlowRun(name=run["name"], seconds=seconds, running_seconds=run["total_run_time"])
-
-    def _found(self, path: str) -> bool:
-        try:
-            return self._http.get(path).status_code == HTTPStatus.OK
-        except httpx.TransportError:
-            return False
 
     def _json(self, method: str, path: str, json: object = None) -> dict[str, Any]:
         try:

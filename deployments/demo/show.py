@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -53,8 +54,9 @@ def prepare(layout: Layout) -> Stage:
     if layout.run.exists():
         shutil.rmtree(layout.run)
     engines, ports = engines_folder(), settle_ports(layout.ports)
-    site = Site(layout, ports, PostgresCluster(layout.postgres), install_odoo(engines), install_restic(engines))
-    variables = program_variables(layout, ports, os.environ, site.restic)
+    odoo, restic = install_odoo(engines).absolute(), install_restic(engines)
+    site = Site(layout, ports, PostgresCluster(layout.postgres), odoo, restic)
+    variables = program_variables(layout, ports, os.environ)
     return Stage(site, variables, PrefectApi(ports.prefect_url))
 
 
@@ -105,4 +107,6 @@ def _ended_unless_passed(layout: Layout) -> Iterator[list[bool]]:
         yield passed
     finally:
         if not passed:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave half of them
             clear(layout)

@@ -8,7 +8,6 @@ from deployments.demo.closing import Night, megabytes
 from deployments.demo.databases import clone_base, drop_former, ensure_role, superuser
 from deployments.demo.odoo_base import attachments, ensure_base
 from deployments.demo.odoo_client import logged_in
-from deployments.demo.processes import start
 from deployments.demo.script import Cost, folder_bytes, run_script
 from deployments.demo.stage import Stage
 from deployments.engines.odoo import odoo_version
@@ -19,14 +18,12 @@ _POOL = "odoo-ops"
 _SERVER_SECONDS = 120
 
 
-def start_odoo(stage: Stage) -> str:
-    """A database of its own, and the real Odoo on it. Prefect's server starts meanwhile."""
-    site = stage.site
+def start_servers(stage: Stage) -> str:
+    """A database of its own and the real Odoo on it; Prefect's server, and what is registered there."""
+    site, port = stage.site, str(stage.site.ports.prefect)
     site.cluster.start()
     site.write()
-    stage.serve(
-        "prefect-server", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(site.ports.prefect)
-    )
+    stage.serve("prefect-server", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port)
     with superuser(site.cluster) as connection:
         drop_former(connection)
         for role in (site.role, site.drill_role):
@@ -34,30 +31,30 @@ def start_odoo(stage: Stage) -> str:
         ensure_base(site, stage.variables)
         clone_base(connection, site.production, site.role)
     shutil.copytree(attachments(site), site.filestore)
-    stage.servers.append(start("odoo", site.odoo_command, stage.variables, site.odoo_log))
-    stage.wait_for_odoo()
-    stage.servers.pop()  # from here on it is the flows that stop and start it
-    return f"{odoo_version(site.odoo)} shows its login page on a PostgreSQL cluster of its own"
+    odoo = stage.serve_odoo()
+    stage.wait_for("prefect-server", stage.prefect.healthy, within_seconds=_SERVER_SECONDS)
+    stage.begin("work-pool", "prefect", "work-pool", "create", _POOL, "--type", "process")
+    stage.begin("register", "deployments.cli", "environments", "register", str(site.layout.environments))
+    stage.wait_for_odoo(odoo)
+    return f"{odoo_version(site.odoo)} shows its login page on a PostgreSQL cluster of its own; Prefect's API answers"
 
 
-def fill_odoo(stage: Stage) -> str:
+def make_records(stage: Stage) -> str:
     """Partners and attachments over Odoo's own interface."""
     with logged_in(stage.site.ports.odoo_url, stage.site.production) as odoo:
         create_data(odoo)
         contents = read_contents(odoo)
     size = megabytes(folder_bytes(stage.site.filestore))
-    return f"{contents.partners} partners, {contents.files} attachments made; the filestore has {size}"
+    return f"{contents.partners} partners and {contents.files} attachments are there; the filestore has {size}"
 
 
-def start_prefect(stage: Stage) -> str:
-    """Server and worker, blocks and deployments."""
-    stage.wait_for("prefect-server", stage.prefect.healthy, within_seconds=_SERVER_SECONDS)
-    stage.run_command("work-pool", "prefect", "work-pool", "create", _POOL, "--type", "process")
+def deploy(stage: Stage) -> str:
+    """The worker, the blocks and the deployments."""
+    stage.finish_commands()
     stage.serve("prefect-worker", "prefect", "worker", "start", "--pool", _POOL)
-    environments = str(stage.site.layout.environments)
-    stage.run_command("register", "deployments.cli", "environments", "register", environments)
-    stage.run_command("deploy", "prefect", "--no-prompt", "deploy", "--all")
-    return "server and worker run; blocks are registered, deployments made"
+    stage.begin("deploy", "prefect", "--no-prompt", "deploy", "--all")
+    stage.finish_commands()
+    return "work pool, blocks and deployments are made; the worker runs"
 
 
 def back_up(name: str) -> Callable[[Stage], str]:
@@ -66,7 +63,7 @@ def back_up(name: str) -> Callable[[Stage], str]:
     def step(stage: Stage) -> str:
         repository = stage.site.layout.repository
         before = folder_bytes(repository)
-        run = stage.prefect.run_deployment("backup/backup", {"environment": "production"})
+        run = stage.run_deployment("backup/backup", environment="production")
         ours = Cost(seconds=run.seconds, new_bytes=folder_bytes(repository) - before)
         folder = stage.site.layout.run / "script" / name.replace(" ", "-")
         script = run_script(stage.site, folder, stage.variables["PATH"])
@@ -104,8 +101,8 @@ def lose_everything(stage: Stage) -> str:
 
 def restore(stage: Stage) -> str:
     """Restore the latest snapshot by its deployment."""
-    run = stage.prefect.run_deployment(
-        "restore/restore", {"environment": "production", "snapshot": "latest", "confirm_production": "production"}
+    run = stage.run_deployment(
+        "restore/restore", environment="production", snapshot="latest", confirm_production="production"
     )
     stage.wait_for_odoo()
     return f"completed; the flow ran {run.running_seconds:.1f} s; Odoo shows its login page"
@@ -124,14 +121,14 @@ def compare_contents(stage: Stage) -> str:
 
 def drill(stage: Stage) -> str:
     """Restore production's backup into the environment `drill` by the deployment, and prove it there."""
-    run = stage.prefect.run_deployment("drill/drill", {"environment": "production", "target": "drill"})
+    run = stage.run_deployment("drill/drill", environment="production", target="drill")
     return f"completed; the flow ran {run.running_seconds:.1f} s; its report is in the UI"
 
 
 STEPS: tuple[tuple[str, Callable[[Stage], str]], ...] = (
-    ("start Odoo", start_odoo),
-    ("make records and files", fill_odoo),
-    ("start Prefect", start_prefect),
+    ("start Odoo and Prefect", start_servers),
+    ("make records and files", make_records),
+    ("register and deploy", deploy),
     ("back up, first night", back_up("first night")),
     ("change records and files", work_a_day),
     ("back up, second night", back_up("second night")),

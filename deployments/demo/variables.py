@@ -1,16 +1,16 @@
 """The environment variables of the demo's programs: nothing of the user's own setup takes part."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from deployments.demo.layout import Layout
 from deployments.demo.ports import Ports
 
 MARK = "ODOO_OPS_DEMO"
-_OTHERS = ("PREFECT_", "ODOO_", "PG", "RESTIC_", "PYTHON", "XDG_")
+_OTHERS = ("PREFECT_", "ODOO_", "PG", "RESTIC_", "XDG_")
+_LOOPBACK = "127.0.0.1"
 
 
-def program_variables(layout: Layout, ports: Ports, own: Mapping[str, str], restic: Path) -> dict[str, str]:
+def program_variables(layout: Layout, ports: Ports, own: Mapping[str, str]) -> dict[str, str]:
     """All variables of a program of the demo.
 
     Settings of Prefect, Odoo, PostgreSQL and restic in the user's own environment are left out. Whatever a
@@ -21,11 +21,12 @@ def program_variables(layout: Layout, ports: Ports, own: Mapping[str, str], rest
     return {
         **kept,
         MARK: str(layout.root),
-        "PATH": f"{restic.parent}:{own['PATH']}",
         "HOME": str(home),
         "TMPDIR": str(layout.run / "tmp"),
         "PYTHONPYCACHEPREFIX": str(layout.root / "pycache"),
         "TZ": "UTC",
+        "NO_PROXY": _LOOPBACK,
+        "no_proxy": _LOOPBACK,
         "NO_COLOR": "1",
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_API_URL": f"{ports.prefect_url}/api",
