@@ -30,12 +30,13 @@ class Contents(Value):
     content: str
 
 
-def create_data(odoo: OdooClient) -> None:
-    """The state before the first night."""
+def create_data(odoo: OdooClient) -> str:
+    """The state before the first night. Returns what was made, in words."""
     partners = odoo.call("res.partner", "create", [{"name": f"Partner {number:04}"} for number in range(PARTNERS)])
     scans = [(f"scan {number:03}.bin", scan(number)) for number in range(SCANS)]
     letters = [(f"letter {number:03}.txt", letter(number)) for number in range(LETTERS)]
     attach(odoo, partners, [*scans, *letters])
+    return f"{len(partners)} partners and {len(scans) + len(letters)} attachments made"
 
 
 def change_data(odoo: OdooClient) -> str:

@@ -14,15 +14,19 @@ PARTIAL = "odoo19_base_partial"
 _INSTALL_SECONDS = 300
 
 
-def ensure_base(site: Site, variables: Mapping[str, str]) -> None:
+def ensure_base(site: Site, variables: Mapping[str, str]) -> str:
     """Install Odoo's base modules into a database, unless this Odoo did so in this cluster before.
+
+    Returns what Odoo calls its version.
 
     Raises CommandFailed when Odoo says no; nothing is published then.
     """
     with superuser(site.cluster) as connection:
         identity = read_system_identifier(connection)
-    recipe = f"{odoo_version(site.odoo)}\n{site.odoo}\n{identity}"
+    version = odoo_version(site.odoo)
+    recipe = f"{version}\n{site.odoo}\n{identity}"
     make_once(site.layout.base, recipe, lambda folder: _build(site, variables, folder))
+    return version
 
 
 def _build(site: Site, variables: Mapping[str, str], folder: Path) -> None:

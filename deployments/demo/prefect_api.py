@@ -41,10 +41,11 @@ class PrefectApi:
 
     def healthy(self) -> bool:
         """Whether the server answers."""
-        try:
-            return self._http.get("/health").status_code == HTTPStatus.OK
-        except httpx.TransportError:
-            return False
+        return self._found("/health")
+
+    def has_work_pool(self, name: str) -> bool:
+        """Whether a work pool is there; a worker makes the one it is told to serve."""
+        return self._found(f"/work_pools/{name}")
 
     def run_deployment(self, name: str, parameters: Mapping[str, str], check: Callable[[], None]) -> FlowRun:
         """Run a deployment, `flow/deployment`, and wait for its end; `check` is called now and then.
@@ -69,6 +70,12 @@ class PrefectApi:
             raise VerificationFailed(f"{name} is {run['state_name']}: {message}")
         seconds = time.monotonic() - begun
         return FlowRun(name=run["name"], seconds=seconds, running_seconds=run["total_run_time"])
+
+    def _found(self, path: str) -> bool:
+        try:
+            return self._http.get(path).status_code == HTTPStatus.OK
+        except httpx.TransportError:
+            return False
 
     def _json(self, method: str, path: str, json: object = None) -> dict[str, Any]:
         try:

@@ -16,7 +16,7 @@ from deployments.demo.variables import MARK
 from odoo_ops.errors import CommandFailed, TransientError
 
 _POLL_SECONDS = 0.1
-_GRACE_SECONDS = 8
+_GRACE_SECONDS = 4  # what they write is thrown away anyway
 _KILLED_SECONDS = 10
 _SHOWN_LINES = 15
 

@@ -58,7 +58,7 @@ class Stage:
         check = [*self.servers, started] if started else self.servers
         wait_until(ready, name, within_seconds=within_seconds, log=self.log(name), check=check)
 
-    def serve_odoo(self) -> Program:
+    def start_odoo(self) -> Program:
         """Start Odoo as the flows do; once it is ready it is they who stop and start it."""
         return start("odoo", self.site.odoo_command, self.variables, self.site.odoo_log)
 

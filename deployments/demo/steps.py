@@ -10,7 +10,6 @@ from deployments.demo.odoo_base import attachments, ensure_base
 from deployments.demo.odoo_client import logged_in
 from deployments.demo.script import Cost, folder_bytes, run_script
 from deployments.demo.stage import Stage
-from deployments.engines.odoo import odoo_version
 from odoo_ops.adapters.database import database_exists, drop_database
 from odoo_ops.errors import OdooOpsError, VerificationFailed
 
@@ -18,8 +17,8 @@ _POOL = "odoo-ops"
 _SERVER_SECONDS = 120
 
 
-def start_servers(stage: Stage) -> str:
-    """A database of its own and the real Odoo on it; Prefect's server, and what is registered there."""
+def start_odoo(stage: Stage) -> str:
+    """A database of its own, and the real Odoo on it. Prefect's server starts meanwhile."""
     site, port = stage.site, str(stage.site.ports.prefect)
     site.cluster.start()
     site.write()
@@ -28,33 +27,29 @@ def start_servers(stage: Stage) -> str:
         drop_former(connection)
         for role in (site.role, site.drill_role):
             ensure_role(connection, role, site.password(role))
-        ensure_base(site, stage.variables)
+        version = ensure_base(site, stage.variables)
         clone_base(connection, site.production, site.role)
     shutil.copytree(attachments(site), site.filestore)
-    odoo = stage.serve_odoo()
-    stage.wait_for("prefect-server", stage.prefect.healthy, within_seconds=_SERVER_SECONDS)
-    stage.begin("work-pool", "prefect", "work-pool", "create", _POOL, "--type", "process")
-    stage.begin("register", "deployments.cli", "environments", "register", str(site.layout.environments))
-    stage.wait_for_odoo(odoo)
-    return f"{odoo_version(site.odoo)} shows its login page on a PostgreSQL cluster of its own; Prefect's API answers"
+    stage.wait_for_odoo(stage.start_odoo())
+    return f"{version} shows its login page, on a PostgreSQL cluster of its own"
 
 
 def make_records(stage: Stage) -> str:
     """Partners and attachments over Odoo's own interface."""
     with logged_in(stage.site.ports.odoo_url, stage.site.production) as odoo:
-        create_data(odoo)
-        contents = read_contents(odoo)
-    size = megabytes(folder_bytes(stage.site.filestore))
-    return f"{contents.partners} partners and {contents.files} attachments are there; the filestore has {size}"
+        made = create_data(odoo)
+    return f"{made}; the filestore has {megabytes(folder_bytes(stage.site.filestore))}"
 
 
-def deploy(stage: Stage) -> str:
-    """The worker, the blocks and the deployments."""
-    stage.finish_commands()
-    stage.serve("prefect-worker", "prefect", "worker", "start", "--pool", _POOL)
+def start_prefect(stage: Stage) -> str:
+    """Server and worker, blocks and deployments."""
+    stage.wait_for("prefect-server", stage.prefect.healthy, within_seconds=_SERVER_SECONDS)
+    stage.serve("prefect-worker", "prefect", "worker", "start", "--pool", _POOL, "--type", "process")
+    stage.begin("register", "deployments.cli", "environments", "register", str(stage.site.layout.environments))
+    stage.wait_for("prefect-worker", lambda: stage.prefect.has_work_pool(_POOL), within_seconds=_SERVER_SECONDS)
     stage.begin("deploy", "prefect", "--no-prompt", "deploy", "--all")
     stage.finish_commands()
-    return "work pool, blocks and deployments are made; the worker runs"
+    return "server and worker run; blocks and deployments are registered"
 
 
 def back_up(name: str) -> Callable[[Stage], str]:
@@ -126,9 +121,9 @@ def drill(stage: Stage) -> str:
 
 
 STEPS: tuple[tuple[str, Callable[[Stage], str]], ...] = (
-    ("start Odoo and Prefect", start_servers),
+    ("start Odoo", start_odoo),
     ("make records and files", make_records),
-    ("register and deploy", deploy),
+    ("start Prefect", start_prefect),
     ("back up, first night", back_up("first night")),
     ("change records and files", work_a_day),
     ("back up, second night", back_up("second night")),
