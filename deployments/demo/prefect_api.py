@@ -4,15 +4,17 @@ import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
-from odoo_ops.errors import TransientError, VerificationFailed
+from odoo_ops.errors import PreconditionFailed, TransientError, VerificationFailed
 from odoo_ops.model.base import Value
 
 _FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 _POLL_SECONDS = 0.3
 _RUN_SECONDS = 300
+_BUSY_SECONDS = 30
 
 
 class FlowRun(Value):
@@ -51,11 +53,12 @@ class PrefectApi:
         """Run a deployment, `flow/deployment`, and wait for its end; `check` is called now and then.
 
         Raises VerificationFailed, with the run's own message, unless it was completed; TransientError when it has
-        not ended in time.
+        not ended in time; PreconditionFailed when the API refuses.
         """
         begun = time.monotonic()
         deployment = self._json("GET", f"/deployments/name/{name}")
-        wanted = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        # SQLite answers 503 when it is busy; with this key, asking again starts no second run
+        wanted = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "idempotency_key": str(uuid4())}
         run = self._json("POST", f"/deployments/{deployment['id']}/create_flow_run", json=wanted)
         while run["state_type"] not in _FINAL:
             if time.monotonic() - begun > _RUN_SECONDS:
@@ -78,13 +81,23 @@ class PrefectApi:
             return False
 
     def _json(self, method: str, path: str, json: object = None) -> dict[str, Any]:
+        give_up = time.monotonic() + _BUSY_SECONDS
+        while (response := self._answer(method, path, json)).status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            if time.monotonic() > give_up:
+                raise TransientError(f"Prefect's server is busy for {_BUSY_SECONDS} s. Next step: read its log.")
+            time.sleep(_POLL_SECONDS)
+        if response.is_error:
+            raise PreconditionFailed(
+                f"Prefect's API answers {path} with {response.status_code}: {response.text[:500]}. "
+                "Next step: read the logs of Prefect's server and of `deploy`."
+            )
+        found: dict[str, Any] = response.json()
+        return found
+
+    def _answer(self, method: str, path: str, json: object) -> httpx.Response:
         try:
-            response = self._http.request(method, path, json=json)
+            return self._http.request(method, path, json=json)
         except httpx.TransportError as error:
             raise TransientError(
                 f"Prefect's API does not answer: {error}. Next step: read the server's log."
             ) from error
-        if response.is_error:
-            raise VerificationFailed(f"Prefect's API answers {path} with {response.status_code}: {response.text[:500]}")
-        found: dict[str, Any] = response.json()
-        return found

@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
@@ -13,6 +15,7 @@ from deployments.demo.business import Contents, differences, digest, letter, sca
 from deployments.demo.closing import Night, Row, all_passed, closing_table, comparison, megabytes, ratio
 from deployments.demo.layout import Layout
 from deployments.demo.ports import Ports, settle_ports
+from deployments.demo.prefect_api import PrefectApi
 from deployments.demo.processes import end_marked, finish, start, wait_until
 from deployments.demo.script import Cost, folder_bytes
 from deployments.demo.show import run_steps
@@ -23,7 +26,7 @@ from deployments.demo.variables import MARK, program_variables
 from deployments.engines.cluster import PostgresCluster
 from deployments.engines.folder import alone_or_refused
 from deployments.environment_files import load
-from odoo_ops.errors import CommandFailed, Refused, TransientError, VerificationFailed
+from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, TransientError, VerificationFailed
 
 PORTS = Ports(prefect=20001, odoo=20002)
 PASSED = Row(step="restore", seconds=12.34, verdict="passed", proved="all is there")
@@ -177,6 +180,41 @@ class TestFiles:
             pass
 
 
+class TestPrefectApi:
+    @pytest.fixture
+    def answers(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[httpx.Response]]:
+        """What the server will answer, in this order."""
+        queue: list[httpx.Response] = []
+        transport = httpx.MockTransport(lambda _request: queue.pop(0))
+        client = httpx.Client(transport=transport, base_url="http://prefect/api")
+        monkeypatch.setattr("deployments.demo.prefect_api.httpx.Client", lambda **_options: client)
+        monkeypatch.setattr("deployments.demo.prefect_api._POLL_SECONDS", 0)
+        yield queue
+        assert queue == []
+
+    def test_a_run_that_is_completed_is_timed(self, answers: list[httpx.Response]) -> None:
+        answers += [found(id="1"), httpx.Response(503), run("SCHEDULED"), run("RUNNING"), run("COMPLETED")]
+        done = PrefectApi("http://prefect").run_deployment("backup/backup", {}, lambda: None)
+        assert (done.name, done.running_seconds) == ("run", 1.5)
+
+    def test_a_run_that_fails_is_told_with_its_message(self, answers: list[httpx.Response]) -> None:
+        answers += [found(id="1"), run("SCHEDULED"), run("FAILED")]
+        with pytest.raises(VerificationFailed, match="backup/backup is Failed: the disk is full"):
+            PrefectApi("http://prefect").run_deployment("backup/backup", {}, lambda: None)
+
+    def test_a_deployment_that_is_not_there_is_told(self, answers: list[httpx.Response]) -> None:
+        answers.append(httpx.Response(404, json={"detail": "Deployment not found"}))
+        with pytest.raises(PreconditionFailed, match="404.*Deployment not found"):
+            PrefectApi("http://prefect").run_deployment("backup/backup", {}, lambda: None)
+
+    def test_waiting_ends_when_the_worker_has_ended(self, answers: list[httpx.Response], tmp_path: Path) -> None:
+        answers += [found(id="1"), run("SCHEDULED")]
+        worker = start("prefect-worker", ["sh", "-c", "exit 1"], dict(os.environ), tmp_path / "log")
+        worker.process.wait(10)
+        with pytest.raises(CommandFailed, match="prefect-worker"):
+            PrefectApi("http://prefect").run_deployment("backup/backup", {}, worker.check)
+
+
 class TestProcesses:
     def test_marked_processes_are_ended_with_their_children_and_no_others(self, tmp_path: Path) -> None:
         mark = str(tmp_path)
@@ -218,3 +256,12 @@ def _wait_for_children(pid: int) -> None:
     while not children.read_text():
         assert time.monotonic() < give_up
         time.sleep(0.05)
+
+
+def found(**fields: object) -> httpx.Response:
+    return httpx.Response(200, json=fields)
+
+
+def run(state: str) -> httpx.Response:
+    message = {"message": "the disk is full"}
+    return found(id="2", name="run", state_type=state, state_name=state.capitalize(), state=message, total_run_time=1.5)
