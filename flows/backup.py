@@ -26,7 +26,7 @@ def backup(environment: EnvironmentName) -> BackupReport:
     """Back up an Odoo environment and prove that the snapshot holds every attachment."""
     begun = time.monotonic()
     with environment_locked(environment, "backup"):
-        check_identity(environment)
+        check_identity(environment, may_make_repository=True)
         settle_leftovers(environment)
         with collector_held_off(environment):
             manifest = dump_database(environment)

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from odoo_ops.model.command import Command
 from odoo_ops.model.repository import Repository
 
+# exit status of every command where there is no repository (restic 0.17 and later)
+NO_REPOSITORY = 10
+
 
 def _command(program: str, repository: Repository, *arguments: str) -> Command:
     return Command(

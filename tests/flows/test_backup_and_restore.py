@@ -179,7 +179,7 @@ def test_restore_leaves_the_present_state_when_the_dump_was_cut_short(site: Site
 
 @flow(validate_parameters=False)
 def _back_up_cut_dump(site: Site) -> None:
-    OdooEnvironment.open(site.name).ensure_repository(known=False)
+    OdooEnvironment.open(site.name).make_repository()
     dump_database(site.name)
     largest = max((Path(site.settings.spool) / "dump").iterdir(), key=lambda file: file.stat().st_size)
     os.truncate(largest, largest.stat().st_size // 2)
@@ -237,9 +237,18 @@ def test_repository_is_not_made_anew_when_its_folder_is_suddenly_empty(site: Sit
     repository = site.folder / "repository"
     repository.rename(site.folder / "unmounted")
     repository.mkdir()
-    with pytest.raises(PreconditionFailed, match="cannot be opened"):
+    with pytest.raises(PreconditionFailed, match="There is no repository in .* Next step: look at the path"):
         backup(site.name)
     assert list(repository.iterdir()) == []
+
+
+def test_repository_is_not_made_when_the_first_run_is_a_restore(site: Site) -> None:
+    before = site.content()
+    with pytest.raises(PreconditionFailed, match="There is no repository in .*, and none was made"):
+        restore(site.name)
+    assert not (site.folder / "repository").exists()
+    assert not (Path(site.settings.state_dir) / "marker.json").exists()
+    assert site.content() == before
 
 
 _RUN_FLOW = "import sys; from flows.{0} import {0}; {0}(sys.argv[1])"
