@@ -1,6 +1,7 @@
 """Back up one environment: database, filestore and the proof of both in one restic snapshot.
 
 Lock, prove the identity, settle what a dead run left, dump in one exported snapshot, store, prove, report.
+A snapshot counts once its proof is stored beside it; that of a run which failed or died before is never `latest`.
 The environment is only read. Damaged attachments are named by record; the backup is kept all the same.
 """
 
@@ -12,7 +13,15 @@ from pydantic import Field
 
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import BackupReport, FilestoreProof, StoredSnapshot
-from tasks.backups import collector_held_off, dump_database, empty_spool, judge_damage, prove_snapshot, store_snapshot
+from tasks.backups import (
+    collector_held_off,
+    dump_database,
+    empty_spool,
+    judge_damage,
+    prove_snapshot,
+    record_proof,
+    store_snapshot,
+)
 from tasks.identity import check_identity
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
@@ -32,6 +41,7 @@ def backup(environment: EnvironmentName) -> BackupReport:
             manifest = dump_database(environment)
             stored = store_snapshot(environment)
         proof = prove_snapshot(environment, stored.snapshot_id)
+        record_proof(environment, stored.snapshot_id, proof)
         empty_spool(environment)
     report = _report(manifest, stored, proof, time.monotonic() - begun)
     publish_backup_report(report)

@@ -27,16 +27,8 @@ def refuse_unconfirmed(environment: str, confirm_production: str) -> None:
 
 @task(cache_policy=NO_CACHE)
 def read_snapshot(environment: str, wanted: str) -> Snapshot:
-    """The snapshot with this id (or its beginning), or the newest for `latest`. Raises PreconditionFailed."""
-    runtime = OdooEnvironment.open(environment)
-    listed = runtime.host.run(
-        restic.list_snapshots(runtime.restic, runtime.repository, host=environment, tag="odoo-ops")
-    )
-    snapshots = [
-        Snapshot(id=entry["id"], taken_at=entry["time"], tags=entry.get("tags", ()), paths=entry["paths"])
-        for entry in json.loads(listed.stdout)
-    ]
-    return choose_snapshot(snapshots, wanted, environment)
+    """The snapshot with this id (or its beginning), or the newest proved for `latest`. Raises PreconditionFailed."""
+    return choose_snapshot(OdooEnvironment.open(environment).snapshots(environment), wanted, environment)
 
 
 @task(cache_policy=NO_CACHE)

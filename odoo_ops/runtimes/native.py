@@ -9,6 +9,8 @@ from odoo_ops.errors import CommandFailed, PreconditionFailed
 from odoo_ops.model.command import Command
 from odoo_ops.model.environment import Environment, NoService, ProcessService, SystemdService
 from odoo_ops.model.repository import Repository
+from odoo_ops.model.snapshot import Snapshot
+from odoo_ops.policy.snapshots import backups_with_proofs
 
 _STOP_SECONDS = 60
 _OPEN_SECONDS = 120
@@ -121,3 +123,19 @@ class NativeRuntime:
             ) from error
         self.host.run(restic.unlock_stale(self.restic, self.repository))
         return str(json.loads(config.stdout)["id"])
+
+    def snapshots(self, environment: str) -> list[Snapshot]:
+        """The backups of an environment in the repository, newest first, and whether each was proved."""
+        listed = self.host.run(restic.list_snapshots(self.restic, self.repository, host=environment))
+        return backups_with_proofs(
+            [
+                Snapshot(
+                    id=entry["id"],
+                    original=entry.get("original"),
+                    taken_at=entry["time"],
+                    tags=entry.get("tags", ()),
+                    paths=entry["paths"],
+                )
+                for entry in json.loads(listed.stdout)
+            ]
+        )

@@ -4,10 +4,12 @@ The small database is a stand-in for an Odoo one: it has the tables that operati
 boot on it. Databases of a real Odoo 18 are used where they are at hand (see test_real_databases).
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -15,7 +17,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
 from prefect.testing.utilities import prefect_test_harness
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
@@ -142,6 +144,57 @@ class Site:
             rows = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'odoo\\_ops\\_%'").fetchall()
         return sorted(name for (name,) in rows)
 
+    def register_host(self, **changes: object) -> None:
+        """Save the environment's host with changed settings."""
+        host = OdooHost.load(f"{self.name}-host")
+        OdooHost(settings=host.settings.model_copy(update=changes)).save(f"{self.name}-host", overwrite=True)
+
+    def has_session(self, condition: str) -> bool:
+        """Whether PostgreSQL has a session that fits a condition on pg_stat_activity."""
+        with self.admin() as connection:
+            return connection.execute(f"SELECT 1 FROM pg_stat_activity WHERE {condition}").fetchone() is not None
+
+    @contextmanager
+    def pg_dump_held(self) -> Iterator[Callable[[], bool]]:
+        """Lock a table that only pg_dump opens. Gives a function that says whether pg_dump waits for it."""
+        with self.connect() as connection:
+            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self.settings.database.user)))
+            connection.execute("CREATE TABLE IF NOT EXISTS held (id int) PARTITION BY RANGE (id)")
+            connection.autocommit = False
+            connection.execute("LOCK TABLE ONLY held IN ACCESS EXCLUSIVE MODE")
+            yield lambda: self.has_session("application_name = 'pg_dump' AND wait_event_type = 'Lock'")
+            connection.rollback()
+
+    def leftovers(self) -> list[str]:
+        """What a run that has ended must not leave: spools, journals, scratch, sessions, locks."""
+        found = [path for path in (self.settings.spool, self.settings.restore_spool) if Path(path).exists()]
+        found += [self.settings.swap_journal] if Path(self.settings.swap_journal).exists() else []
+        found += [str(path) for path in self.filestore.parent.glob("odoo_ops_scratch*")]
+        found += [name for name in self.made_databases() if "scratch" in name]
+        found += [str(path) for path in (self.folder / "repository" / "locks").iterdir()]
+        with self.admin() as connection:
+            found += [
+                f"session {name} in {database}"
+                for name, database in connection.execute(
+                    "SELECT application_name, datname FROM pg_stat_activity WHERE usename = %s OR datname LIKE"
+                    " 'odoo\\_ops\\_scratch%%'",
+                    [self.settings.database.user],
+                )
+            ]
+        with Path(self.settings.state_dir, "lock").open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                found.append("the lock")
+        return found
+
+    def free_limit(self) -> None:
+        """A killed holder's lease ends by itself after a minute; do not wait for it."""
+        with get_client(sync_client=True) as client:
+            client.update_global_concurrency_limit(
+                f"odoo-environment-{self.name}", GlobalConcurrencyLimitUpdate(active_slots=0)
+            )
+
     def register(self, **changes: object) -> None:
         """Save the environment's blocks, with changed settings."""
         self.settings = self.settings.model_copy(update=changes)
@@ -157,15 +210,9 @@ def prefect_server() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def empty_site(
-    prefect_server: None,  # noqa: ARG001 - the server must run
-    postgres_cluster: PostgresCluster,
-    restic: Path,
-    tmp_path: Path,
-    request: pytest.FixtureRequest,
-) -> Iterator[Site]:
-    """An environment with a new empty database; its name can be given as the fixture's parameter."""
+@contextmanager
+def _made_site(cluster: PostgresCluster, restic: Path, folder: Path, database: str | None = None) -> Iterator[Site]:
+    """An environment with a new empty database, registered."""
     name = f"site-{uuid4().hex[:8]}"
     role = f"role_{name}"
     settings = Environment(
@@ -173,18 +220,18 @@ def empty_site(
         stage="testing",
         odoo=OdooSettings(version="19.0", command=("/usr/bin/odoo",)),
         database=DatabaseSettings(
-            name=getattr(request, "param", name),
+            name=database or name,
             server="127.0.0.1",
-            port=postgres_cluster.port,
+            port=cluster.port,
             user=role,
             password=SecretStr(ROLE_PASSWORD),
             admin_user="postgres",
-            admin_password=SecretStr(postgres_cluster.superuser_password),
+            admin_password=SecretStr(cluster.superuser_password),
         ),
-        data_dir=str(tmp_path / "data"),
-        state_dir=str(tmp_path / "state"),
+        data_dir=str(folder / "data"),
+        state_dir=str(folder / "state"),
     )
-    site = Site(name=name, settings=settings, cluster=postgres_cluster, folder=tmp_path)
+    site = Site(name=name, settings=settings, cluster=cluster, folder=folder)
     site.filestore.mkdir(parents=True)
     with site.admin() as connection:
         connection.execute(
@@ -194,13 +241,26 @@ def empty_site(
     with get_client(sync_client=True) as client:
         client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=f"odoo-environment-{name}", limit=1))
     OdooHost(settings=Host(name="here", restic=str(restic))).save(f"{name}-host")
-    repository = Repository(name="main", path=str(tmp_path / "repository"), password=SecretStr("repository-password"))
+    repository = Repository(name="main", path=str(folder / "repository"), password=SecretStr("repository-password"))
     BackupRepository(settings=repository).save(f"{name}-repository")
     site.register()
     yield site
     with site.admin() as connection:
-        for database in [site.settings.database.name, *site.made_databases()]:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+        for made in [site.settings.database.name, *site.made_databases()]:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(made)))
+
+
+@pytest.fixture
+def empty_site(
+    prefect_server: None,  # noqa: ARG001 - the server must run
+    postgres_cluster: PostgresCluster,
+    restic: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Iterator[Site]:
+    """An environment with a new empty database; its name can be given as the fixture's parameter."""
+    with _made_site(postgres_cluster, restic, tmp_path, getattr(request, "param", None)) as site:
+        yield site
 
 
 @pytest.fixture
@@ -208,3 +268,21 @@ def site(empty_site: Site) -> Site:
     """An environment with a small database and twenty attachments."""
     empty_site.fill()
     return empty_site
+
+
+@pytest.fixture
+def site_on_own_cluster(
+    prefect_server: None,  # noqa: ARG001 - the server must run
+    postgres_programs: Path,  # noqa: ARG001 - the cluster finds them itself; this skips where there are none
+    restic: Path,
+    tmp_path: Path,
+) -> Iterator[Site]:
+    """The same on a PostgreSQL of its own, for tests that stop it."""
+    cluster = PostgresCluster(tmp_path / "postgres", fast=True)
+    cluster.start()
+    try:
+        with _made_site(cluster, restic, tmp_path) as site:
+            site.fill()
+            yield site
+    finally:
+        cluster.stop()
