@@ -1,6 +1,7 @@
 """Back up one environment: database, filestore and the proof of both in one restic snapshot.
 
 Lock, prove the identity, settle what a dead run left, dump in one exported snapshot, store, prove, report.
+A snapshot counts once its proof is stored beside it; that of a run which failed or died before is never `latest`.
 The environment is only read. Damaged attachments are named by record; the backup is kept all the same.
 """
 
@@ -19,6 +20,7 @@ from tasks.backups import (
     judge_damage,
     prove_snapshot,
     read_checks,
+    record_proof,
     store_snapshot,
 )
 from tasks.identity import check_identity
@@ -34,12 +36,13 @@ def backup(environment: EnvironmentName) -> BackupReport:
     """Back up an Odoo environment and prove that the snapshot holds every attachment."""
     begun = time.monotonic()
     with environment_locked(environment, "backup"):
-        check_identity(environment)
+        check_identity(environment, may_make_repository=True)
         settle_leftovers(environment)
         with collector_held_off(environment):
             manifest = dump_database(environment)
             stored = store_snapshot(environment)
         proof = prove_snapshot(environment, stored.snapshot_id)
+        record_proof(environment, stored.snapshot_id, proof)
         empty_spool(environment)
     report = _report(manifest, stored, proof, time.monotonic() - begun)
     publish_backup_report(report)

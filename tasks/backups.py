@@ -10,12 +10,14 @@ from prefect.cache_policies import NO_CACHE
 from blocks import OdooEnvironment
 from odoo_ops.adapters import database
 from odoo_ops.commands import git, postgres, restic
-from odoo_ops.errors import VerificationFailed
+from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.manifest import Inventory, Manifest
 from odoo_ops.model.report import FilestoreProof, StoredSnapshot
+from odoo_ops.model.snapshot import TAG
 from odoo_ops.policy.backups import backup_checks
 from odoo_ops.policy.dumps import compression
+from odoo_ops.policy.snapshots import newest_proved
 from odoo_ops.progress import LogProgress
 from odoo_ops.runtimes.native import NativeRuntime
 
@@ -108,22 +110,41 @@ def _addons_commits(runtime: NativeRuntime) -> dict[str, str]:
 
 @task(cache_policy=NO_CACHE)
 def store_snapshot(environment: str) -> StoredSnapshot:
-    """Put spool and filestore into one restic snapshot. Raises CommandFailed when restic fails."""
+    """Put spool and filestore into one restic snapshot; until it is proved, it does not count.
+
+    What is new is measured against the last proved snapshot: a file that a dead run stored is still to be hashed.
+    Raises CommandFailed when restic fails, and VerificationFailed when it could not read everything.
+    """
     runtime = OdooEnvironment.open(environment)
     settings = runtime.environment
     paths = [settings.spool]
     if runtime.host.call("describe_path", path=settings.filestore)["exists"]:
         paths.append(settings.filestore)
+    parent = newest_proved(runtime.snapshots(settings.name))
     command = restic.back_up(
-        runtime.restic, runtime.repository, host=settings.name, tags=["odoo-ops", settings.stage], paths=paths
+        runtime.restic,
+        runtime.repository,
+        host=settings.name,
+        tags=[TAG, settings.stage],
+        paths=paths,
+        parent=parent.id if parent else None,
     )
-    summary = runtime.host.call_command(
-        "restic_backup",
-        command,
-        on_progress=LogProgress(get_run_logger(), "Storing"),
-        filestore=settings.filestore,
-        changed_list=settings.changed_list,
-    )
+    try:
+        summary = runtime.host.call_command(
+            "restic_backup",
+            command,
+            on_progress=LogProgress(get_run_logger(), "Storing"),
+            filestore=settings.filestore,
+            changed_list=settings.changed_list,
+        )
+    except CommandFailed as error:
+        if error.exit_status != restic.INCOMPLETE:
+            raise
+        raise VerificationFailed(
+            f"restic on {error.where} could not read everything, so this backup is incomplete. It said:\n"
+            f"{error.output.strip()}\nThe snapshot has no proof: `latest` never means it. Next step: make these "
+            "files readable for the user that acts there, then run again."
+        ) from error
     return StoredSnapshot(
         snapshot_id=summary["snapshot_id"],
         total_files=summary["total_files_processed"],
@@ -162,6 +183,15 @@ def prove_snapshot(environment: str, snapshot_id: str) -> FilestoreProof:
             "damaged_total": total,
         }
     )
+
+
+@task(cache_policy=NO_CACHE)
+def record_proof(environment: str, snapshot_id: str, proof: FilestoreProof) -> None:
+    """Put the proof into the repository, beside the snapshot: from now on `latest` may mean it."""
+    runtime = OdooEnvironment.open(environment)
+    text = proof.model_dump_json(indent=1)
+    command = restic.store_proof(runtime.restic, runtime.repository, host=environment, snapshot=snapshot_id, proof=text)
+    runtime.host.run(command)
 
 
 @task(cache_policy=NO_CACHE)

@@ -1,7 +1,5 @@
 """What a drill alone does: choose its target, judge its answers, tag the snapshot."""
 
-import json
-
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -46,7 +44,4 @@ def tag_verified(target: str, snapshot: Snapshot) -> str:
     runtime = OdooEnvironment.open(target, repository_of=snapshot.environment)
     first = snapshot.original or snapshot.id
     runtime.host.run(restic.tag_snapshot(runtime.restic, runtime.repository, snapshot.id, VERIFIED))
-    listed = runtime.host.run(
-        restic.list_snapshots(runtime.restic, runtime.repository, host=snapshot.environment, tag=VERIFIED)
-    )
-    return next(str(entry["id"]) for entry in json.loads(listed.stdout) if entry.get("original") == first)
+    return next(found.id for found in runtime.snapshots(snapshot.environment) if found.original == first)

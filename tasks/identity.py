@@ -12,19 +12,20 @@ from odoo_ops.runtimes.native import NativeRuntime
 
 
 @task(cache_policy=NO_CACHE)
-def check_identity(environment: str) -> dict[str, str]:
+def check_identity(environment: str, *, may_make_repository: bool = False) -> dict[str, str]:
     """Compare the environment with its marker on the host; write the marker at first sight.
 
+    With `may_make_repository` (a backup), an environment that never had a repository gets one. One that it had
+    is not made again: its disk may just not be mounted.
     Returns the identity: environment, PostgreSQL's system_identifier, the repository's id, and database.uuid
     when the database exists or once did. Raises Refused when any differs.
     """
     runtime = OdooEnvironment.open(environment)
     settings = runtime.environment
     path, marker = _read_marker(runtime)
-    found = {
-        "environment": settings.name,
-        "repository": runtime.ensure_repository(known="repository" in marker),
-    }
+    if may_make_repository and "repository" not in marker:
+        runtime.make_repository()
+    found = {"environment": settings.name, "repository": runtime.open_repository()}
     with database.connect(runtime.host, settings.database, "postgres") as connection:
         found["system_identifier"] = database.read_system_identifier(connection)
         exists = database.database_exists(connection, settings.database.name)

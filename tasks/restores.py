@@ -30,24 +30,12 @@ def refuse_unconfirmed(source: str, target: str, confirm_production: str) -> Non
 
 @task(cache_policy=NO_CACHE)
 def read_snapshot(source: str, target: str, wanted: str) -> Snapshot:
-    """The source's snapshot with this id (or its beginning), or the newest for `latest`, seen from the target.
+    """The source's snapshot with this id (or its beginning), or the newest proved for `latest`, seen from the target.
 
     Raises PreconditionFailed.
     """
     runtime = OdooEnvironment.open(target, repository_of=source)
-    listed = runtime.host.run(restic.list_snapshots(runtime.restic, runtime.repository, host=source, tag="odoo-ops"))
-    snapshots = [
-        Snapshot(
-            environment=source,
-            id=entry["id"],
-            original=entry.get("original"),
-            taken_at=entry["time"],
-            tags=entry.get("tags", ()),
-            paths=entry["paths"],
-        )
-        for entry in json.loads(listed.stdout)
-    ]
-    return choose_snapshot(snapshots, wanted, source)
+    return choose_snapshot(runtime.snapshots(source), wanted, source)
 
 
 @task(cache_policy=NO_CACHE)

@@ -2,8 +2,16 @@
 
 from collections.abc import Sequence
 
+from pydantic import SecretStr
+
 from odoo_ops.model.command import Command
 from odoo_ops.model.repository import Repository
+from odoo_ops.model.snapshot import PROOF_TAG, TAG, proof_tags
+
+# exit status of every command where there is no repository (restic 0.17 and later)
+NO_REPOSITORY = 10
+# exit status of a backup that could not read everything; restic keeps the incomplete snapshot
+INCOMPLETE = 3
 
 
 def _command(program: str, repository: Repository, *arguments: str) -> Command:
@@ -29,17 +37,43 @@ def unlock_stale(program: str, repository: Repository) -> Command:
     return _command(program, repository, "unlock")
 
 
-def back_up(program: str, repository: Repository, *, host: str, tags: Sequence[str], paths: Sequence[str]) -> Command:
-    """One snapshot of some folders; each file is reported. Odoo's collector's marks are left out."""
-    arguments = ["backup", "--json", "--verbose=2", f"--host={host}", "--group-by=host,paths"]
+def back_up(
+    program: str, repository: Repository, *, host: str, tags: Sequence[str], paths: Sequence[str], parent: str | None
+) -> Command:
+    """One snapshot of some folders; each file that the parent does not hold is reported as new or modified.
+
+    Without a parent every file is. Odoo's collector's marks are left out.
+    """
+    arguments = ["backup", "--json", "--verbose=2", f"--host={host}"]
+    arguments += [f"--parent={parent}" if parent else "--force"]
     arguments += [f"--tag={tag}" for tag in tags]
     arguments += [f"--exclude={path}/checklist" for path in paths[1:]]
     return _command(program, repository, *arguments, "--", *paths)
 
 
-def list_snapshots(program: str, repository: Repository, *, host: str, tag: str) -> Command:
-    """Snapshots of one environment, as JSON."""
-    return _command(program, repository, "snapshots", "--json", f"--host={host}", f"--tag={tag}")
+def store_proof(program: str, repository: Repository, *, host: str, snapshot: str, proof: str) -> Command:
+    """The proof of a snapshot as a small snapshot of its own: one file, `proof.json`.
+
+    It has another host name, so that `restic restore latest --host=…` by hand still means a backup.
+    """
+    tags = [f"--tag={tag}" for tag in proof_tags(snapshot)]
+    command = _command(
+        program,
+        repository,
+        *("backup", "--json", "--quiet", f"--host={_proof_host(host)}", *tags),
+        *("--stdin", "--stdin-filename=proof.json"),
+    )
+    return command.model_copy(update={"stdin": SecretStr(proof)})
+
+
+def _proof_host(host: str) -> str:
+    return f"{host}.proof"
+
+
+def list_snapshots(program: str, repository: Repository, *, host: str) -> Command:
+    """Snapshots of one environment and their proofs, as JSON."""
+    hosts = [f"--host={name}" for name in (host, _proof_host(host))]
+    return _command(program, repository, "snapshots", "--json", *hosts, f"--tag={TAG}", f"--tag={PROOF_TAG}")
 
 
 def list_files(program: str, repository: Repository, snapshot: str, folder: str) -> Command:

@@ -5,21 +5,26 @@ from datetime import datetime
 from odoo_ops.model.base import Value
 from odoo_ops.model.environment import SPOOL
 
+TAG = "odoo-ops"
+PROOF_TAG = "odoo-ops-proof"
+
 
 class Snapshot(Value):
     """One backup of an environment in its repository.
 
     Attributes:
         environment: name of the environment that was backed up.
-        original: its first id, where a tag gave it another one.
+        original: the id it had before `restic copy`, `tag` or `rewrite` gave it another one.
+        proved: whether a proof of it is in the repository; without one nothing is known about it.
     """
 
     environment: str
     id: str
-    original: str | None
+    original: str | None = None
     taken_at: datetime
     tags: tuple[str, ...]
     paths: tuple[str, ...]
+    proved: bool = False
 
     @property
     def short_id(self) -> str:
@@ -27,6 +32,16 @@ class Snapshot(Value):
         return self.id[:8]
 
     @property
+    def is_proof(self) -> bool:
+        """Whether this is no backup but the proof of one."""
+        return PROOF_TAG in self.tags
+
+    @property
     def spool(self) -> str:
         """The folder in it that holds dump, inventory and manifest: the one that is no filestore."""
         return next(path for path in self.paths if path.endswith(f"/{SPOOL}"))
+
+
+def proof_tags(snapshot_id: str) -> tuple[str, str]:
+    """Tags of the proof of a snapshot."""
+    return PROOF_TAG, f"of-{snapshot_id}"

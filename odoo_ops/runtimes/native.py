@@ -9,6 +9,8 @@ from odoo_ops.errors import CommandFailed, PreconditionFailed
 from odoo_ops.model.command import Command
 from odoo_ops.model.environment import Environment, NoService, ProcessService, SystemdService
 from odoo_ops.model.repository import Repository
+from odoo_ops.model.snapshot import Snapshot
+from odoo_ops.policy.snapshots import backups_with_proofs
 
 _STOP_SECONDS = 60
 _OPEN_SECONDS = 120
@@ -94,21 +96,47 @@ class NativeRuntime:
             self.host.call("rename", source=settings.filestore_of(scratch), destination=settings.filestore)
         return bool(self.host.call("describe_path", path=settings.filestore_of(kept))["exists"])
 
-    def ensure_repository(self, *, known: bool) -> str:
-        """Open the repository and return its id; make it when its folder is empty.
-
-        A repository that was there before (`known`) is not made again: its disk may just not be mounted.
-        Removes the locks of dead runs. Raises PreconditionFailed if it cannot be read.
-        """
-        if not known and not self.host.call("list_directory", path=self.repository.path):
+    def make_repository(self) -> None:
+        """Make the repository if its folder is empty or not there yet; anything in it is left alone."""
+        if not self.host.call("list_directory", path=self.repository.path):
             self.host.run(restic.create_repository(self.restic, self.repository))
+
+    def open_repository(self) -> str:
+        """Open the repository and return its id; it is never made here. Removes the locks of dead runs.
+
+        Raises PreconditionFailed if there is none, or if it cannot be read.
+        """
+        where = f"{self.repository.path} on {self.host.name}"
         try:
             config = self.host.run(restic.open_repository(self.restic, self.repository), timeout_seconds=_OPEN_SECONDS)
         except CommandFailed as error:
+            if error.exit_status == restic.NO_REPOSITORY:
+                raise PreconditionFailed(
+                    f"There is no repository in {where}. Nothing was changed, and none was made. Next step: look at "
+                    f"the path of the repository {self.repository.name} as it was registered, and whether its disk "
+                    "is mounted. (Only the first backup of an environment makes a repository, in an empty folder.)"
+                ) from error
             raise PreconditionFailed(
-                f"The repository {self.repository.path} on {self.host.name} cannot be opened: {error.output.strip()}. "
+                f"The repository {where} cannot be opened: {error.output.strip()}. "
                 "Nothing was changed. Next step: look at the path, and at the password of the repository "
                 f"{self.repository.name} as it was registered."
             ) from error
         self.host.run(restic.unlock_stale(self.restic, self.repository))
         return str(json.loads(config.stdout)["id"])
+
+    def snapshots(self, environment: str) -> list[Snapshot]:
+        """The backups of an environment in the repository, newest first, and whether each was proved."""
+        listed = self.host.run(restic.list_snapshots(self.restic, self.repository, host=environment))
+        return backups_with_proofs(
+            [
+                Snapshot(
+                    environment=environment,
+                    id=entry["id"],
+                    original=entry.get("original"),
+                    taken_at=entry["time"],
+                    tags=entry.get("tags", ()),
+                    paths=entry["paths"],
+                )
+                for entry in json.loads(listed.stdout)
+            ]
+        )

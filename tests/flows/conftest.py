@@ -4,11 +4,13 @@ The small database is a stand-in for an Odoo one: it has the tables that operati
 boot on it. Databases of a real Odoo 18 are used where they are at hand (see test_real_databases).
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -16,7 +18,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
 from prefect.testing.utilities import prefect_test_harness
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
@@ -168,6 +170,57 @@ class Site:
             rows = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'odoo\\_ops\\_%'").fetchall()
         return sorted(name for (name,) in rows)
 
+    def register_host(self, **changes: object) -> None:
+        """Save the environment's host with changed settings."""
+        host = OdooHost.load(f"{self.name}-host")
+        OdooHost(settings=host.settings.model_copy(update=changes)).save(f"{self.name}-host", overwrite=True)
+
+    def has_session(self, condition: str) -> bool:
+        """Whether PostgreSQL has a session that fits a condition on pg_stat_activity."""
+        with self.admin() as connection:
+            return connection.execute(f"SELECT 1 FROM pg_stat_activity WHERE {condition}").fetchone() is not None
+
+    @contextmanager
+    def pg_dump_held(self) -> Iterator[Callable[[], bool]]:
+        """Lock a table that only pg_dump opens. Gives a function that says whether pg_dump waits for it."""
+        with self.connect() as connection:
+            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self.settings.database.user)))
+            connection.execute("CREATE TABLE IF NOT EXISTS held (id int) PARTITION BY RANGE (id)")
+            connection.autocommit = False
+            connection.execute("LOCK TABLE ONLY held IN ACCESS EXCLUSIVE MODE")
+            yield lambda: self.has_session("application_name = 'pg_dump' AND wait_event_type = 'Lock'")
+            connection.rollback()
+
+    def leftovers(self) -> list[str]:
+        """What a run that has ended must not leave: spools, journals, scratch, sessions, locks."""
+        found = [path for path in (self.settings.spool, self.settings.restore_spool) if Path(path).exists()]
+        found += [self.settings.swap_journal] if Path(self.settings.swap_journal).exists() else []
+        found += [str(path) for path in self.filestore.parent.glob("odoo_ops_scratch*")]
+        found += [name for name in self.made_databases() if "scratch" in name]
+        found += [str(path) for path in (self.folder / "repository" / "locks").iterdir()]
+        with self.admin() as connection:
+            found += [
+                f"session {name} in {database}"
+                for name, database in connection.execute(
+                    "SELECT application_name, datname FROM pg_stat_activity WHERE usename = %s OR datname LIKE"
+                    " 'odoo\\_ops\\_scratch%%'",
+                    [self.settings.database.user],
+                )
+            ]
+        with Path(self.settings.state_dir, "lock").open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                found.append("the lock")
+        return found
+
+    def free_limit(self) -> None:
+        """A killed holder's lease ends by itself after a minute; do not wait for it."""
+        with get_client(sync_client=True) as client:
+            client.update_global_concurrency_limit(
+                f"odoo-environment-{self.name}", GlobalConcurrencyLimitUpdate(active_slots=0)
+            )
+
     def register(self, **changes: object) -> None:
         """Save the environment's blocks, with changed settings."""
         self.settings = self.settings.model_copy(update=changes)
@@ -194,23 +247,25 @@ def make_site(
     tmp_path: Path,
 ) -> Iterator[SiteMaker]:
     """Makes registered environments without a database; all share one repository, as on one host."""
-    sites: list[Site] = []
+    with ExitStack() as made:
 
-    def make(database: str | None = None, *, odoo: Path = Path("/usr/bin/odoo"), role: str | None = None) -> Site:
-        site = _site(postgres_cluster, restic, tmp_path, database, odoo=odoo, role=role)
-        sites.append(site)
-        return site
+        def make(database: str | None = None, *, odoo: Path = Path("/usr/bin/odoo"), role: str | None = None) -> Site:
+            return made.enter_context(_made_site(postgres_cluster, restic, tmp_path, database, odoo=odoo, role=role))
 
-    yield make
-    for site in sites:
-        with site.admin() as connection:
-            for name in [site.settings.database.name, *site.made_databases()]:
-                database_adapter.drop_database(connection, name)
+        yield make
 
 
-def _site(
-    cluster: PostgresCluster, restic: Path, folder: Path, database: str | None, *, odoo: Path, role: str | None
-) -> Site:
+@contextmanager
+def _made_site(
+    cluster: PostgresCluster,
+    restic: Path,
+    folder: Path,
+    database: str | None = None,
+    *,
+    odoo: Path = Path("/usr/bin/odoo"),
+    role: str | None = None,
+) -> Iterator[Site]:
+    """A registered environment, without a database."""
     name = f"site-{uuid4().hex[:8]}"
     settings = Environment(
         name=name,
@@ -238,7 +293,10 @@ def _site(
     repository = Repository(name="main", path=str(folder / "repository"), password=SecretStr("repository-password"))
     BackupRepository(settings=repository).save(f"{name}-repository")
     site.register()
-    return site
+    yield site
+    with site.admin() as connection:
+        for made in [site.settings.database.name, *site.made_databases()]:
+            database_adapter.drop_database(connection, made)
 
 
 @pytest.fixture
@@ -315,3 +373,22 @@ def odoo_site(make_site: SiteMaker, pristine_odoo: PristineOdoo) -> Site:
 def drill_site(make_site: SiteMaker, odoo19: Path) -> Site:
     """An environment for trials: role and data_dir of its own, no database."""
     return make_site(odoo=odoo19)
+
+
+@pytest.fixture
+def site_on_own_cluster(
+    prefect_server: None,  # noqa: ARG001 - the server must run
+    postgres_programs: Path,  # noqa: ARG001 - the cluster finds them itself; this skips where there are none
+    restic: Path,
+    tmp_path: Path,
+) -> Iterator[Site]:
+    """The same on a PostgreSQL of its own, for tests that stop it."""
+    cluster = PostgresCluster(tmp_path / "postgres", fast=True)
+    cluster.start()
+    try:
+        with _made_site(cluster, restic, tmp_path) as site:
+            site.create_database()
+            site.fill()
+            yield site
+    finally:
+        cluster.stop()

@@ -1,6 +1,4 @@
 import os
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -11,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from prefect import flow
-from prefect.settings import PREFECT_API_URL
 from pydantic import SecretStr
 
 from blocks import BackupRepository, OdooEnvironment
@@ -171,20 +168,22 @@ def test_collector_waits_and_writers_do_not_when_it_is_held_off(site: Site) -> N
 
 def test_restore_leaves_the_present_state_when_the_dump_was_cut_short(site: Site) -> None:
     before = site.content()
-    _back_up_cut_dump(site)
-    with pytest.raises(VerificationFailed, match="cut short"):
+    snapshot = _back_up_cut_dump(site)
+    with pytest.raises(PreconditionFailed, match=rf"{snapshot[:8]} of .* \(not proved\)"):
         restore(site.name)
+    with pytest.raises(VerificationFailed, match="cut short"):
+        restore(site.name, snapshot)
     assert site.content() == before
     assert site.made_databases() == []
 
 
 @flow(validate_parameters=False)
-def _back_up_cut_dump(site: Site) -> None:
-    OdooEnvironment.open(site.name).ensure_repository(known=False)
+def _back_up_cut_dump(site: Site) -> str:
+    OdooEnvironment.open(site.name).make_repository()
     dump_database(site.name)
     largest = max((Path(site.settings.spool) / "dump").iterdir(), key=lambda file: file.stat().st_size)
     os.truncate(largest, largest.stat().st_size // 2)
-    store_snapshot(site.name)
+    return store_snapshot(site.name).snapshot_id
 
 
 @pytest.mark.parametrize("run", [backup, restore])
@@ -238,64 +237,18 @@ def test_repository_is_not_made_anew_when_its_folder_is_suddenly_empty(site: Sit
     repository = site.folder / "repository"
     repository.rename(site.folder / "unmounted")
     repository.mkdir()
-    with pytest.raises(PreconditionFailed, match="cannot be opened"):
+    with pytest.raises(PreconditionFailed, match="There is no repository in .* Next step: look at the path"):
         backup(site.name)
     assert list(repository.iterdir()) == []
 
 
-_RUN_FLOW = "import sys; from flows.{0} import {0}; {0}(sys.argv[1])"
-
-
-@pytest.mark.parametrize(
-    ("name", "task"),
-    [
-        ("backup", "check_identity"),
-        ("backup", "dump_database"),
-        ("backup", "store_snapshot"),
-        ("restore", "fetch_dump"),
-        ("restore", "restore_database"),
-        ("restore", "restore_filestore"),
-        ("restore", "check_restored"),
-    ],
-)
-def test_flow_passes_when_the_run_before_was_killed_after(site: Site, name: str, task: str) -> None:
-    """Killed as soon as the task's end is logged: the next task has begun."""
-    backup(site.name)
+def test_repository_is_not_made_when_the_first_run_is_a_restore(site: Site) -> None:
     before = site.content()
-    worker = subprocess.Popen(
-        [sys.executable, "-c", _RUN_FLOW.format(name), site.name],
-        env={**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value(), "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    assert worker.stdout is not None
-    log = []
-    for line in worker.stdout:
-        log.append(line)
-        if f"'{task}-" in line and "Completed()" in line:
-            break
-    os.killpg(worker.pid, signal.SIGKILL)
-    assert worker.wait() == -signal.SIGKILL, "".join(log)
+    with pytest.raises(PreconditionFailed, match="There is no repository in .*, and none was made"):
+        restore(site.name)
+    assert not (site.folder / "repository").exists()
+    assert not (Path(site.settings.state_dir) / "marker.json").exists()
     assert site.content() == before
-    _free_limit(site.name)
-    report = backup(site.name) if name == "backup" else restore(site.name)
-    assert report.files == 20
-    assert site.content() == before
-    kept = [] if name == "backup" else [report.kept_database]
-    assert site.made_databases() == kept
-    assert not Path(site.settings.spool).exists()
-    assert not Path(site.settings.restore_spool).exists()
-
-
-def _free_limit(name: str) -> None:
-    """The killed holder's lease ends by itself after some minutes; do not wait for it here."""
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
-
-    with get_client(sync_client=True) as client:
-        client.update_global_concurrency_limit(f"odoo-environment-{name}", GlobalConcurrencyLimitUpdate(active_slots=0))
 
 
 @pytest.mark.parametrize("renamed", [False, True])

@@ -1,9 +1,7 @@
 """A real SSH server on this machine, and everything a host adapter does through it."""
 
 import contextlib
-import getpass
 import json
-import os
 import secrets
 import signal
 import socket
@@ -11,75 +9,23 @@ import socketserver
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from real_processes import wait_until
+from real_sshd import RealSshd, free_port, make_key, public_part
 
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.adapters.ssh import SshTransport
 from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, TransientError
 from odoo_ops.model.command import Command
-from odoo_ops.model.host import Host, SshConnection
+from odoo_ops.model.host import Host
 from odoo_ops.model.sockets import TcpAddress, UnixAddress
 
 pytestmark = pytest.mark.sshd
-
-
-@dataclass(frozen=True)
-class Server:
-    folder: Path
-    port: int
-    known_hosts: str
-    private_key: str
-
-    def connection(self, **changes: object) -> SshConnection:
-        fields: dict[str, object] = {
-            "address": "127.0.0.1",
-            "port": self.port,
-            "user": getpass.getuser(),
-            "private_key": self.private_key,
-            "known_hosts": self.known_hosts,
-            "connect_timeout_seconds": 10,
-        }
-        return SshConnection.model_validate(fields | changes)
-
-    def adapter(self, **changes: object) -> HostAdapter:
-        return HostAdapter(Host(name="far", connection=self.connection(**changes), python=sys.executable))
-
-
-def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
-    argv = ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "test", "-f", str(path)]
-    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
-    return path
-
-
-def public_part(path: Path) -> str:
-    return " ".join(path.with_suffix(".pub").read_text().split()[:2])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-
-
-def answers(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-        return connection.recv(4) == b"SSH-"
-    return False
 
 
 def runs(argument: str) -> bool:
@@ -96,37 +42,13 @@ def unique_sleep() -> str:
 
 
 @pytest.fixture(scope="module")
-def server(sshd_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("sshd")
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(parents=True, exist_ok=True)
-    host_key, user_key, port = make_key(folder / "host"), make_key(folder / "user"), free_port()
-    for kind in ("rsa", "ecdsa"):
-        make_key(folder / kind, kind)
-    keys = [public_part(folder / name) for name in ("user", "rsa", "ecdsa")]
-    (folder / "authorized_keys").write_text("\n".join(keys) + "\n")
-    (folder / "config").write_text(
-        f"ListenAddress 127.0.0.1\nHostKey {host_key}\nAuthorizedKeysFile {folder}/authorized_keys\n"
-        f"PidFile {folder}/pid\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
-        "KbdInteractiveAuthentication no\nPermitRootLogin yes\nMaxSessions 3\nPrintMotd no\n"
-    )
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sshd_program, "-D", "-e", "-f", folder / "config", "-p", str(port)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        wait_until(lambda: answers(port), (folder / "log").read_text())
-        yield Server(folder, port, f"[127.0.0.1]:{port} {public_part(host_key)}\n", user_key.read_text())
-    finally:
-        process.terminate()
-        process.wait(10)
+def server(sshd_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealSshd]:
+    with RealSshd.run(sshd_program, tmp_path_factory.mktemp("sshd")) as sshd:
+        yield sshd
 
 
 @pytest.fixture
-def far(server: Server) -> HostAdapter:
+def far(server: RealSshd) -> HostAdapter:
     return server.adapter()
 
 
@@ -174,19 +96,19 @@ def test_exit_status_and_stderr_are_reported(far: HostAdapter) -> None:
     assert caught.value.where == "far"
 
 
-def test_what_python_says_at_its_end_is_reported(server: Server) -> None:
+def test_what_python_says_at_its_end_is_reported(server: RealSshd) -> None:
     host = Host(name="far", connection=server.connection(), python="/nowhere/python3")
     with pytest.raises(TransientError, match="/nowhere/python3"):
         HostAdapter(host).run(Command(argv=("true",)))
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa"])
-def test_other_kinds_of_keys_are_accepted(server: Server, kind: str) -> None:
+def test_other_kinds_of_keys_are_accepted(server: RealSshd, kind: str) -> None:
     far = server.adapter(private_key=(server.folder / kind).read_text().replace("\n", "\r\n"))
     assert far.run(Command(argv=("echo", "hello"))).stdout == "hello\n"
 
 
-def test_a_hashed_known_host_is_accepted(server: Server, tmp_path: Path) -> None:
+def test_a_hashed_known_host_is_accepted(server: RealSshd, tmp_path: Path) -> None:
     file = tmp_path / "known_hosts"
     file.write_text(server.known_hosts)
     hash_names = ["ssh-keygen", "-q", "-H", "-f", str(file)]
@@ -196,14 +118,14 @@ def test_a_hashed_known_host_is_accepted(server: Server, tmp_path: Path) -> None
     assert far.run(Command(argv=("echo", "hello"))).stdout == "hello\n"
 
 
-def test_an_unknown_host_key_is_refused(server: Server) -> None:
+def test_an_unknown_host_key_is_refused(server: RealSshd) -> None:
     other = server.known_hosts.replace("127.0.0.1", "127.0.0.9")
     with pytest.raises(Refused, match="not known: it offers ssh-ed25519 SHA256:.*Next step.*ssh-keyscan"):
         server.adapter(known_hosts=other).run(Command(argv=("true",)))
 
 
 def test_the_workers_own_known_hosts_do_not_count(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: RealSshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh/known_hosts").write_text(server.known_hosts)
@@ -215,7 +137,7 @@ def test_the_workers_own_known_hosts_do_not_count(
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "rsa"])
-def test_a_changed_host_key_is_refused(server: Server, tmp_path: Path, kind: str) -> None:
+def test_a_changed_host_key_is_refused(server: RealSshd, tmp_path: Path, kind: str) -> None:
     changed = f"[127.0.0.1]:{server.port} {public_part(make_key(tmp_path / 'other', kind))}"
     with pytest.raises(Refused, match=rf"has changed: it offers ssh-ed25519 SHA256:.* expects ssh-{kind} SHA256:"):
         server.adapter(known_hosts=changed).run(Command(argv=("true",)))
@@ -224,19 +146,19 @@ def test_a_changed_host_key_is_refused(server: Server, tmp_path: Path, kind: str
 @pytest.mark.parametrize(
     "line", ["@revoked * ssh-ed25519 AAAA", "host ssh-ed25519 AAAA", "|1|x|y ssh-ed25519 {key}", "host ssh-rsa A"]
 )
-def test_known_hosts_that_cannot_be_read(server: Server, line: str) -> None:
+def test_known_hosts_that_cannot_be_read(server: RealSshd, line: str) -> None:
     key = server.known_hosts.split()[2]
     with pytest.raises(PreconditionFailed, match="Line 1 of known_hosts"):
         server.adapter(known_hosts=line.format(key=key)).run(Command(argv=("true",)))
 
 
-def test_a_wrong_key_is_not_accepted(server: Server, tmp_path: Path) -> None:
+def test_a_wrong_key_is_not_accepted(server: RealSshd, tmp_path: Path) -> None:
     other = make_key(tmp_path / "other").read_text()
     with pytest.raises(PreconditionFailed, match="did not accept the private key.*authorized_keys"):
         server.adapter(private_key=other).run(Command(argv=("true",)))
 
 
-def test_a_private_key_that_cannot_be_read_is_not_echoed(server: Server, tmp_path: Path) -> None:
+def test_a_private_key_that_cannot_be_read_is_not_echoed(server: RealSshd, tmp_path: Path) -> None:
     whole = server.private_key.splitlines()
     protected = make_key(tmp_path / "protected", passphrase="canary").read_text()
     for text in ("canary", "\n".join(whole[:2] + whole[3:]), protected, server.private_key.replace("b3B", "XXX")):
@@ -246,12 +168,12 @@ def test_a_private_key_that_cannot_be_read_is_not_echoed(server: Server, tmp_pat
         assert not any(line in str(caught.value) for line in text.splitlines())
 
 
-def test_a_closed_port_is_worth_another_try(server: Server) -> None:
+def test_a_closed_port_is_worth_another_try(server: RealSshd) -> None:
     with pytest.raises(TransientError, match="did not answer"):
         server.adapter(port=free_port()).run(Command(argv=("true",)))
 
 
-def test_a_server_that_says_nothing_is_worth_another_try(server: Server) -> None:
+def test_a_server_that_says_nothing_is_worth_another_try(server: RealSshd) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         far = server.adapter(port=silent.getsockname()[1], connect_timeout_seconds=1)
         with pytest.raises(TransientError, match="did not answer"):
@@ -275,7 +197,7 @@ def test_a_tunnel_leads_to_a_server_on_the_host(far: HostAdapter, echo: TcpAddre
                 assert received == sent
 
 
-def test_one_connection_serves_many_programs_and_is_reopened(server: Server) -> None:
+def test_one_connection_serves_many_programs_and_is_reopened(server: RealSshd) -> None:
     transport = SshTransport(server.connection())
     for _ in range(3):
         pipes = transport.start(("echo", "hello"))
@@ -297,7 +219,7 @@ def test_one_connection_serves_many_programs_and_is_reopened(server: Server) -> 
     assert reopened is not connection
 
 
-def test_the_connection_closes_with_its_transport(server: Server) -> None:
+def test_the_connection_closes_with_its_transport(server: RealSshd) -> None:
     transport = SshTransport(server.connection())
     pipes = transport.start(("cat",))
     (connection,) = transport._open
@@ -309,7 +231,7 @@ def test_the_connection_closes_with_its_transport(server: Server) -> None:
     wait_until(lambda: not ssh.is_active(), "the connection is still open")
 
 
-def test_a_lock_is_held_until_it_is_left(far: HostAdapter, server: Server, tmp_path: Path) -> None:
+def test_a_lock_is_held_until_it_is_left(far: HostAdapter, server: RealSshd, tmp_path: Path) -> None:
     path, now = str(tmp_path / "lock"), datetime.now(UTC)
     with far.lock(path, holder="one", purpose="a test", now=now) as held:
         held.check()
@@ -338,7 +260,7 @@ def test_a_command_ends_when_its_caller_gives_up(far: HostAdapter) -> None:
     assert not runs(argument)
 
 
-def test_a_command_ends_when_its_worker_is_killed(server: Server) -> None:
+def test_a_command_ends_when_its_worker_is_killed(server: RealSshd) -> None:
     argument = unique_sleep()
     program = (
         "import sys; from odoo_ops.adapters.host import HostAdapter; from odoo_ops.model.host import Host;"

@@ -6,11 +6,11 @@ from pydantic import ValidationError
 from odoo_ops.errors import PreconditionFailed, Refused
 from odoo_ops.model.environment import DatabaseSettings
 from odoo_ops.model.manifest import Facts, Sequence
-from odoo_ops.model.snapshot import Snapshot
+from odoo_ops.model.snapshot import Snapshot, proof_tags
 from odoo_ops.policy.comparison import compare_facts, judge_files
 from odoo_ops.policy.dumps import compression, disposable, disposable_filestores, kept_mark, made_name, scratch_mark
 from odoo_ops.policy.fences import refuse_identity
-from odoo_ops.policy.snapshots import choose_snapshot
+from odoo_ops.policy.snapshots import backups_with_proofs, choose_snapshot, newest_proved
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -98,15 +98,10 @@ def test_refuse_identity_ignores_what_was_lost_and_refuses_what_changed() -> Non
         refuse_identity(marker, {"system_identifier": "2", "database_uuid": "a"}, "erp")
 
 
-def _snapshot(identity: str, day: int) -> Snapshot:
-    return Snapshot(
-        environment="erp",
-        id=identity,
-        original=f"old-{identity}",
-        taken_at=datetime(2026, 3, day, tzinfo=UTC),
-        tags=(),
-        paths=(),
-    )
+def _snapshot(identity: str, day: int, **fields: object) -> Snapshot:
+    taken_at = datetime(2026, 3, day, tzinfo=UTC)
+    given = {"environment": "erp", "id": identity, "original": f"old-{identity}", "taken_at": taken_at}
+    return Snapshot.model_validate(given | {"tags": (), "paths": (), "proved": True} | fields)
 
 
 def test_choose_snapshot_takes_the_newest_or_the_named_one() -> None:
@@ -114,6 +109,30 @@ def test_choose_snapshot_takes_the_newest_or_the_named_one() -> None:
     assert choose_snapshot(snapshots, "latest", "erp").id == "ab22"
     assert choose_snapshot(snapshots, "cc", "erp").id == "cc33"
     assert choose_snapshot(snapshots, "old-cc", "erp").id == "cc33"
+
+
+def test_choose_snapshot_takes_one_that_was_not_proved_only_when_it_is_named() -> None:
+    snapshots = [_snapshot("aa11", 1), _snapshot("ab22", 3, proved=False)]
+    assert choose_snapshot(snapshots, "latest", "erp").id == "aa11"
+    assert choose_snapshot(snapshots, "ab", "erp").id == "ab22"
+    with pytest.raises(PreconditionFailed, match=r"0 snapshots of erp fit 'latest'.*ab22 of .* \(not proved\)"):
+        choose_snapshot(snapshots[1:], "latest", "erp")
+
+
+def test_backups_with_proofs_knows_a_proof_by_its_tag_also_when_the_snapshot_was_copied() -> None:
+    listed = [
+        _snapshot("aa11", 1, tags=("odoo-ops", "production"), proved=False),
+        _snapshot("ab22", 2, tags=("odoo-ops", "production"), proved=False),
+        _snapshot("cc33", 3, tags=("odoo-ops", "production"), original="dd44", proved=False),
+        _snapshot("ee55", 4, tags=proof_tags("aa11")),
+        _snapshot("ff66", 5, tags=proof_tags("dd44")),
+    ]
+    backups = backups_with_proofs(listed)
+    assert [(backup.id, backup.proved) for backup in backups] == [("cc33", True), ("ab22", False), ("aa11", True)]
+    newest = newest_proved(backups)
+    assert newest is not None
+    assert newest.id == "cc33"
+    assert newest_proved(backups[1:2]) is None
 
 
 @pytest.mark.parametrize("wanted", ["a", "zz", ""])

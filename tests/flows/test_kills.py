@@ -1,0 +1,206 @@
+"""A run that is killed in the middle of each long step, and the run after it.
+
+The programs are the real ones. What holds a step in its middle is a lock that pg_dump waits for, a row whose CHECK
+sleeps while pg_restore copies it, and restic throttled to a few KiB/s.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from real_processes import MarkedProcess, run_flow, wait_until
+
+from flows.backup import backup
+from flows.restore import restore
+
+if TYPE_CHECKING:
+    from conftest import Site
+else:
+    Site = Any
+
+pytestmark = [pytest.mark.postgres, pytest.mark.restic]
+
+_RESTIC = """#!/bin/sh
+case "$*" in
+  $(cat {folder}/slow)) exec {restic} --no-cache --limit-upload=2 --limit-download=2 "$@" ;;
+esac
+exec {restic} "$@"
+"""
+
+_PYTHON = """#!/bin/sh
+while [ -e {folder}/no-new-agents ]; do sleep 0.05; done
+exec {python} "$@"
+"""
+
+_SLOW_ROW = """
+CREATE FUNCTION slow(int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN
+  PERFORM pg_sleep(coalesce(nullif(current_setting('test.sleep', true), ''), '0')::float);
+  RETURN true;
+END $$;
+CREATE TABLE slow_to_restore (id int CHECK (public.slow(id)));
+INSERT INTO slow_to_restore VALUES (1);
+"""
+
+
+@pytest.fixture
+def start(site: Site) -> Iterator[Callable[[str], MarkedProcess]]:
+    """Starts flows in processes of their own; whatever is left of them at the end is ended."""
+    started: list[MarkedProcess] = []
+
+    def run(name: str) -> MarkedProcess:
+        started.append(run_flow(name, site.name, site.folder / f"{name}-{len(started)}.log"))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.close()
+
+
+@pytest.fixture
+def slow_restic(site: Site, restic: Path) -> Callable[[str], None]:
+    """Throttles the restic commands that fit a shell pattern, from now on."""
+    program, pattern = site.folder / "restic", site.folder / "slow"
+    program.write_text(_RESTIC.format(folder=site.folder, restic=restic))
+    program.chmod(0o755)
+    pattern.write_text("none")
+    site.register_host(restic=str(program))
+    site.attach(os.urandom(1_000_000))
+    return lambda words: pattern.write_text(words) and None
+
+
+def _restic_works(site: Site) -> bool:
+    return any((site.folder / "repository" / "locks").iterdir())
+
+
+def test_backup_passes_when_the_runs_before_were_killed_in_each_long_step(
+    site: Site, start: Callable[[str], MarkedProcess], slow_restic: Callable[[str], None]
+) -> None:
+    """Each killed run had to settle what the one before it left, or it would not have come further."""
+    present = site.content()
+    with site.pg_dump_held() as pg_dump_waits:
+        run = start("backup")
+        run.wait_until(pg_dump_waits, "pg_dump waits")
+        run.kill()
+    present["table held"] = site.content()["table held"]
+    for command in ("backup", "ls"):
+        site.free_limit()
+        slow_restic(f"{command} *")
+        run = start("backup")
+        run.wait_for_child("restic", "--limit-upload", f" {command} ")
+        run.wait_until(lambda: _restic_works(site), "restic works")
+        run.kill()
+        assert site.content() == present
+    slow_restic("none")
+    site.free_limit()
+    assert backup(site.name).hashed_files == 21
+    assert site.leftovers() == []
+    assert site.content() == present
+    site.lose_all()
+    restore(site.name)
+    assert site.content() == present
+
+
+def test_restore_passes_when_the_runs_before_were_killed_in_each_long_step(
+    site: Site, start: Callable[[str], MarkedProcess], slow_restic: Callable[[str], None]
+) -> None:
+    with site.connect() as connection:
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(site.settings.database.user)))
+        connection.execute(_SLOW_ROW)
+    backed_up = site.content()
+    backup(site.name)
+    site.attach(b"made after the backup")
+    present = site.content()
+
+    with _pg_restore_sleeps(site, seconds=600) as pg_restore_sleeps:
+        run = start("restore")
+        run.wait_until(pg_restore_sleeps, "pg_restore works")
+        run.kill()
+    assert site.content() == present
+
+    site.free_limit()
+    slow_restic("restore *--target=*/filestore/*")
+    run = start("restore")
+    run.wait_for_child("restic", "--limit-download", "/filestore/odoo_ops_scratch")
+    run.wait_until(lambda: _restic_works(site), "restic works")
+    run.kill()
+    slow_restic("none")
+    assert site.content() == present
+
+    site.free_limit()
+    report = restore(site.name)
+    assert site.content() == backed_up
+    assert site.leftovers() == []
+    assert site.made_databases() == [report.kept_database]
+
+
+def test_restore_passes_when_the_runs_before_were_killed_in_the_swap(
+    site: Site, start: Callable[[str], MarkedProcess]
+) -> None:
+    """First inside the transaction that renames the databases, then between that and the filestores."""
+    with site.connect() as connection:
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(site.settings.database.user)))
+        connection.execute(_SLOW_ROW)
+    python = site.folder / "python"
+    python.write_text(_PYTHON.format(folder=site.folder, python=sys.executable))
+    python.chmod(0o755)
+    site.register_host(python=str(python))
+    backed_up = site.content()
+    backup(site.name)
+    later = site.attach(b"made after the backup")
+    present = site.content()
+
+    run = start("restore")
+    with _rename_held(site, run):
+        run.kill()
+    wait_until(lambda: not site.has_session("query LIKE 'COMMENT ON DATABASE%'"), "the rename is still under way")
+    assert Path(site.settings.swap_journal).exists()
+    assert site.content() == present
+
+    site.free_limit()
+    run = start("restore")
+    with _rename_held(site, run):
+        (site.folder / "no-new-agents").touch()
+    run.wait_until(lambda: any("kept" in name for name in site.made_databases()), "the databases are renamed")
+    run.wait_for_child(str(python))
+    run.signal(9)
+    (site.folder / "no-new-agents").unlink()
+    run.see_children_end()
+    assert later.exists()
+    (kept,) = site.made_databases()
+
+    site.free_limit()
+    report = restore(site.name)
+    assert site.content() == backed_up
+    assert site.leftovers() == []
+    assert site.made_databases() == sorted([kept, str(report.kept_database)])
+    assert (Path(site.settings.filestore_of(kept)) / later.parent.name / later.name).exists()
+
+
+@contextmanager
+def _pg_restore_sleeps(site: Site, seconds: int) -> Iterator[Callable[[], bool]]:
+    """Let the row of `slow_to_restore` take its time. Gives a function that says whether pg_restore is at it."""
+    role = sql.Identifier(site.settings.database.user)
+    with site.admin() as connection:
+        connection.execute(sql.SQL('ALTER ROLE {} SET "test.sleep" = {}').format(role, sql.Literal(str(seconds))))
+        yield lambda: site.has_session("wait_event = 'PgSleep' AND datname LIKE 'odoo\\_ops\\_scratch%'")
+        connection.execute(sql.SQL('ALTER ROLE {} RESET "test.sleep"').format(role))
+
+
+@contextmanager
+def _rename_held(site: Site, run: MarkedProcess) -> Iterator[None]:
+    """Hold a restore inside the transaction that renames the databases, where it marks the one to keep."""
+    with _pg_restore_sleeps(site, seconds=5) as pg_restore_sleeps:
+        run.wait_until(pg_restore_sleeps, "pg_restore works")
+        with psycopg.connect(site.conninfo, dbname="postgres") as lock:
+            lock.execute("LOCK TABLE pg_shdescription IN SHARE MODE")
+            run.wait_until(
+                lambda: site.has_session("query LIKE 'COMMENT ON DATABASE%' AND wait_event_type = 'Lock'"),
+                "the databases are being renamed",
+            )
+            yield
