@@ -1,7 +1,6 @@
 """A real Odoo 19 boots on a backup: what a drill proves, and that it leaves nothing."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from flows.backup import backup
 from flows.drill import drill
 from flows.restore import restore
 from odoo_ops.errors import Refused, VerificationFailed
+from odoo_ops.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -22,20 +22,8 @@ else:
 pytestmark = [pytest.mark.postgres, pytest.mark.restic, pytest.mark.odoo]
 
 
-def _snapshots(site: Site) -> list[dict[str, Any]]:
-    runtime = OdooEnvironment.open(site.name)
-    listed = subprocess.run(
-        [runtime.restic, "snapshots", "--json"],
-        env={
-            "RESTIC_REPOSITORY": runtime.repository.path,
-            "RESTIC_PASSWORD": "repository-password",
-            "HOME": str(site.folder),
-        },
-        capture_output=True,
-        check=True,
-    )
-    found: list[dict[str, Any]] = json.loads(listed.stdout)
-    return found
+def _snapshots(site: Site) -> list[Snapshot]:
+    return OdooEnvironment.open(site.name).snapshots(site.name)
 
 
 def _nothing_left(target: Site) -> None:
@@ -55,14 +43,14 @@ def test_drill_proves_boots_and_tags_the_newest_backup(odoo_site: Site, drill_si
     assert report.recovery_seconds is not None
     assert 0 < report.recovery_seconds <= report.seconds
     (snapshot,) = _snapshots(odoo_site)
-    assert (snapshot["id"], "verified" in snapshot["tags"]) == (report.snapshot_id, True)
+    assert (snapshot.id, snapshot.proved, "verified" in snapshot.tags) == (report.snapshot_id, True, True)
     _nothing_left(drill_site)
     assert odoo_site.content() == before
     page = Artifact.get(f"drill-{odoo_site.name}")
     assert page is not None
     assert "the backup comes back" in str(page.data)
     # once more: the tag is there already, the id stays; by its first id the snapshot is found as well
-    again = drill(odoo_site.name, drill_site.name, snapshot["original"][:8])
+    again = drill(odoo_site.name, drill_site.name, str(snapshot.original)[:8])
     assert again.snapshot_id == report.snapshot_id
     assert again.age_seconds is None
 
@@ -76,7 +64,7 @@ def test_drill_fails_and_names_what_odoo_could_not_do_when_a_view_is_gone(odoo_s
     with pytest.raises(VerificationFailed, match=r"Registry loads, /web/login answers: .*status 500"):
         drill(odoo_site.name, drill_site.name)
     (snapshot,) = _snapshots(odoo_site)
-    assert "verified" not in snapshot["tags"]
+    assert "verified" not in snapshot.tags
     _nothing_left(drill_site)
     table = Artifact.get(f"drill-{odoo_site.name}-checks")
     assert table is not None
