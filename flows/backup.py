@@ -6,10 +6,8 @@ The environment is only read. Damaged attachments are named by record; the backu
 """
 
 import time
-from typing import Annotated
 
 from prefect import flow
-from pydantic import Field
 
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import BackupReport, FilestoreProof, StoredSnapshot
@@ -28,12 +26,14 @@ from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.reports import publish_backup_report
 
-EnvironmentName = Annotated[str, Field(description="Name of the environment's block.")]
-
 
 @flow(name="backup", flow_run_name="backup {environment}")
-def backup(environment: EnvironmentName) -> BackupReport:
-    """Back up an Odoo environment and prove that the snapshot holds every attachment."""
+def backup(environment: str) -> BackupReport:
+    """Back up an Odoo environment and prove that the snapshot holds every attachment.
+
+    Args:
+        environment: Name of the environment, as it was registered.
+    """
     begun = time.monotonic()
     with environment_locked(environment, "backup"):
         check_identity(environment, may_make_repository=True)

@@ -8,10 +8,8 @@ happens, the copy is deleted again; what a killed run leaves, the next one delet
 
 import time
 from datetime import UTC, datetime
-from typing import Annotated
 
 from prefect import flow
-from pydantic import Field
 
 from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.checks import Check
@@ -27,15 +25,14 @@ from tasks.restores import compare_restored, fetch_dump, read_snapshot, restore_
 
 
 @flow(name="drill", flow_run_name="drill {environment} in {target}")
-def drill(
-    environment: Annotated[str, Field(description="Name of the environment whose backup is tried out.")],
-    target: Annotated[
-        str,
-        Field(description="Environment that lends host, PostgreSQL and Odoo to the trial. Never production."),
-    ],
-    snapshot: Annotated[str, Field(description="Id of the snapshot, or `latest`.")] = "latest",
-) -> DrillReport:
-    """Restore a backup as a trial, boot a real Odoo on it, and measure RPO and RTO."""
+def drill(environment: str, target: str, snapshot: str = "latest") -> DrillReport:
+    """Restore a backup as a trial, boot a real Odoo on it, and measure RPO and RTO.
+
+    Args:
+        environment: Name of the environment whose backup is tried out.
+        target: Environment that lends host, PostgreSQL and Odoo to the trial. Never production.
+        snapshot: Id of the snapshot, or `latest`. RPO is measured on the latest only.
+    """
     refuse_unfit_target(environment, target)
     checks: list[Check] = []
     ready_seconds: float | None = None

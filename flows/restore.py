@@ -14,7 +14,7 @@ from pydantic import Field
 
 from odoo_ops.model.checks import Check
 from odoo_ops.model.manifest import Manifest
-from odoo_ops.model.report import RestoreReport
+from odoo_ops.model.report import RestoreReport, Swap
 from tasks.copies import neutralize_copy
 from tasks.identity import check_apart, check_identity
 from tasks.leftovers import settle_leftovers
@@ -35,20 +35,21 @@ from tasks.services import check_odoo_answers
 
 @flow(name="restore", flow_run_name="restore {environment} from {snapshot}")
 def restore(
-    environment: Annotated[str, Field(description="Name of the environment whose backup is restored.")],
-    snapshot: Annotated[str, Field(description="Id of the snapshot, or `latest`.")] = "latest",
-    target: Annotated[
-        str,
-        Field(description="Environment into which it is restored. Empty: its own. In another one it is neutralised."),
-    ] = "",
-    confirm_production: Annotated[
-        str, Field(description="To restore over production, write the environment's name once more.")
-    ] = "",
-    damaged_accepted: Annotated[
-        int, Field(ge=0, description="Restore although so many attachments were damaged when they were backed up.")
-    ] = 0,
+    environment: str,
+    snapshot: str = "latest",
+    target: str = "",
+    confirm_production: str = "",
+    damaged_accepted: Annotated[int, Field(ge=0)] = 0,
 ) -> RestoreReport:
-    """Put an environment back to what a snapshot holds, proved before it is swapped in."""
+    """Put an environment back to what a snapshot holds, proved before it is swapped in.
+
+    Args:
+        environment: Name of the environment whose backup is restored.
+        snapshot: Id of the snapshot, or `latest`.
+        target: Environment into which it is restored, as a neutralised copy. Empty: its own, as it was.
+        confirm_production: To restore over production, write its name once more.
+        damaged_accepted: Restore although so many attachments were damaged when they were backed up.
+    """
     begun, target = time.monotonic(), target or environment
     refuse_unconfirmed(environment, target, confirm_production)
     with environment_locked(target, "restore") as lock:
@@ -64,9 +65,9 @@ def restore(
         if target != environment:
             checks += neutralize_copy(target, manifest, scratch, identity.get("database_uuid"))
         lock.check()
-        kept = swap_in(target, scratch)
-        checks.append(check_odoo_answers(target))
-    report = _report(target, chosen.id, manifest, kept=kept, checks=checks, seconds=time.monotonic() - begun)
+        swap = swap_in(target, scratch)
+        checks.append(check_odoo_answers(target, started=swap.odoo_started))
+    report = _report(target, chosen.id, manifest, swap=swap, checks=checks, seconds=time.monotonic() - begun)
     publish_restore_report(report)
     refuse_failures(f"{target} was restored and what it replaced is kept, but", checks)
     return report
@@ -77,7 +78,7 @@ def _report(
     snapshot_id: str,
     manifest: Manifest,
     *,
-    kept: tuple[str | None, str | None],
+    swap: Swap,
     checks: list[Check],
     seconds: float,
 ) -> RestoreReport:
@@ -91,7 +92,7 @@ def _report(
         tables=len(manifest.facts.rows),
         rows=sum(manifest.facts.rows.values()),
         files=manifest.inventory.files,
-        kept_database=kept[0],
-        kept_filestore=kept[1],
+        kept_database=swap.kept_database,
+        kept_filestore=swap.kept_filestore,
         checks=tuple(checks),
     )

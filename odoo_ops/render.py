@@ -4,20 +4,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-
-def _bytes(value: int) -> str:
-    amount, units = float(value), ["B", "kB", "MB", "GB", "TB"]
-    while amount >= 1000 and len(units) > 1:  # noqa: PLR2004 - SI prefixes go in thousands
-        amount, units = amount / 1000, units[1:]
-    return f"{amount:.1f} {units[0]}" if units[0] != "B" else f"{value} B"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+from odoo_ops.units import shown_bytes, shown_duration
 
 
 def _cell(text: str) -> str:
@@ -30,5 +17,5 @@ def render(template: str, **values: Any) -> str:
     environment = Environment(  # noqa: S701 - Markdown, not HTML
         loader=PackageLoader("templates", ""), undefined=StrictUndefined, keep_trailing_newline=True
     )
-    environment.filters.update(bytes=_bytes, duration=_duration, cell=_cell)
+    environment.filters.update(bytes=shown_bytes, duration=shown_duration, cell=_cell)
     return environment.get_template(f"{template}.j2").render(**values)

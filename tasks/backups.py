@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from prefect import get_run_logger, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
@@ -18,8 +18,8 @@ from odoo_ops.model.snapshot import TAG
 from odoo_ops.policy.backups import backup_checks
 from odoo_ops.policy.dumps import compression
 from odoo_ops.policy.snapshots import newest_proved
-from odoo_ops.progress import LogProgress
 from odoo_ops.runtimes.native import NativeRuntime
+from tasks.progress import Progress
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def dump_database(environment: str) -> Manifest:
 
 def _run_dump(runtime: NativeRuntime, major: int, snapshot: str, *, tables: int) -> None:
     settings, folder = runtime.environment, f"{runtime.environment.spool}/dump"
-    progress = LogProgress(get_run_logger(), f"Dumping {tables} tables")
+    progress = Progress(f"Dumping {tables} tables")
     command = postgres.dump_database(
         runtime.postgres_program("pg_dump", major),
         settings.database,
@@ -133,7 +133,7 @@ def store_snapshot(environment: str) -> StoredSnapshot:
         summary = runtime.host.call_command(
             "restic_backup",
             command,
-            on_progress=LogProgress(get_run_logger(), "Storing"),
+            on_progress=Progress("Storing"),
             filestore=settings.filestore,
             changed_list=settings.changed_list,
         )
@@ -162,7 +162,7 @@ def prove_snapshot(environment: str, snapshot_id: str) -> FilestoreProof:
     inventory = f"{settings.spool}/inventory.jsonl"
     hashed = runtime.host.call(
         "prove_filestore",
-        on_progress=LogProgress(get_run_logger(), "Proving attachments"),
+        on_progress=Progress("Proving attachments"),
         inventory=inventory,
         root=settings.filestore,
         changed_list=settings.changed_list,

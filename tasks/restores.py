@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from prefect import get_run_logger, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
@@ -12,13 +12,14 @@ from odoo_ops.commands import postgres, restic
 from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
 from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.manifest import Inventory, Manifest
+from odoo_ops.model.report import Swap
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy.comparison import compare_facts, compare_inventory, judge_files
 from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
 from odoo_ops.policy.fences import refuse_manifest, refuse_restore, refuse_version
 from odoo_ops.policy.snapshots import choose_snapshot
-from odoo_ops.progress import LogProgress
 from odoo_ops.runtimes.native import NativeRuntime
+from tasks.progress import Progress
 
 
 def refuse_unconfirmed(source: str, target: str, confirm_production: str) -> None:
@@ -71,7 +72,7 @@ def _fetch(runtime: NativeRuntime, snapshot: str, folder: str, into: str, work: 
     runtime.host.call_command(
         "restic_restore",
         restic.restore_folder(runtime.restic, runtime.repository, snapshot, folder=folder, into=into),
-        on_progress=LogProgress(get_run_logger(), work),
+        on_progress=Progress(work),
     )
 
 
@@ -99,7 +100,7 @@ def restore_database(target: str, manifest: Manifest) -> str:
     if unaccent:
         with database.connect(host, settings.database, name, admin=True) as connection:
             database.prepare_unaccent(connection)
-    progress = LogProgress(get_run_logger(), "Restoring the database")
+    progress = Progress("Restoring the database")
     done, total = 0, len(manifest.facts.rows)
 
     def count(_stream: str, line: str) -> None:
@@ -158,7 +159,7 @@ def compare_restored(target: str, manifest: Manifest, scratch: str, damaged_acce
     found = Inventory(**host.call("digest_inventory", inventory=inventory))
     proof = host.call(
         "prove_filestore",
-        on_progress=LogProgress(get_run_logger(), "Checking every sha1"),
+        on_progress=Progress("Checking every sha1"),
         inventory=inventory,
         root=settings.filestore_of(scratch),
         changed_list=None,
@@ -188,11 +189,8 @@ def refuse_difference(target: str, checks: list[Check]) -> None:
 
 
 @task(cache_policy=NO_CACHE)
-def swap_in(target: str, scratch: str) -> tuple[str | None, str | None]:
-    """Stop Odoo, put the proved database and filestore in place by rename, start Odoo.
-
-    Returns the names under which the replaced database and filestore are kept (None: there was none).
-    """
+def swap_in(target: str, scratch: str) -> Swap:
+    """Stop Odoo, put the proved database and filestore in place by rename; start Odoo again if it ran."""
     runtime = OdooEnvironment.open(target)
     settings, host = runtime.environment, runtime.host
     now = datetime.now(UTC)
@@ -217,4 +215,8 @@ def swap_in(target: str, scratch: str) -> tuple[str | None, str | None]:
         runtime.start_odoo()
     host.call("remove_tree", path=settings.swap_journal)
     host.call("remove_tree", path=settings.restore_spool)
-    return (kept if replaced else None, settings.filestore_of(kept) if kept_filestore else None)
+    return Swap(
+        kept_database=kept if replaced else None,
+        kept_filestore=settings.filestore_of(kept) if kept_filestore else None,
+        odoo_started=was_running,
+    )

@@ -13,15 +13,15 @@ _WAIT_SECONDS = 300
 
 
 @task(cache_policy=NO_CACHE)
-def check_odoo_answers(environment: str) -> Check:
+def check_odoo_answers(environment: str, *, started: bool) -> Check:
     """Wait until the environment's Odoo serves the login page of its database.
 
-    `not measured` where no Odoo runs. Never raises for an Odoo that does not answer: the check says it.
+    `not measured` where none was `started`. Never raises for an Odoo that does not answer: the check says it.
     """
     runtime = OdooEnvironment.open(environment)
     settings = runtime.environment
-    if not runtime.odoo_runs():
-        return Check(name=ANSWERS, outcome="not measured", detail="no Odoo runs in this environment")
+    if not started:
+        return Check(name=ANSWERS, outcome="not measured", detail="no Odoo ran before, so none was started")
     get_run_logger().info("Waiting for %s/web/login", settings.odoo.url)
     try:
         with open_site(runtime.host, settings.odoo.url) as site:

@@ -63,6 +63,14 @@ class BackupReport(Value):
     checks: tuple[Check, ...]
 
 
+class Swap(Value):
+    """What was put in place, and what became of what was there before; None: there was nothing."""
+
+    kept_database: str | None
+    kept_filestore: str | None
+    odoo_started: bool
+
+
 class RestoreReport(Value):
     """One restore: of the backup of `source` into `environment`."""
 

@@ -1,0 +1,55 @@
+"""What an operator sees in the Prefect UI while a flow runs and afterwards."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prefect import Flow
+from prefect.artifacts import Artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterType
+from prefect.utilities.callables import parameter_schema
+
+from flows.backup import backup
+from flows.drill import drill
+from flows.restore import restore
+
+if TYPE_CHECKING:
+    from conftest import Site
+else:
+    Site = Any
+
+pytestmark = [pytest.mark.postgres, pytest.mark.restic]
+
+
+def test_long_steps_show_a_bar_and_a_rate(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tasks.progress._EVERY_SECONDS", 0)
+    backup(site.name)
+    restore(site.name)
+    with get_client(sync_client=True) as client:
+        bars = client.read_artifacts(artifact_filter=ArtifactFilter(type=ArtifactFilterType(any_=["progress"])))
+    shown = {str(bar.description) for bar in bars}
+    assert {"Dumping 7 tables", "Storing", "Restoring the database", "Checking every sha1"} <= shown
+    assert "Checking every sha1: 100 % (20 files of 20 files," in caplog.text
+
+
+def test_reports_are_a_page_for_a_manager_and_a_table_of_checks(site: Site) -> None:
+    backup(site.name)
+    restore(site.name)
+    page, table = Artifact.get(f"restore-{site.name}"), Artifact.get(f"restore-{site.name}-checks")
+    assert page is not None
+    assert table is not None
+    assert f"# {site.name} was restored" in str(page.data)
+    assert "| sha1 of every file | ✅ passed | 20 files |" in str(page.data)
+    assert "| Odoo answers on /web/login | — not measured | no Odoo ran before, so none was started |" in str(page.data)
+    backed_up = Artifact.get(f"backup-{site.name}")
+    assert backed_up is not None
+    assert "| Restored as a trial | — not measured | the flow `drill` does that |" in str(backed_up.data)
+
+
+@pytest.mark.parametrize("flow", [backup, restore, drill], ids=lambda flow: str(flow.name))
+def test_every_field_of_a_form_says_what_it_is_for(flow: "Flow[Any, Any]") -> None:
+    fields = parameter_schema(flow).properties
+    assert fields
+    assert [name for name, field in fields.items() if not field.get("description")] == []
