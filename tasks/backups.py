@@ -20,6 +20,11 @@ from odoo_ops.progress import LogProgress
 from odoo_ops.runtimes.native import NativeRuntime
 
 
+_AFTER_DUMP = (
+    "see that PostgreSQL runs (its log tells why a session ended) and that the disk of the environment's state_dir "
+    "is not full, then run the backup again; it settles what was left. Nothing was stored."
+)
+
 @contextmanager
 def collector_held_off(environment: str) -> Iterator[None]:
     """Keep Odoo from deleting attachments' files while they are backed up; writing goes on."""
@@ -48,7 +53,9 @@ def dump_database(environment: str) -> Manifest:
         )
         psql = runtime.postgres_program("psql", major)
         host.run(
-            postgres.run_script(psql, settings.database, script=script), stdout_file=f"{settings.spool}/inventory.jsonl"
+            postgres.run_script(psql, settings.database, script=script),
+            stdout_file=f"{settings.spool}/inventory.jsonl",
+            next_step=_AFTER_DUMP,
         )
         facts = database.read_facts(connection)
         size = database.read_database_bytes(connection)
@@ -91,7 +98,7 @@ def _run_dump(runtime: NativeRuntime, major: int, snapshot: str, *, tables: int)
             done += 1
             progress(done, tables, "tables")
 
-    runtime.host.run(command, on_line=count)
+    runtime.host.run(command, on_line=count, next_step=_AFTER_DUMP)
     runtime.host.run(postgres.read_whole_dump(runtime.postgres_program("pg_restore", major), folder))
 
 

@@ -50,7 +50,7 @@ def connect(
     As its role, or (`admin`) as the superuser where the environment names one.
 
     Commits at the end. Raises PreconditionFailed (wrong password, no such database) and TransientError
-    (no answer).
+    (no answer, or the connection was lost).
     """
     user, password = database.user, database.password
     if admin and database.admin_user:
@@ -71,7 +71,19 @@ def connect(
         except psycopg.OperationalError as error:
             raise _connect_error(shown, error) from None
         with connection:
-            yield connection
+            try:
+                yield connection
+            except psycopg.OperationalError as error:
+                if not connection.closed:
+                    raise
+                raise TransientError(
+                    f"The connection to {shown} was lost: {_last_line(error)}. Next step: see that PostgreSQL runs "
+                    "(its log tells why the session ended), then run the flow again; it settles what was left."
+                ) from error
+
+
+def _last_line(error: psycopg.Error) -> str:
+    return str(error).strip().splitlines()[-1].strip()
 
 
 def _location(address: Address) -> dict[str, Any]:
@@ -84,7 +96,7 @@ def _location(address: Address) -> dict[str, Any]:
 
 
 def _connect_error(shown: str, error: psycopg.OperationalError) -> Exception:
-    reason = str(error).strip().splitlines()[-1]
+    reason = _last_line(error)
     if "authentication failed" in reason:
         return PreconditionFailed(
             f"Cannot open {shown}: {reason}. Nothing was changed. "
@@ -202,10 +214,8 @@ def collector_held_off(connection: Connection) -> Iterator[None]:
     The transaction has no snapshot, so it does not hold vacuum back.
     """
     connection.execute("LOCK TABLE ir_attachment IN ROW EXCLUSIVE MODE")
-    try:
-        yield
-    finally:
-        connection.rollback()
+    yield
+    connection.rollback()  # after an error `connect` does it: here a lost connection would hide that error
 
 
 @contextmanager
@@ -291,6 +301,8 @@ def swap_databases(connection: Connection, *, scratch: str, target: str, kept: s
 
 def _rename_both(connection: Connection, scratch: str, target: str, kept: str, kept_mark: str) -> bool:
     rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+            if connection.closed:  # at a commit nobody knows: the journal stays, the next run looks
+                raise
     replaced = database_exists(connection, target)
     with connection.transaction():
         if replaced:

@@ -284,5 +284,6 @@ def site_on_own_cluster(
         with _made_site(cluster, restic, tmp_path) as site:
             site.fill()
             yield site
+            cluster.start()
     finally:
         cluster.stop()
