@@ -3,6 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,9 @@ from real_processes import wait_until
 from blocks import OdooEnvironment
 from flows.backup import backup
 from flows.restore import restore
-from odoo_ops.errors import CommandFailed, VerificationFailed
+from odoo_ops.adapters import database
+from odoo_ops.errors import CommandFailed, TransientError, VerificationFailed
+from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -119,3 +122,27 @@ def test_latest_skips_the_incomplete_snapshot_when_restic_could_not_read_a_file(
     assert site.content() == before
     assert backup(site.name).damaged_total == 0
     assert site.leftovers() == []
+
+
+def test_swap_is_not_taken_for_refused_when_its_connection_is_lost(site: Site) -> None:
+    """Had it been lost a moment later, at the commit, the databases would be renamed: only the next run can tell."""
+    runtime, now = OdooEnvironment.open(site.name), datetime.now(UTC)
+    settings = site.settings.database
+    scratch, kept = (made_name(kind, settings.name, now) for kind in ("scratch", "kept"))
+
+    def swap() -> None:
+        with database.connect(runtime.host, settings, "postgres", admin=True, autocommit=True) as connection:
+            mark = kept_mark(site.name, now, 1)
+            database.swap_databases(connection, scratch=scratch, target=settings.name, kept=kept, kept_mark=mark)
+
+    with site.admin() as admin:
+        database.create_scratch_database(admin, scratch, owner=settings.user, mark=scratch_mark(site.name))
+        renaming = "query LIKE 'COMMENT ON DATABASE%' AND wait_event_type = 'Lock'"
+        with ThreadPoolExecutor(1) as pool, admin.transaction():
+            admin.execute("LOCK TABLE pg_shdescription IN SHARE MODE")
+            run = pool.submit(swap)
+            wait_until(lambda: run.done() or site.has_session(renaming), "the databases are being renamed")
+            admin.execute(f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE {renaming}")
+            with pytest.raises(TransientError, match=r"connection to .* was lost: .* Next step: "):
+                run.result()
+    assert site.made_databases() == [scratch]
