@@ -16,14 +16,15 @@ from odoo_ops.model.report import FilestoreProof, StoredSnapshot
 from odoo_ops.model.snapshot import TAG
 from odoo_ops.policy.dumps import compression
 from odoo_ops.policy.snapshots import newest_proved
+from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.progress import LogProgress
 from odoo_ops.runtimes.native import NativeRuntime
-
 
 _AFTER_DUMP = (
     "see that PostgreSQL runs (its log tells why a session ended) and that the disk of the environment's state_dir "
     "is not full, then run the backup again; it settles what was left. Nothing was stored."
 )
+
 
 @contextmanager
 def collector_held_off(environment: str) -> Iterator[None]:
@@ -40,12 +41,15 @@ def collector_held_off(environment: str) -> Iterator[None]:
 def dump_database(environment: str) -> Manifest:
     """Dump the database and write manifest and inventory beside it, all in one exported snapshot.
 
-    Everything is in the environment's spool on its host. Raises CommandFailed when pg_dump or psql fails.
+    Everything is in the environment's spool on its host. Raises PreconditionFailed when there is no room for it,
+    and CommandFailed when pg_dump or psql fails.
     """
     runtime = OdooEnvironment.open(environment)
     settings, host = runtime.environment, runtime.host
     host.call("make_directory", path=settings.spool)
     with database.connect(host, settings.database) as connection, database.exported_snapshot(connection) as snapshot:
+        dump = runtime.need("the dump", settings.spool, database.read_table_bytes(connection))
+        refuse_without_room([dump], host.name)
         major = connection.info.server_version // 10000
         script = (
             f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{snapshot}';"

@@ -199,6 +199,15 @@ def read_database_bytes(connection: Connection) -> int:
     return int(row[0]) if row else 0
 
 
+def read_table_bytes(connection: Connection) -> int:
+    """Bytes of the tables and what is stored out of line, without indexes: a compressed dump is rarely larger."""
+    row = connection.execute(
+        "SELECT coalesce(sum(pg_table_size(c.oid)), 0) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def read_system_identifier(connection: Connection) -> str:
     """PostgreSQL's own identity of a cluster."""
     row = connection.execute("SELECT system_identifier::text FROM pg_control_system()").fetchone()
@@ -292,6 +301,8 @@ def swap_databases(connection: Connection, *, scratch: str, target: str, kept: s
         except psycopg.errors.ObjectInUse:
             continue
         except psycopg.Error as error:
+            if connection.closed:  # at a commit nobody knows: the journal stays, the next run looks
+                raise
             raise PreconditionFailed(f"PostgreSQL did not rename {target!r}: {error}. It is as it was.") from error
     raise PreconditionFailed(
         f"{target!r} is as it was: new sessions came to it {_SWAP_TRIES} times, so it could not be renamed. "
@@ -301,8 +312,6 @@ def swap_databases(connection: Connection, *, scratch: str, target: str, kept: s
 
 def _rename_both(connection: Connection, scratch: str, target: str, kept: str, kept_mark: str) -> bool:
     rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
-            if connection.closed:  # at a commit nobody knows: the journal stays, the next run looks
-                raise
     replaced = database_exists(connection, target)
     with connection.transaction():
         if replaced:
