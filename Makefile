@@ -4,12 +4,14 @@ SHELL := /bin/bash
 PACKAGES := deployments/engines/debian-packages-demo.txt deployments/engines/debian-packages-tests.txt
 UV := .tools/bin/uv
 
-.PHONY: help packages engines check test
+.PHONY: help packages engines check test demo demo-stop
 
 help:
-	@echo 'make test     install what is needed and run all tests'
-	@echo 'make check    style, types and layers (seconds)'
-	@echo 'make engines  the real programs of the tests, under .demo/engines'
+	@echo 'make demo       a real Odoo: backed up, lost, restored and proved, all under .demo'
+	@echo 'make demo-stop  end the servers that the demo left for a look around'
+	@echo 'make test       install what is needed and run all tests'
+	@echo 'make check      style, types and layers (seconds)'
+	@echo 'make engines    the real programs of demo and tests, under .demo/engines'
 
 # Debian packages that are missing, named before they are installed.
 packages:
@@ -44,3 +46,12 @@ check: .venv/installed
 
 test: engines check
 	.venv/bin/python -m pytest
+
+# The demo ends what it started when this make is killed, too.
+DEMO := PYTHONPYCACHEPREFIX="$(CURDIR)/.demo/pycache" exec setpriv --pdeathsig TERM .venv/bin/python -m deployments.demo
+
+demo: engines
+	@$(DEMO) run
+
+demo-stop: .venv/installed
+	@$(DEMO) stop

@@ -1,8 +1,11 @@
 """An Odoo environment, with its host and its repository."""
 
+from dataclasses import replace
+from functools import lru_cache
 from typing import cast
 
 from prefect.blocks.core import Block
+from prefect.runtime import flow_run
 from pydantic import Field
 
 from blocks.host import OdooHost
@@ -32,16 +35,29 @@ class OdooEnvironment(Block):
     repository: BackupRepository = Field(description="Where its backups are kept.")
 
     @classmethod
-    def open(cls, name: str) -> NativeRuntime:
+    def open(cls, name: str, *, repository_of: str | None = None) -> NativeRuntime:
         """The environment that is registered under a name, ready to be acted on.
 
-        Raises PreconditionFailed when there is none.
+        With `repository_of`, it works on the repository of that environment: to restore the other's backup.
+        A flow run reads it once: what is registered meanwhile counts for the next run, and all its tasks share
+        one connection to the host. Raises PreconditionFailed when there is none.
         """
-        try:
-            block = cast("OdooEnvironment", cls.load(name))
-        except ValueError as error:
-            raise PreconditionFailed(
-                f"No environment named {name!r} is registered ({error}). "
-                "Next step: run `odoo-ops environments register`, or correct the name."
-            ) from error
-        return NativeRuntime(block.settings, HostAdapter(block.host.settings), block.repository.settings)
+        run = flow_run.get_id()
+        runtime = _opened_in(run, name) if run else _open(name)
+        return replace(runtime, repository=cls.open(repository_of).repository) if repository_of else runtime
+
+
+@lru_cache(maxsize=16)
+def _opened_in(_flow_run: str, name: str) -> NativeRuntime:
+    return _open(name)
+
+
+def _open(name: str) -> NativeRuntime:
+    try:
+        block = cast("OdooEnvironment", OdooEnvironment.load(name))
+    except ValueError as error:
+        raise PreconditionFailed(
+            f"No environment named {name!r} is registered ({error}). "
+            "Next step: run `odoo-ops environments register`, or correct the name."
+        ) from error
+    return NativeRuntime(block.settings, HostAdapter(block.host.settings), block.repository.settings)

@@ -19,6 +19,7 @@ from tasks.backups import (
     empty_spool,
     judge_damage,
     prove_snapshot,
+    read_checks,
     record_proof,
     store_snapshot,
 )
@@ -65,4 +66,5 @@ def _report(manifest: Manifest, stored: StoredSnapshot, proof: FilestoreProof, s
         added_bytes=stored.added_bytes,
         damaged=tuple(str(damage) for damage in proof.damaged),
         damaged_total=proof.damaged_total,
+        checks=tuple(read_checks(manifest, proof)),
     )

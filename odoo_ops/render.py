@@ -12,10 +12,23 @@ def _bytes(value: int) -> str:
     return f"{amount:.1f} {units[0]}" if units[0] != "B" else f"{value} B"
 
 
+def _duration(seconds: float) -> str:
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _cell(text: str) -> str:
+    """Text for one cell of a Markdown table."""
+    return text.replace("|", "\\|").replace("\n", "<br>")
+
+
 def render(template: str, **values: Any) -> str:
     """Text of `templates/<template>.j2` with these values."""
     environment = Environment(  # noqa: S701 - Markdown, not HTML
         loader=PackageLoader("templates", ""), undefined=StrictUndefined, keep_trailing_newline=True
     )
-    environment.filters["bytes"] = _bytes
+    environment.filters.update(bytes=_bytes, duration=_duration, cell=_cell)
     return environment.get_template(f"{template}.j2").render(**values)

@@ -11,9 +11,11 @@ from blocks import OdooEnvironment
 from odoo_ops.adapters import database
 from odoo_ops.commands import git, postgres, restic
 from odoo_ops.errors import CommandFailed, VerificationFailed
+from odoo_ops.model.checks import Check
 from odoo_ops.model.manifest import Inventory, Manifest
 from odoo_ops.model.report import FilestoreProof, StoredSnapshot
 from odoo_ops.model.snapshot import TAG
+from odoo_ops.policy.backups import backup_checks
 from odoo_ops.policy.dumps import compression
 from odoo_ops.policy.snapshots import newest_proved
 from odoo_ops.policy.space import refuse_without_room
@@ -50,6 +52,7 @@ def dump_database(environment: str) -> Manifest:
     with database.connect(host, settings.database) as connection, database.exported_snapshot(connection) as snapshot:
         dump = runtime.need("the dump", settings.spool, database.read_table_bytes(connection))
         refuse_without_room([dump], host.name)
+        taken_at = datetime.now(UTC)
         major = connection.info.server_version // 10000
         script = (
             f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{snapshot}';"
@@ -70,7 +73,7 @@ def dump_database(environment: str) -> Manifest:
         stage=settings.stage,
         database=settings.database.name,
         filestore=settings.filestore,
-        taken_at=datetime.now(UTC),
+        taken_at=taken_at,
         postgresql=str(major),
         odoo=odoo,
         addons_commits=_addons_commits(runtime),
@@ -207,6 +210,12 @@ def empty_spool(environment: str) -> None:
     """Delete what the snapshot now holds."""
     runtime = OdooEnvironment.open(environment)
     runtime.host.call("remove_tree", path=runtime.environment.spool)
+
+
+def read_checks(manifest: Manifest, proof: FilestoreProof) -> list[Check]:
+    """The backup's checks, judged by its environment's threshold."""
+    policy = OdooEnvironment.open(manifest.environment).environment.backup
+    return backup_checks(manifest, proof, policy.damaged_attachments_allowed)
 
 
 def judge_damage(environment: str, proof: FilestoreProof) -> None:

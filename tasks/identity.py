@@ -7,7 +7,8 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters import database
-from odoo_ops.policy.fences import refuse_identity
+from odoo_ops.policy.fences import refuse_identity, refuse_shared_copy, refuse_unreachable_repository
+from odoo_ops.runtimes.native import NativeRuntime
 
 
 @task(cache_policy=NO_CACHE)
@@ -17,13 +18,11 @@ def check_identity(environment: str, *, may_make_repository: bool = False) -> di
     With `may_make_repository` (a backup), an environment that never had a repository gets one. One that it had
     is not made again: its disk may just not be mounted.
     Returns the identity: environment, PostgreSQL's system_identifier, the repository's id, and database.uuid
-    when the database exists. Raises Refused when any differs.
+    when the database exists or once did. Raises Refused when any differs.
     """
     runtime = OdooEnvironment.open(environment)
     settings = runtime.environment
-    path = f"{settings.state_dir}/marker.json"
-    text = runtime.host.call("read_text", path=path)
-    marker: dict[str, str] = json.loads(text) if text else {}
+    path, marker = _read_marker(runtime)
     if may_make_repository and "repository" not in marker:
         runtime.make_repository()
     found = {"environment": settings.name, "repository": runtime.open_repository()}
@@ -36,4 +35,33 @@ def check_identity(environment: str, *, may_make_repository: bool = False) -> di
     refuse_identity(marker, found, environment)
     if found.keys() - marker.keys():
         runtime.host.call("write_text", path=path, text=json.dumps({**marker, **found}, indent=1))
-    return found
+    return {**marker, **found}
+
+
+@task(cache_policy=NO_CACHE)
+def check_apart(source: str, target: str, identity: dict[str, str]) -> None:
+    """Make sure that a copy of `source` in `target` is out of reach of the source's Odoo, and its backup within.
+
+    `identity` is the target's. A source that has no marker counts as living in the same PostgreSQL.
+    Raises Refused.
+    """
+    if source == target:
+        return
+    theirs, ours = OdooEnvironment.open(source), OdooEnvironment.open(target)
+    same_host = theirs.host.host.same_machine(ours.host.host)
+    refuse_unreachable_repository(theirs.environment, ours.environment, same_host=same_host)
+    _path, marker = _read_marker(theirs)
+    cluster = identity["system_identifier"]
+    refuse_shared_copy(
+        theirs.environment,
+        ours.environment,
+        same_host=same_host,
+        same_cluster=marker.get("system_identifier", cluster) == cluster,
+    )
+
+
+def _read_marker(runtime: NativeRuntime) -> tuple[str, dict[str, str]]:
+    path = f"{runtime.environment.state_dir}/marker.json"
+    text = runtime.host.call("read_text", path=path)
+    marker: dict[str, str] = json.loads(text) if text else {}
+    return path, marker

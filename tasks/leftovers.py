@@ -33,7 +33,7 @@ def settle_leftovers(environment: str) -> list[str]:
     ):
         runtime.host.call("remove_tree", path=settings.filestore_of(name))
         done.append(f"deleted filestore {name}")
-    for folder in (settings.spool, settings.restore_spool):
+    for folder in (settings.spool, settings.restore_spool, settings.copy_dir):
         if runtime.host.call("remove_tree", path=folder):
             done.append(f"deleted {folder}")
     for line in done:

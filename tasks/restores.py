@@ -10,39 +10,48 @@ from blocks import OdooEnvironment
 from odoo_ops.adapters import database
 from odoo_ops.commands import postgres, restic
 from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
+from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.manifest import Inventory, Manifest
 from odoo_ops.model.snapshot import Snapshot
-from odoo_ops.policy.comparison import differences, inventory_differences, summary
+from odoo_ops.policy.comparison import compare_facts, compare_inventory, judge_files
 from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
-from odoo_ops.policy.fences import refuse_manifest, refuse_restore
+from odoo_ops.policy.fences import refuse_manifest, refuse_restore, refuse_version
 from odoo_ops.policy.snapshots import choose_snapshot
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.progress import LogProgress
 from odoo_ops.runtimes.native import NativeRuntime
 
 
-def refuse_unconfirmed(environment: str, confirm_production: str) -> None:
-    """Raise Refused for a restore over production that was not confirmed by name."""
-    refuse_restore(OdooEnvironment.open(environment).environment, confirm_production)
+def refuse_unconfirmed(source: str, target: str, confirm_production: str) -> None:
+    """Raise Refused for a restore over production that was not confirmed by name, or is not production's own."""
+    refuse_restore(
+        OdooEnvironment.open(source).environment, OdooEnvironment.open(target).environment, confirm_production
+    )
 
 
 @task(cache_policy=NO_CACHE)
-def read_snapshot(environment: str, wanted: str) -> Snapshot:
-    """The snapshot with this id (or its beginning), or the newest proved for `latest`. Raises PreconditionFailed."""
-    return choose_snapshot(OdooEnvironment.open(environment).snapshots(environment), wanted, environment)
+def read_snapshot(source: str, target: str, wanted: str) -> Snapshot:
+    """The source's snapshot with this id (or its beginning), or the newest proved for `latest`, seen from the target.
+
+    Raises PreconditionFailed.
+    """
+    runtime = OdooEnvironment.open(target, repository_of=source)
+    return choose_snapshot(runtime.snapshots(source), wanted, source)
 
 
 @task(cache_policy=NO_CACHE)
-def fetch_dump(environment: str, snapshot: Snapshot) -> Manifest:
+def fetch_dump(target: str, snapshot: Snapshot) -> Manifest:
     """Fetch dump and manifest from the repository, when there is room for them and for the filestore.
 
     Raises VerificationFailed for a dump that is not whole, PreconditionFailed when there is no room.
     """
-    runtime = OdooEnvironment.open(environment)
+    runtime = OdooEnvironment.open(target, repository_of=snapshot.environment)
     settings, host = runtime.environment, runtime.host
     folder = settings.restore_spool
     manifest = _read_manifest(runtime, snapshot)
-    refuse_manifest(manifest, settings)
+    refuse_manifest(manifest, OdooEnvironment.open(snapshot.environment).environment)
+    if target != snapshot.environment:
+        refuse_version(manifest, settings)
     needs = [
         runtime.need("the fetched dump", folder, sum(manifest.dump_files.values())),
         runtime.need("the filestore", settings.data_dir, manifest.inventory.bytes),
@@ -79,19 +88,19 @@ def _fetch(runtime: NativeRuntime, snapshot: str, folder: str, into: str, work: 
 
 
 @task(cache_policy=NO_CACHE)
-def restore_database(environment: str, manifest: Manifest) -> str:
+def restore_database(target: str, manifest: Manifest) -> str:
     """Restore the fetched dump into a new scratch database and return its name.
 
     Raises PreconditionFailed when unaccent must be prepared and the environment names no superuser.
     """
-    runtime = OdooEnvironment.open(environment)
+    runtime = OdooEnvironment.open(target)
     settings, host = runtime.environment, runtime.host
     unaccent = manifest.facts.unaccent_immutable is True
     if unaccent and not settings.database.admin_user:
         raise PreconditionFailed(
             f"The backup has {len(manifest.facts.unaccent_indexes)} indexes that need an IMMUTABLE unaccent, which "
             f"only a superuser can make. Nothing was changed. Next step: set admin_user and admin_password in the "
-            f"environment file of {environment} and register it again."
+            f"environment file of {target} and register it again."
         )
     name = made_name("scratch", settings.database.name, datetime.now(UTC))
     with database.connect(host, settings.database, "postgres", admin=True, autocommit=True) as connection:
@@ -131,9 +140,9 @@ def restore_database(environment: str, manifest: Manifest) -> str:
 
 
 @task(cache_policy=NO_CACHE)
-def restore_filestore(environment: str, snapshot: Snapshot, manifest: Manifest, scratch: str) -> None:
+def restore_filestore(target: str, snapshot: Snapshot, manifest: Manifest, scratch: str) -> None:
     """Restore the filestore beside the present one, owned as Odoo's data_dir is."""
-    runtime = OdooEnvironment.open(environment)
+    runtime = OdooEnvironment.open(target, repository_of=snapshot.environment)
     settings, host = runtime.environment, runtime.host
     staged = settings.filestore_of(scratch)
     owner = host.call("describe_path", path=settings.data_dir)
@@ -144,22 +153,21 @@ def restore_filestore(environment: str, snapshot: Snapshot, manifest: Manifest, 
 
 
 @task(cache_policy=NO_CACHE)
-def check_restored(environment: str, manifest: Manifest, scratch: str, damaged_accepted: int) -> int:
-    """Recompute the manifest from the scratch database and hash every file. Returns the number of files.
+def compare_restored(target: str, manifest: Manifest, scratch: str, damaged_accepted: int) -> list[Check]:
+    """Recompute the manifest from the scratch database and hash every file; one check a subject.
 
     A backup is kept even if attachments were damaged already; so many of them as the environment allows, or
-    as are accepted for this restore, do not fail it. Raises VerificationFailed.
+    as are accepted for this restore, do not fail it.
     """
-    runtime = OdooEnvironment.open(environment)
+    runtime = OdooEnvironment.open(target)
     settings, host = runtime.environment, runtime.host
     inventory = f"{settings.restore_spool}/restored-inventory.jsonl"
     with database.connect(host, settings.database, scratch) as connection:
-        problems = differences(manifest.facts, database.read_facts(connection))
+        checks = compare_facts(manifest.facts, database.read_facts(connection))
         psql = runtime.postgres_program("psql", connection.info.server_version // 10000)
     restored = settings.database.model_copy(update={"name": scratch})
     host.run(postgres.run_script(psql, restored, script=f"{database.INVENTORY};"), stdout_file=inventory)
     found = Inventory(**host.call("digest_inventory", inventory=inventory))
-    problems += inventory_differences(manifest.inventory, found)
     proof = host.call(
         "prove_filestore",
         on_progress=LogProgress(get_run_logger(), "Checking every sha1"),
@@ -167,29 +175,37 @@ def check_restored(environment: str, manifest: Manifest, scratch: str, damaged_a
         root=settings.filestore_of(scratch),
         changed_list=None,
     )
-    allowed = max(damaged_accepted, settings.backup.damaged_attachments_allowed)
-    if proof["damaged_total"] > allowed:
-        first = proof["damaged"][0]
-        problems.append(
-            f"{proof['damaged_total']} attachments are damaged (allowed: {allowed}), "
-            f"for example ir.attachment {first['id']}: {first['reason']}; the backup's report names them. To restore "
-            f"without them, run again with damaged_accepted = {proof['damaged_total']}"
-        )
-    if problems:
+    policy = OdooEnvironment.open(manifest.environment).environment.backup
+    first = next((f"ir.attachment {damage['id']}: {damage['reason']}" for damage in proof["damaged"]), "")
+    return [
+        *checks,
+        compare_inventory(manifest.inventory, found),
+        judge_files(
+            files=proof["files"],
+            damaged=proof["damaged_total"],
+            accepted=max(damaged_accepted, policy.damaged_attachments_allowed),
+            first=first,
+        ),
+    ]
+
+
+def refuse_difference(target: str, checks: list[Check]) -> None:
+    """Raise VerificationFailed when what was restored beside the present state is not what was backed up."""
+    if found := failures(checks):
+        settings = OdooEnvironment.open(target).environment
         raise VerificationFailed(
-            f"What was restored is not what was backed up: {summary(problems)}. It was not put in place; "
+            f"What was restored is not what was backed up: {first_of(found)}. It was not put in place; "
             f"{settings.database.name!r} is as it was. Next step: name another snapshot."
         )
-    return int(proof["files"])
 
 
 @task(cache_policy=NO_CACHE)
-def swap_in(environment: str, scratch: str) -> tuple[str | None, str | None]:
+def swap_in(target: str, scratch: str) -> tuple[str | None, str | None]:
     """Stop Odoo, put the proved database and filestore in place by rename, start Odoo.
 
     Returns the names under which the replaced database and filestore are kept (None: there was none).
     """
-    runtime = OdooEnvironment.open(environment)
+    runtime = OdooEnvironment.open(target)
     settings, host = runtime.environment, runtime.host
     now = datetime.now(UTC)
     kept = made_name("kept", settings.database.name, now)

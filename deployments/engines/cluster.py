@@ -9,13 +9,13 @@ import os
 import secrets
 import shlex
 import shutil
-import socket
 import time
 from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
 from deployments.engines.folder import alone
+from deployments.engines.ports import free_port
 from deployments.engines.postgres_programs import require_programs
 from deployments.engines.postmaster import record_file, recorded_postmaster
 from deployments.engines.process import run
@@ -23,7 +23,6 @@ from deployments.engines.server_account import ServerAccount, account_of, new_ac
 from odoo_ops.errors import CommandFailed, PreconditionFailed
 
 _HOST = "127.0.0.1"
-_PORTS = range(20000, 32000)  # below the ports that outgoing connections take
 _ORPHANS = "pre-existing shared memory block"
 _ORPHANS_SECONDS = 30
 _RETRY_SECONDS = 0.5
@@ -170,18 +169,10 @@ class PostgresCluster:
     def _settle_port(self) -> None:
         file = self.directory / "port"
         if self._wanted_port is not None or not file.is_file():
-            file.write_text(str(self._wanted_port or _free_port()))
+            file.write_text(str(self._wanted_port or free_port()))
 
     def _recorded(self, name: str) -> str:
         file = self.directory / name
         if not file.is_file():
             raise PreconditionFailed(f"{file} is missing. Next step: start the cluster; that makes it.")
         return file.read_text()
-
-
-def _free_port() -> int:
-    while True:
-        port = secrets.choice(_PORTS)
-        with socket.socket() as probe:
-            if probe.connect_ex((_HOST, port)):
-                return port

@@ -4,11 +4,16 @@ import fcntl
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+
+from odoo_ops.errors import Refused
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
+_RETRY_SECONDS = 0.5
 
 
 def engines_folder() -> Path:
@@ -24,6 +29,27 @@ def alone(lock: Path) -> Iterator[None]:
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def alone_or_refused(lock: Path, message: str, *, patience_seconds: float) -> Iterator[None]:
+    """Hold the lock file; one that another process keeps for so long is Refused with the message."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    give_up = time.monotonic() + patience_seconds
+    with lock.open("w") as file:
+        while not _locked(file):
+            if time.monotonic() > give_up:
+                raise Refused(message)
+            time.sleep(_RETRY_SECONDS)
+        yield
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def make_once(target: Path, recipe: str, build: Callable[[Path], None]) -> None:

@@ -134,7 +134,7 @@ def read_facts(connection: Connection) -> Facts:
                 " WHERE state IN ('installed', 'to upgrade', 'to remove') ORDER BY 1",
             )
         ),
-        users_sha256=_users_digest(connection),
+        users_sha256=read_users_digest(connection),
         database_uuid=read_database_uuid(connection),
     )
 
@@ -170,7 +170,8 @@ def _unaccent_immutable(connection: Connection) -> bool | None:
     return row[0] if row else None
 
 
-def _users_digest(connection: Connection) -> str:
+def read_users_digest(connection: Connection) -> str:
+    """sha256 over logins, active flags and groups of all users."""
     digest = hashlib.sha256()
     query = (
         "SELECT u.id, u.login, u.active, array_agg(r.gid ORDER BY r.gid) FROM res_users u"
@@ -205,6 +206,29 @@ def read_table_bytes(connection: Connection) -> int:
         "SELECT coalesce(sum(pg_table_size(c.oid)), 0) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
     ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def read_unsettled_modules(connection: Connection) -> list[str]:
+    """Modules that an interrupted installation, update or removal left behind."""
+    return [
+        name for (name,) in _rows(connection, "SELECT name FROM ir_module_module WHERE state LIKE 'to %' ORDER BY 1")
+    ]
+
+
+def read_sample_attachment(connection: Connection) -> tuple[int, str] | None:
+    """Id and sha1 of an attachment that an administrator can read: of no record, with content."""
+    row = connection.execute(
+        "SELECT id, checksum FROM ir_attachment"
+        " WHERE store_fname IS NOT NULL AND checksum IS NOT NULL AND file_size > 0 AND type = 'binary'"
+        " ORDER BY res_field IS NULL DESC, res_model IS NULL DESC, res_model = 'res.partner' DESC, id DESC LIMIT 1"
+    ).fetchone()
+    return (row[0], row[1]) if row else None
+
+
+def count_rows(connection: Connection, table: str) -> int:
+    """Rows of a table of the schema `public`."""
+    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("public", table))).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -254,11 +278,15 @@ def read_database_marks(connection: Connection) -> dict[str, str]:
 
 
 def create_scratch_database(connection: Connection, name: str, *, owner: str, mark: str) -> None:
-    """A new empty database as Odoo makes them, marked as ours. Needs autocommit."""
+    """A new empty database as Odoo makes them, marked as ours and hidden from Odoo. Needs autocommit.
+
+    An Odoo whose configuration pins no `db_name` runs scheduled actions on every database that its role owns,
+    templates excepted (`odoo.service.db.list_dbs`). So what is not in its place yet, or no more, is a template.
+    """
     connection.execute(
-        sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'").format(
-            sql.Identifier(name), sql.Identifier(owner)
-        )
+        sql.SQL(
+            "CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' IS_TEMPLATE true"
+        ).format(sql.Identifier(name), sql.Identifier(owner))
     )
     mark_database(connection, name, mark)
 
@@ -269,8 +297,15 @@ def mark_database(connection: Connection, name: str, mark: str) -> None:
 
 
 def drop_database(connection: Connection, name: str) -> None:
-    """Drop a database and end its sessions. Needs autocommit."""
+    """Drop a database, a hidden one too, and end its sessions. Needs autocommit."""
+    if database_exists(connection, name):
+        _hide(connection, name, hidden=False)
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _hide(connection: Connection, name: str, *, hidden: bool) -> None:
+    """Keep a database out of Odoo's sight, or bring it back (see `create_scratch_database`)."""
+    connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE {}").format(sql.Identifier(name), sql.Literal(hidden)))
 
 
 def prepare_unaccent(connection: Connection) -> None:
@@ -317,6 +352,8 @@ def _rename_both(connection: Connection, scratch: str, target: str, kept: str, k
         if replaced:
             connection.execute(rename.format(sql.Identifier(target), sql.Identifier(kept)))
             mark_database(connection, kept, kept_mark)
+            _hide(connection, kept, hidden=True)
         connection.execute(rename.format(sql.Identifier(scratch), sql.Identifier(target)))
+        _hide(connection, target, hidden=False)
         connection.execute(sql.SQL("COMMENT ON DATABASE {} IS NULL").format(sql.Identifier(target)))
     return replaced

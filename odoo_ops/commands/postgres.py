@@ -13,11 +13,13 @@ def program_folders(server_major: int) -> list[str]:
     return [_PROGRAM_FOLDER.format(major=server_major)]
 
 
-def _connection(database: DatabaseSettings) -> dict[str, str]:
+def connection_environment(database: DatabaseSettings) -> dict[str, str]:
+    """Variables of libpq that say where a database's server is and as whom to connect."""
     return {"PGHOST": database.server, "PGPORT": str(database.port), "PGUSER": database.user}
 
 
-def _secrets(database: DatabaseSettings) -> dict[str, SecretStr]:
+def connection_secrets(database: DatabaseSettings) -> dict[str, SecretStr]:
+    """Variable of libpq for the password, if there is one."""
     return {"PGPASSWORD": database.password} if database.password else {}
 
 
@@ -36,8 +38,8 @@ def dump_database(
             "--verbose",
             f"--file={into}",
         ),
-        environment={**_connection(database), "PGDATABASE": database.name},
-        secrets=_secrets(database),
+        environment={**connection_environment(database), "PGDATABASE": database.name},
+        secrets=connection_secrets(database),
     )
 
 
@@ -67,8 +69,8 @@ def restore_database(program: str, database: DatabaseSettings, *, name: str, job
             f"--dbname={_quoted_conninfo(name)}",
             folder,
         ),
-        environment=_connection(database),
-        secrets=_secrets(database),
+        environment=connection_environment(database),
+        secrets=connection_secrets(database),
     )
 
 
@@ -95,7 +97,7 @@ def run_script(program: str, database: DatabaseSettings, *, script: str) -> Comm
             "--set=FETCH_COUNT=1000",
             "--file=-",
         ),
-        environment={**_connection(database), "PGDATABASE": database.name},
-        secrets=_secrets(database),
+        environment={**connection_environment(database), "PGDATABASE": database.name},
+        secrets=connection_secrets(database),
         stdin=SecretStr(script),
     )

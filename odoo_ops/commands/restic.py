@@ -89,3 +89,8 @@ def print_file(program: str, repository: Repository, snapshot: str, file: str) -
 def restore_folder(program: str, repository: Repository, snapshot: str, *, folder: str, into: str) -> Command:
     """The content of one folder of a snapshot into another folder."""
     return _command(program, repository, "restore", "--json", f"--target={into}", "--", f"{snapshot}:{folder}")
+
+
+def tag_snapshot(program: str, repository: Repository, snapshot: str, tag: str) -> Command:
+    """Add a tag to a snapshot, which gives it a new id; waits for other runs' locks."""
+    return _command(program, repository, "tag", "--json", "--retry-lock=10m", f"--add={tag}", "--", snapshot)

@@ -5,13 +5,14 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from odoo_ops.hostside import files, filestore, locks, processes, relay, restic
+from odoo_ops.hostside import files, filestore, locks, ports, processes, relay, restic
 from odoo_ops.hostside.channel import OperationError, standard_channel
 
 _OPERATIONS: dict[str, Callable[..., object]] = {
     **files.OPERATIONS,
     **filestore.OPERATIONS,
     **locks.OPERATIONS,
+    **ports.OPERATIONS,
     **processes.OPERATIONS,
     **restic.OPERATIONS,
 }

@@ -146,6 +146,11 @@ class Environment(Value):
         return f"{self.state_dir}/restore"
 
     @property
+    def copy_dir(self) -> str:
+        """Folder for the configuration and the log of an Odoo that is booted on a copy."""
+        return f"{self.state_dir}/copy"
+
+    @property
     def swap_journal(self) -> str:
         """File that says, while databases and filestores are swapped, which ones."""
         return f"{self.state_dir}/swap.json"

@@ -45,3 +45,12 @@ class Host(Value):
         description="Python 3.10 or later on the machine. Empty: the worker's own; by SSH, `python3`.",
     )
     restic: str = Field(default="restic", description="restic 0.17 or later on the machine.")
+
+    def same_machine(self, other: "Host") -> bool:
+        """Whether both are one machine, whatever the users."""
+        match self.connection, other.connection:
+            case LocalConnection(), LocalConnection():
+                return True
+            case SshConnection() as mine, SshConnection() as theirs:
+                return (mine.address, mine.port) == (theirs.address, theirs.port)
+        return False

@@ -58,3 +58,8 @@ class Manifest(Value):
     facts: Facts
     inventory: Inventory
     dump_files: dict[str, int]
+
+    @property
+    def odoo_series(self) -> str:
+        """Odoo's series, such as `19.0`: the version of a module begins with it."""
+        return ".".join(self.odoo.split(".")[:2])

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from odoo_ops.model.base import Value
+from odoo_ops.model.checks import Check
 
 
 class Damage(Value):
@@ -59,12 +60,14 @@ class BackupReport(Value):
     added_bytes: int
     damaged: tuple[str, ...]
     damaged_total: int
+    checks: tuple[Check, ...]
 
 
 class RestoreReport(Value):
-    """One restore."""
+    """One restore: of the backup of `source` into `environment`."""
 
     environment: str
+    source: str
     database: str
     snapshot_id: str
     taken_at: datetime
@@ -74,3 +77,32 @@ class RestoreReport(Value):
     files: int
     kept_database: str | None
     kept_filestore: str | None
+    checks: tuple[Check, ...]
+
+
+class Trial(Value):
+    """What an Odoo that was booted on a copy answered; `ready_seconds`: until its login page did, None if never."""
+
+    checks: tuple[Check, ...]
+    ready_seconds: float | None
+
+
+class DrillReport(Value):
+    """One drill: the backup of `environment`, tried out in `target`.
+
+    Attributes:
+        snapshot_id: the snapshot's id after it was tagged (a tag changes the id), else the one tried out.
+        verified: whether every question was answered well; the snapshot then carries the tag.
+        age_seconds: RPO: how old the newest backup was when the drill began; None: another one was named.
+        recovery_seconds: RTO: from the beginning until Odoo answered; None: it never did.
+    """
+
+    environment: str
+    target: str
+    snapshot_id: str
+    taken_at: datetime
+    seconds: float
+    verified: bool
+    age_seconds: float | None
+    recovery_seconds: float | None
+    checks: tuple[Check, ...]

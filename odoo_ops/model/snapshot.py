@@ -10,13 +10,15 @@ PROOF_TAG = "odoo-ops-proof"
 
 
 class Snapshot(Value):
-    """One backup in a repository.
+    """One backup of an environment in its repository.
 
     Attributes:
+        environment: name of the environment that was backed up.
         original: the id it had before `restic copy`, `tag` or `rewrite` gave it another one.
         proved: whether a proof of it is in the repository; without one nothing is known about it.
     """
 
+    environment: str
     id: str
     original: str | None = None
     taken_at: datetime

@@ -5,12 +5,79 @@ from odoo_ops.model.environment import Environment
 from odoo_ops.model.manifest import Manifest
 
 
-def refuse_restore(environment: Environment, confirm_production: str) -> None:
-    """Let a restore pass or raise Refused: over production only when it is named once more."""
-    if environment.stage == "production" and confirm_production != environment.name:
+def refuse_restore(source: Environment, target: Environment, confirm_production: str) -> None:
+    """Let a restore of `source`'s backup into `target` pass or raise Refused.
+
+    Over production only when it is named once more, and only production's own backup: another environment's
+    would pass for the company's books.
+    """
+    if target.stage != "production":
+        return
+    if source.name != target.name:
         raise Refused(
-            f"{environment.name} is production: what is there now would be replaced. Nothing was changed. "
-            f"Next step: if you mean it, run again with confirm_production = {environment.name}"
+            f"{target.name} is production, and the backup is {source.name}'s. Nothing was changed. "
+            f"Next step: restore {source.name} into an environment that is not production."
+        )
+    if confirm_production != target.name:
+        raise Refused(
+            f"{target.name} is production: what is there now would be replaced. Nothing was changed. "
+            f"Next step: if you mean it, run again with confirm_production = {target.name}"
+        )
+
+
+def refuse_drill(source: Environment, target: Environment) -> None:
+    """Let a drill of `source`'s backup in `target` pass or raise Refused.
+
+    A drill boots an Odoo on the copy, so its target is never production and never the environment itself.
+    """
+    if target.stage == "production":
+        raise Refused(
+            f"{target.name} is production: no backup is tried out there. Nothing was changed. "
+            "Next step: name a testing environment as target."
+        )
+    if target.name == source.name:
+        raise Refused(
+            f"A backup of {source.name} is not tried out in {source.name} itself: its Odoo could open the copy. "
+            "Nothing was changed. Next step: name another environment as target, with a role and data_dir of its own."
+        )
+
+
+def refuse_shared_copy(source: Environment, target: Environment, *, same_host: bool, same_cluster: bool) -> None:
+    """Raise Refused where a copy of `source` in `target` would be within reach of the source's own Odoo.
+
+    Odoo runs scheduled actions on every database that its role owns, so a copy needs a role of its own on the
+    same PostgreSQL; and on the same host a data_dir of its own.
+    """
+    if source.name == target.name:
+        return
+    shared = []
+    if same_cluster and source.database.user == target.database.user:
+        shared.append(f"the role {target.database.user!r} on the same PostgreSQL")
+    if same_host and source.data_dir == target.data_dir:
+        shared.append(f"the data_dir {target.data_dir} on the same host")
+    if shared:
+        raise Refused(
+            f"{target.name} shares {' and '.join(shared)} with {source.name}, whose Odoo could open the copy: "
+            f"it would mail and charge customers. Nothing was changed. Next step: give {target.name} its own."
+        )
+
+
+def refuse_unreachable_repository(source: Environment, target: Environment, *, same_host: bool) -> None:
+    """Raise Refused where the backup's repository is a folder on a host that the target does not live on."""
+    if not same_host:
+        raise Refused(
+            f"The backups of {source.name} are in a folder on its own host, and {target.name} lives on another one. "
+            f"Nothing was changed. Next step: name a target on the host of {source.name}."
+        )
+
+
+def refuse_version(manifest: Manifest, target: Environment) -> None:
+    """Raise Refused when the target's Odoo is of another series than the database in the backup."""
+    if manifest.odoo_series != target.odoo.version:
+        raise Refused(
+            f"The snapshot holds a database of Odoo {manifest.odoo_series}, and {target.name} runs Odoo "
+            f"{target.odoo.version}, which cannot open it. Nothing was changed. "
+            "Next step: name a target of the same version."
         )
 
 

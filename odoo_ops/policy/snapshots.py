@@ -5,6 +5,9 @@ from odoo_ops.model.snapshot import Snapshot, proof_tags
 
 _LISTED = 10
 
+# Tag of a snapshot that a drill restored, booted and used.
+VERIFIED = "verified"
+
 
 def backups_with_proofs(listed: list[Snapshot]) -> list[Snapshot]:
     """The backups among what a repository lists, newest first, each with whether its proof is there too."""
@@ -27,6 +30,8 @@ def newest_proved(backups: list[Snapshot]) -> Snapshot | None:
 def choose_snapshot(backups: list[Snapshot], wanted: str, environment: str) -> Snapshot:
     """The newest proved backup for `latest`, else the only one whose id begins with `wanted`, proved or not.
 
+    The id that it had before it was tagged counts as well.
+
     Raises PreconditionFailed naming what there is.
     """
     newest_first = sorted(backups, key=lambda snapshot: snapshot.taken_at, reverse=True)
@@ -34,7 +39,9 @@ def choose_snapshot(backups: list[Snapshot], wanted: str, environment: str) -> S
     if wanted == "latest":
         found = [newest] if newest else []
     else:
-        found = [s for s in newest_first if wanted and s.id.startswith(wanted)]
+        found = [
+            s for s in newest_first if wanted and any((id_ or "").startswith(wanted) for id_ in (s.id, s.original))
+        ]
     if len(found) != 1:
         there = ", ".join(_shown(s) for s in newest_first[:_LISTED]) or "none"
         raise PreconditionFailed(

@@ -136,6 +136,7 @@ class NativeRuntime:
         return backups_with_proofs(
             [
                 Snapshot(
+                    environment=environment,
                     id=entry["id"],
                     original=entry.get("original"),
                     taken_at=entry["time"],

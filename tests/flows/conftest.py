@@ -8,8 +8,9 @@ import fcntl
 import hashlib
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -25,6 +26,7 @@ from pydantic import SecretStr
 
 from blocks import BackupRepository, OdooEnvironment, OdooHost
 from deployments.engines.cluster import PostgresCluster
+from odoo_ops.adapters import database as database_adapter
 from odoo_ops.model.environment import DatabaseSettings, Environment, OdooSettings
 from odoo_ops.model.host import Host
 from odoo_ops.model.repository import Repository
@@ -84,6 +86,11 @@ class Site:
     def filestore(self) -> Path:
         return Path(self.settings.filestore)
 
+    def create_role(self) -> None:
+        role = sql.Identifier(self.settings.database.user)
+        with self.admin() as connection:
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(ROLE_PASSWORD)))
+
     def create_database(self) -> None:
         name = sql.Identifier(self.settings.database.name)
         with self.admin() as connection:
@@ -138,6 +145,25 @@ class Site:
             if file.is_file() and relative.parts[0] != "checklist":
                 found[f"file {relative}"] = hashlib.sha256(file.read_bytes()).hexdigest()
         return found
+
+    def exists(self) -> bool:
+        with self.admin() as connection:
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [self.settings.database.name])
+            return found.fetchone() is not None
+
+    def seen_by_odoo(self) -> list[str]:
+        """Databases on which an Odoo of this role would run scheduled actions (`odoo.service.db.list_dbs`)."""
+        with self.admin() as connection:
+            rows = connection.execute(
+                "SELECT datname FROM pg_database WHERE datdba = (SELECT oid FROM pg_roles WHERE rolname = %s)"
+                " AND NOT datistemplate AND datallowconn ORDER BY 1",
+                [self.settings.database.user],
+            ).fetchall()
+        return [name for (name,) in rows]
+
+    def parameters(self) -> dict[str, str]:
+        with self.connect() as connection:
+            return dict(connection.execute("SELECT key, value FROM ir_config_parameter").fetchall())
 
     def made_databases(self) -> list[str]:
         with self.admin() as connection:
@@ -210,34 +236,57 @@ def prefect_server() -> Iterator[None]:
         yield
 
 
+SiteMaker = Callable[..., Site]
+
+
+@pytest.fixture
+def make_site(
+    prefect_server: None,  # noqa: ARG001 - the server must run
+    postgres_cluster: PostgresCluster,
+    restic: Path,
+    tmp_path: Path,
+) -> Iterator[SiteMaker]:
+    """Makes registered environments without a database; all share one repository, as on one host."""
+    with ExitStack() as made:
+
+        def make(database: str | None = None, *, odoo: Path = Path("/usr/bin/odoo"), role: str | None = None) -> Site:
+            return made.enter_context(_made_site(postgres_cluster, restic, tmp_path, database, odoo=odoo, role=role))
+
+        yield make
+
+
 @contextmanager
-def _made_site(cluster: PostgresCluster, restic: Path, folder: Path, database: str | None = None) -> Iterator[Site]:
-    """An environment with a new empty database, registered."""
+def _made_site(
+    cluster: PostgresCluster,
+    restic: Path,
+    folder: Path,
+    database: str | None = None,
+    *,
+    odoo: Path = Path("/usr/bin/odoo"),
+    role: str | None = None,
+) -> Iterator[Site]:
+    """A registered environment, without a database."""
     name = f"site-{uuid4().hex[:8]}"
-    role = f"role_{name}"
     settings = Environment(
         name=name,
         stage="testing",
-        odoo=OdooSettings(version="19.0", command=("/usr/bin/odoo",)),
+        odoo=OdooSettings(version="19.0", command=(str(odoo),)),
         database=DatabaseSettings(
             name=database or name,
             server="127.0.0.1",
             port=cluster.port,
-            user=role,
+            user=role or f"role_{name}",
             password=SecretStr(ROLE_PASSWORD),
             admin_user="postgres",
             admin_password=SecretStr(cluster.superuser_password),
         ),
-        data_dir=str(folder / "data"),
-        state_dir=str(folder / "state"),
+        data_dir=str(folder / name / "data"),
+        state_dir=str(folder / name / "state"),
     )
     site = Site(name=name, settings=settings, cluster=cluster, folder=folder)
-    site.filestore.mkdir(parents=True)
-    with site.admin() as connection:
-        connection.execute(
-            sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(ROLE_PASSWORD))
-        )
-    site.create_database()
+    Path(settings.data_dir, "filestore").mkdir(parents=True)
+    if role is None:
+        site.create_role()
     with get_client(sync_client=True) as client:
         client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=f"odoo-environment-{name}", limit=1))
     OdooHost(settings=Host(name="here", restic=str(restic))).save(f"{name}-host")
@@ -247,20 +296,16 @@ def _made_site(cluster: PostgresCluster, restic: Path, folder: Path, database: s
     yield site
     with site.admin() as connection:
         for made in [site.settings.database.name, *site.made_databases()]:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(made)))
+            database_adapter.drop_database(connection, made)
 
 
 @pytest.fixture
-def empty_site(
-    prefect_server: None,  # noqa: ARG001 - the server must run
-    postgres_cluster: PostgresCluster,
-    restic: Path,
-    tmp_path: Path,
-    request: pytest.FixtureRequest,
-) -> Iterator[Site]:
+def empty_site(make_site: SiteMaker, request: pytest.FixtureRequest) -> Site:
     """An environment with a new empty database; its name can be given as the fixture's parameter."""
-    with _made_site(postgres_cluster, restic, tmp_path, getattr(request, "param", None)) as site:
-        yield site
+    site = make_site(getattr(request, "param", None))
+    site.create_database()
+    site.filestore.mkdir()
+    return site
 
 
 @pytest.fixture
@@ -268,6 +313,66 @@ def site(empty_site: Site) -> Site:
     """An environment with a small database and twenty attachments."""
     empty_site.fill()
     return empty_site
+
+
+@dataclass
+class PristineOdoo:
+    """A database that a real Odoo 19 made, to be copied."""
+
+    program: Path
+    database: str
+    role: str
+    filestore: Path
+
+
+@pytest.fixture(scope="session")
+def pristine_odoo(
+    odoo19: Path, postgres_cluster: PostgresCluster, tmp_path_factory: pytest.TempPathFactory
+) -> PristineOdoo:
+    """`-i base` by a real Odoo, once; the extensions were prepared as the product asks for."""
+    data, name = tmp_path_factory.mktemp("pristine"), "pristine_odoo"
+    with psycopg.connect(postgres_cluster.conninfo, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN CREATEDB PASSWORD '{ROLE_PASSWORD}'")
+        connection.execute(f"CREATE DATABASE {name} OWNER {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'")
+    with psycopg.connect(make_conninfo(postgres_cluster.conninfo, dbname=name), autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION pg_trgm; CREATE EXTENSION unaccent")
+        connection.execute("ALTER FUNCTION unaccent(text) IMMUTABLE")
+    done = subprocess.run(
+        [odoo19, "--init=base", "--stop-after-init", "--no-http", f"--database={name}", f"--data-dir={data}"],
+        cwd="/",
+        env={
+            **os.environ,
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(postgres_cluster.port),
+            "PGUSER": name,
+            "PGPASSWORD": ROLE_PASSWORD,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return PristineOdoo(program=odoo19, database=name, role=name, filestore=data / "filestore" / name)
+
+
+@pytest.fixture
+def odoo_site(make_site: SiteMaker, pristine_odoo: PristineOdoo) -> Site:
+    """An environment with a database of a real Odoo 19, which can boot on it."""
+    site = make_site(odoo=pristine_odoo.program, role=pristine_odoo.role)
+    with site.admin() as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+                *map(sql.Identifier, (site.settings.database.name, pristine_odoo.role, pristine_odoo.database))
+            )
+        )
+    shutil.copytree(pristine_odoo.filestore, site.filestore)
+    return site
+
+
+@pytest.fixture
+def drill_site(make_site: SiteMaker, odoo19: Path) -> Site:
+    """An environment for trials: role and data_dir of its own, no database."""
+    return make_site(odoo=odoo19)
 
 
 @pytest.fixture
@@ -282,6 +387,7 @@ def site_on_own_cluster(
     cluster.start()
     try:
         with _made_site(cluster, restic, tmp_path) as site:
+            site.create_database()
             site.fill()
             yield site
             cluster.start()

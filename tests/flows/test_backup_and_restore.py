@@ -56,6 +56,7 @@ def test_restore_keeps_what_it_replaces(site: Site) -> None:
     report = restore(site.name)
     assert site.content() == before
     assert site.made_databases() == [report.kept_database]
+    assert site.seen_by_odoo() == [site.settings.database.name]
     assert report.kept_filestore is not None
     assert (Path(report.kept_filestore) / later.parent.name / later.name).exists()
 

@@ -7,7 +7,7 @@ from odoo_ops.errors import PreconditionFailed, Refused
 from odoo_ops.model.environment import DatabaseSettings
 from odoo_ops.model.manifest import Facts, Sequence
 from odoo_ops.model.snapshot import Snapshot, proof_tags
-from odoo_ops.policy.comparison import differences
+from odoo_ops.policy.comparison import compare_facts, judge_files
 from odoo_ops.policy.dumps import compression, disposable, disposable_filestores, kept_mark, made_name, scratch_mark
 from odoo_ops.policy.fences import refuse_identity
 from odoo_ops.policy.snapshots import backups_with_proofs, choose_snapshot, newest_proved
@@ -45,13 +45,21 @@ FACTS = Facts(
         ({"database_uuid": None}, "database.uuid differs"),
     ],
 )
-def test_differences_names_what_is_not_as_backed_up(change: dict[str, object], problem: str) -> None:
-    assert differences(FACTS, FACTS.model_copy(update=change)) == [problem]
+def test_compare_facts_names_what_is_not_as_backed_up(change: dict[str, object], problem: str) -> None:
+    found = [check for check in compare_facts(FACTS, FACTS.model_copy(update=change)) if check.outcome != "passed"]
+    assert [(check.outcome, check.detail) for check in found] == [("failed", problem)]
 
 
-def test_differences_accepts_a_sequence_that_went_on_while_the_dump_ran() -> None:
+def test_compare_facts_accepts_a_sequence_that_went_on_while_the_dump_ran() -> None:
     ahead = FACTS.model_copy(update={"sequences": {"public.res_partner_id_seq": Sequence(last_value=9)}})
-    assert differences(FACTS, ahead) == []
+    assert {check.outcome for check in compare_facts(FACTS, ahead)} == {"passed"}
+
+
+@pytest.mark.parametrize(("damaged", "accepted", "outcome"), [(0, 0, "passed"), (2, 2, "passed"), (2, 1, "failed")])
+def test_judge_files_accepts_no_more_damage_than_allowed(damaged: int, accepted: int, outcome: str) -> None:
+    check = judge_files(files=9, damaged=damaged, accepted=accepted, first="ir.attachment 7: its file is missing")
+    assert check.outcome == outcome
+    assert ("damaged_accepted = 2" in check.detail) == (outcome == "failed")
 
 
 def test_disposable_spares_what_is_not_ours_or_not_yet_due() -> None:
@@ -93,15 +101,15 @@ def test_refuse_identity_ignores_what_was_lost_and_refuses_what_changed() -> Non
 
 def _snapshot(identity: str, day: int, **fields: object) -> Snapshot:
     taken_at = datetime(2026, 3, day, tzinfo=UTC)
-    return Snapshot.model_validate(
-        {"id": identity, "taken_at": taken_at, "tags": (), "paths": (), "proved": True} | fields
-    )
+    given = {"environment": "erp", "id": identity, "original": f"old-{identity}", "taken_at": taken_at}
+    return Snapshot.model_validate(given | {"tags": (), "paths": (), "proved": True} | fields)
 
 
 def test_choose_snapshot_takes_the_newest_or_the_named_one() -> None:
     snapshots = [_snapshot("aa11", 1), _snapshot("ab22", 3), _snapshot("cc33", 2)]
     assert choose_snapshot(snapshots, "latest", "erp").id == "ab22"
     assert choose_snapshot(snapshots, "cc", "erp").id == "cc33"
+    assert choose_snapshot(snapshots, "old-cc", "erp").id == "cc33"
 
 
 def test_choose_snapshot_takes_one_that_was_not_proved_only_when_it_is_named() -> None:

@@ -1,0 +1,83 @@
+"""Drill the day of a disaster: does the backup come back, and how long does it take?
+
+The newest (or a named) snapshot is restored into a scratch database and a staged filestore of another
+environment, compared with its manifest, neutralised before any Odoo process sees it, booted and used. RPO and
+RTO are measured against the objectives. A snapshot that stood every test is tagged `verified`. Whatever
+happens, the copy is deleted again; what a killed run leaves, the next one deletes.
+"""
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field
+
+from odoo_ops.errors import CommandFailed, VerificationFailed
+from odoo_ops.model.checks import Check
+from odoo_ops.model.manifest import Manifest
+from odoo_ops.model.report import DrillReport
+from tasks.copies import neutralize_copy, try_copy
+from tasks.drills import judge, refuse_unfit_target, tag_verified
+from tasks.identity import check_apart, check_identity
+from tasks.leftovers import settle_leftovers
+from tasks.locks import environment_locked
+from tasks.reports import publish_drill_report, refuse_failures
+from tasks.restores import compare_restored, fetch_dump, read_snapshot, restore_database, restore_filestore
+
+
+@flow(name="drill", flow_run_name="drill {environment} in {target}")
+def drill(
+    environment: Annotated[str, Field(description="Name of the environment whose backup is tried out.")],
+    target: Annotated[
+        str,
+        Field(description="Environment that lends host, PostgreSQL and Odoo to the trial. Never production."),
+    ],
+    snapshot: Annotated[str, Field(description="Id of the snapshot, or `latest`.")] = "latest",
+) -> DrillReport:
+    """Restore a backup as a trial, boot a real Odoo on it, and measure RPO and RTO."""
+    refuse_unfit_target(environment, target)
+    checks: list[Check] = []
+    ready_seconds: float | None = None
+    manifest: Manifest | None = None
+    with environment_locked(target, "drill"):
+        check_apart(environment, target, check_identity(target))
+        settle_leftovers(target)
+        begun, begun_at = time.monotonic(), datetime.now(UTC)
+        chosen = read_snapshot(environment, target, snapshot)
+        try:
+            manifest = fetch_dump(target, chosen)
+            scratch = restore_database(target, manifest)
+            restore_filestore(target, chosen, manifest, scratch)
+            checks += compare_restored(target, manifest, scratch, damaged_accepted=0)
+            checks += neutralize_copy(target, manifest, scratch)
+            restored_seconds = time.monotonic() - begun
+            trial = try_copy(target, scratch, manifest.facts.users_sha256)
+            checks += trial.checks
+            if trial.ready_seconds is not None:
+                ready_seconds = restored_seconds + trial.ready_seconds
+        except (
+            VerificationFailed,
+            CommandFailed,
+        ) as error:  # what was answered so far is reported
+            checks.append(Check(name="Came to the end", outcome="failed", detail=str(error)))
+        finally:
+            settle_leftovers(target)
+        taken_at = manifest.taken_at if manifest else chosen.taken_at
+        age_seconds = (begun_at - taken_at).total_seconds() if snapshot == "latest" else None
+        answers, verified = judge(environment, manifest, checks, age_seconds, ready_seconds)
+        snapshot_id = tag_verified(target, chosen) if verified else chosen.id
+    report = DrillReport(
+        environment=environment,
+        target=target,
+        snapshot_id=snapshot_id,
+        taken_at=taken_at,
+        seconds=time.monotonic() - begun,
+        verified=verified,
+        age_seconds=age_seconds,
+        recovery_seconds=ready_seconds,
+        checks=tuple(answers),
+    )
+    publish_drill_report(report)
+    refuse_failures(f"The backup of {environment} did not stand the drill:", answers)
+    return report

@@ -1,0 +1,126 @@
+"""A running Odoo by HTTP, as a browser reaches it: pages, files and the web client's own RPC."""
+
+import base64
+import hashlib
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from odoo_ops.adapters.host import HostAdapter
+from odoo_ops.errors import VerificationFailed
+from odoo_ops.model.sockets import TcpAddress, UnixAddress
+
+_ASSET = re.compile(r"""(?:src|href)=["'](/web/assets/[^"']+)["']""")
+_POLL_SECONDS = 0.5
+_ANSWER_SECONDS = 120.0
+_PORTS = {"http": 80, "https": 443}
+
+
+class OdooSite:
+    """One Odoo, spoken to in one session.
+
+    Args:
+        client: speaks to the server.
+        url: the address under which messages name it.
+    """
+
+    def __init__(self, client: httpx.Client, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def wait_for_login_page(self, database: str, seconds: float, still_runs: Callable[[], None]) -> str:
+        """The login page's HTML, once it answers: then the registry of the database is loaded.
+
+        `/web/health` would not do: it answers before.
+
+        Args:
+            database: it is asked for by name, in case the server has several (Odoo 19 knows the header).
+            seconds: how long to wait at the most.
+            still_runs: called between two tries; raises when waiting is of no use any more.
+
+        Raises:
+            VerificationFailed: it did not answer in time, or not with status 200.
+        """
+        headers = {"X-Odoo-Database": database} if database.isascii() else {}
+        deadline, said = time.monotonic() + seconds, "nothing"
+        while time.monotonic() < deadline:
+            still_runs()
+            try:
+                answer = self._client.get("/web/login", headers=headers)
+            except httpx.TransportError as error:
+                said = type(error).__name__
+            else:
+                if answer.status_code == HTTPStatus.OK and answer.url.path.endswith("/web/login"):
+                    return answer.text
+                said = f"status {answer.status_code} on {answer.url.path}"
+                if answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+                    break  # the registry does not load: it will not by itself (502 and 503 are a proxy's, they pass)
+            time.sleep(_POLL_SECONDS)
+        raise VerificationFailed(f"{self._url}/web/login does not answer: {said}. Next step: read Odoo's log.")
+
+    def read_assets(self) -> list[str]:
+        """Fetch the scripts and styles that the login page names. Returns their paths; raises VerificationFailed."""
+        page = self._client.get("/web/login").text
+        paths = sorted(set(_ASSET.findall(page)))
+        if not paths:
+            raise VerificationFailed("The login page names no script and no style.")
+        for path in paths:
+            answer = self._client.get(path)
+            if answer.status_code != HTTPStatus.OK or not answer.content:
+                raise VerificationFailed(f"{path}: status {answer.status_code}, {len(answer.content)} bytes.")
+        return paths
+
+    def log_in(self, database: str, login: str, password: str) -> int:
+        """Log in and return the user's id. Raises VerificationFailed."""
+        session = self._rpc("/web/session/authenticate", {"db": database, "login": login, "password": password})
+        if not isinstance(session, dict) or not session.get("uid"):
+            raise VerificationFailed(f"Odoo does not let {login} log in.")
+        return int(session["uid"])
+
+    def call(self, model: str, method: str, *arguments: Any, **keywords: Any) -> Any:
+        """Call a model's method as the user who logged in. Raises VerificationFailed."""
+        return self._rpc(
+            f"/web/dataset/call_kw/{model}/{method}",
+            {"model": model, "method": method, "args": list(arguments), "kwargs": keywords},
+        )
+
+    def count(self, model: str) -> int:
+        """Records of a model that the user may see, archived ones too."""
+        return int(self.call(model, "search_count", [], context={"active_test": False}))
+
+    def read_attachment_sha1(self, attachment: int) -> str:
+        """sha1 of an attachment's content as Odoo serves it."""
+        (record,) = self.call("ir.attachment", "read", [attachment], ["datas"])
+        content = base64.b64decode(record["datas"] or "")
+        return hashlib.sha1(content, usedforsecurity=False).hexdigest()
+
+    def _rpc(self, path: str, params: dict[str, Any]) -> Any:
+        try:
+            answer = self._client.post(path, json={"jsonrpc": "2.0", "method": "call", "params": params})
+            answer.raise_for_status()
+            message = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise VerificationFailed(f"{path}: {type(error).__name__}: {error}") from None
+        if "error" in message:
+            data = message["error"].get("data", {})
+            raise VerificationFailed(f"{path}: {data.get('name', 'error')}: {data.get('message', '')}")
+        return message["result"]
+
+
+@contextmanager
+def open_site(host: HostAdapter, url: str) -> Iterator[OdooSite]:
+    """The Odoo that answers at `url` as its host sees it."""
+    parts = urlsplit(url)
+    target = TcpAddress(host=parts.hostname or "", port=parts.port or _PORTS[parts.scheme])
+    with host.tunnel(target) as address:
+        transport = httpx.HTTPTransport(uds=address.path) if isinstance(address, UnixAddress) else None
+        with httpx.Client(
+            base_url=url, transport=transport, timeout=_ANSWER_SECONDS, follow_redirects=True, trust_env=False
+        ) as client:
+            yield OdooSite(client, url)

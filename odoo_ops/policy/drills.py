@@ -1,0 +1,66 @@
+"""What a drill asks, and what its answers mean."""
+
+from collections.abc import Sequence
+
+from odoo_ops.model.checks import Check
+from odoo_ops.model.environment import Objectives
+from odoo_ops.policy import comparison
+
+NEUTRALIZED = "Neutralised before any Odoo saw it"
+LOGIN_PAGE = "Registry loads, /web/login answers"
+ASSETS = "Scripts and styles of the login page"
+LOG_IN = "A user logs in"
+RECORDS = "Records are read"
+ATTACHMENT = "An attachment is served whole"
+LOG = "Odoo's log holds no error"
+SETTLED = "No module waits to be changed"
+USERS_AFTER = "Users and groups unchanged by the boot"
+RPO = "RPO: age of the newest backup"
+RTO = "RTO: time until Odoo answered"
+
+QUESTIONS = (
+    *comparison.QUESTIONS,
+    NEUTRALIZED,
+    LOGIN_PAGE,
+    ASSETS,
+    LOG_IN,
+    RECORDS,
+    ATTACHMENT,
+    LOG,
+    SETTLED,
+    USERS_AFTER,
+)
+
+
+def all_answers(checks: Sequence[Check]) -> list[Check]:
+    """One check for every question in their order, `not measured` where a drill did not come to it."""
+    answered = {check.name: check for check in checks}
+    unknown = [check for check in checks if check.name not in QUESTIONS]
+    return [answered.get(name, Check(name=name, outcome="not measured")) for name in QUESTIONS] + unknown
+
+
+def is_verified(answers: Sequence[Check], *, attachments: int) -> bool:
+    """Whether a snapshot may be called verified: every question was answered well.
+
+    Where there is no attachment, none can be served.
+    """
+    needed = [answer for answer in answers if attachments or answer.name != ATTACHMENT]
+    return all(answer.outcome == "passed" for answer in needed)
+
+
+def judge_objectives(objectives: Objectives, age_seconds: float | None, recovery_seconds: float | None) -> list[Check]:
+    """Compare what was measured with what the business was promised; None: not measured."""
+    return [
+        _within(RPO, age_seconds, objectives.rpo_minutes),
+        _within(RTO, recovery_seconds, objectives.rto_minutes),
+    ]
+
+
+def _within(name: str, seconds: float | None, minutes: int) -> Check:
+    if seconds is None:
+        return Check(name=name, outcome="not measured", detail=f"objective: {minutes} min")
+    return Check(
+        name=name,
+        outcome="passed" if seconds <= minutes * 60 else "failed",
+        detail=f"{seconds / 60:.1f} min, objective: {minutes} min",
+    )

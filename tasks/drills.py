@@ -1,0 +1,47 @@
+"""What a drill alone does: choose its target, judge its answers, tag the snapshot."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from blocks import OdooEnvironment
+from odoo_ops.commands import restic
+from odoo_ops.model.checks import Check
+from odoo_ops.model.manifest import Manifest
+from odoo_ops.model.snapshot import Snapshot
+from odoo_ops.policy import drills
+from odoo_ops.policy.fences import refuse_drill
+from odoo_ops.policy.snapshots import VERIFIED
+
+
+def refuse_unfit_target(environment: str, target: str) -> None:
+    """Raise Refused for production, and for the environment itself."""
+    refuse_drill(OdooEnvironment.open(environment).environment, OdooEnvironment.open(target).environment)
+
+
+def judge(
+    environment: str,
+    manifest: Manifest | None,
+    checks: list[Check],
+    age_seconds: float | None,
+    recovery_seconds: float | None,
+) -> tuple[list[Check], bool]:
+    """Every question with its answer, objectives last; and whether the snapshot is verified.
+
+    Missed objectives are failures of the run, not of the snapshot.
+    """
+    answers = drills.all_answers(checks)
+    objectives = OdooEnvironment.open(environment).environment.objectives
+    measured = drills.judge_objectives(objectives, age_seconds, recovery_seconds)
+    verified = manifest is not None and drills.is_verified(answers, attachments=manifest.inventory.attachments)
+    return [*answers, *measured], verified
+
+
+@task(cache_policy=NO_CACHE)
+def tag_verified(target: str, snapshot: Snapshot) -> str:
+    """Tag the snapshot as verified and return its id, which a tag changes; a second time changes nothing."""
+    if VERIFIED in snapshot.tags:
+        return snapshot.id
+    runtime = OdooEnvironment.open(target, repository_of=snapshot.environment)
+    first = snapshot.original or snapshot.id
+    runtime.host.run(restic.tag_snapshot(runtime.restic, runtime.repository, snapshot.id, VERIFIED))
+    return next(found.id for found in runtime.snapshots(snapshot.environment) if found.original == first)

@@ -1,0 +1,199 @@
+"""Fences and decisions around copies of an environment; cases of configuration and of judgement."""
+
+import json
+
+import pytest
+from pydantic import SecretStr
+
+from odoo_ops.commands import odoo
+from odoo_ops.errors import PreconditionFailed, Refused
+from odoo_ops.model.checks import Check
+from odoo_ops.model.environment import DatabaseSettings, Environment, Objectives, OdooSettings, Stage
+from odoo_ops.model.host import Host, SshConnection
+from odoo_ops.policy import drills
+from odoo_ops.policy.configuration import options_for_copy
+from odoo_ops.policy.fences import refuse_drill, refuse_restore, refuse_shared_copy, refuse_unreachable_repository
+from odoo_ops.render import render
+
+
+def _environment(
+    name: str, stage: Stage = "testing", role: str = "odoo", data_dir: str = "/var/lib/odoo"
+) -> Environment:
+    return Environment(
+        name=name,
+        stage=stage,
+        odoo=OdooSettings(version="19.0", command=("/usr/bin/odoo",)),
+        database=DatabaseSettings(name=name, user=role),
+        data_dir=data_dir,
+        state_dir=f"/var/lib/odoo-ops/{name}",
+    )
+
+
+ERP = _environment("erp", "production")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "confirmation", "refusal"),
+    [
+        (ERP, ERP, "", "confirm_production = erp"),
+        (ERP, ERP, "ERP", "confirm_production = erp"),
+        (ERP, ERP, "erp", None),
+        (_environment("staging", "staging"), ERP, "erp", "the backup is staging's"),
+        (ERP, _environment("staging", "staging"), "", None),
+        (_environment("test"), _environment("test"), "", None),
+    ],
+)
+def test_refuse_restore_lets_over_production_only_its_own_when_named(
+    source: Environment, target: Environment, confirmation: str, refusal: str | None
+) -> None:
+    if refusal is None:
+        refuse_restore(source, target, confirmation)
+        return
+    with pytest.raises(Refused, match=refusal):
+        refuse_restore(source, target, confirmation)
+
+
+@pytest.mark.parametrize(
+    ("target", "refusal"),
+    [
+        (_environment("erp-2", "production"), "erp-2 is production"),
+        (ERP, "erp is production"),
+        (_environment("drill"), None),
+    ],
+)
+def test_refuse_drill_lets_no_production_be_the_target(target: Environment, refusal: str | None) -> None:
+    if refusal is None:
+        refuse_drill(ERP, target)
+        return
+    with pytest.raises(Refused, match=refusal):
+        refuse_drill(ERP, target)
+
+
+def test_refuse_drill_lets_no_environment_be_its_own_target() -> None:
+    with pytest.raises(Refused, match="not tried out in staging itself"):
+        refuse_drill(_environment("staging", "staging"), _environment("staging", "staging"))
+
+
+@pytest.mark.parametrize(
+    ("role", "data_dir", "same_host", "same_cluster", "shared"),
+    [
+        ("odoo", "/srv/drill", True, True, "the role 'odoo' on the same PostgreSQL with"),
+        ("odoo", "/srv/drill", True, False, None),
+        ("drill", "/var/lib/odoo", True, True, "the data_dir /var/lib/odoo on the same host with"),
+        ("drill", "/var/lib/odoo", False, True, None),
+        ("odoo", "/var/lib/odoo", True, True, "PostgreSQL and the data_dir"),
+        ("drill", "/srv/drill", True, True, None),
+    ],
+)
+def test_refuse_shared_copy_names_what_both_would_reach(
+    role: str, data_dir: str, same_host: bool, same_cluster: bool, shared: str | None
+) -> None:
+    target = _environment("drill", role=role, data_dir=data_dir)
+    if shared is None:
+        refuse_shared_copy(ERP, target, same_host=same_host, same_cluster=same_cluster)
+        return
+    with pytest.raises(Refused, match=shared):
+        refuse_shared_copy(ERP, target, same_host=same_host, same_cluster=same_cluster)
+
+
+def test_refuse_unreachable_repository_wants_one_host() -> None:
+    refuse_unreachable_repository(ERP, _environment("drill"), same_host=True)
+    with pytest.raises(Refused, match="name a target on the host of erp"):
+        refuse_unreachable_repository(ERP, _environment("drill"), same_host=False)
+
+
+def _by_ssh(address: str, user: str, port: int = 22) -> Host:
+    connection = SshConnection(
+        address=address, port=port, user=user, private_key=SecretStr("key"), known_hosts="erp ssh-ed25519 AAAA"
+    )
+    return Host(name="x", connection=connection)
+
+
+def test_same_machine_looks_at_the_address_whatever_the_user() -> None:
+    assert Host(name="a").same_machine(Host(name="b", become="odoo"))
+    assert _by_ssh("erp", "one").same_machine(_by_ssh("erp", "two"))
+    assert not _by_ssh("erp", "one").same_machine(_by_ssh("erp", "one", port=2222))
+    assert not Host(name="a").same_machine(_by_ssh("erp", "one"))
+
+
+def test_options_for_copy_take_addons_over_and_leave_what_reaches_the_world() -> None:
+    text = """[options]
+addons_path = /opt/a, /opt/b
+db_password = canary
+smtp_server = mail.example.com
+max_cron_threads = 2
+http_port = 8069
+server_wide_modules = base,web
+"""
+    assert options_for_copy(text, ["/opt/b", "/opt/c"]) == (
+        ["/opt/a", "/opt/b", "/opt/c"],
+        {"server_wide_modules": "base,web"},
+    )
+    assert options_for_copy(None, []) == ([], {})
+    with pytest.raises(PreconditionFailed, match="odoo.conf cannot be read"):
+        options_for_copy("no section, password = canary", [])
+
+
+def test_configuration_of_a_copy_names_its_database_alone() -> None:
+    database = DatabaseSettings(name="erp-drill", user="drill", password=SecretStr("role-password"))
+    text = render(
+        "odoo/copy.conf",
+        database=database,
+        database_name="scratch",
+        data_dir="/srv/drill",
+        addons=["/opt/a"],
+        kept={},
+        http_port=8123,
+    )
+    lines = text.splitlines()
+    for line in ["db_name = scratch", "max_cron_threads = 0", "smtp_server = odoo-ops.invalid"]:
+        assert line in lines
+    assert "erp-drill" not in text
+    question = render(
+        "odoo/copy.conf", database=database, database_name=None, data_dir="/srv", addons=[], kept={}, http_port=None
+    )
+    assert "db_name" not in question
+
+
+def test_neutralization_is_read_between_other_lines() -> None:
+    answer = {"series": "19.0", "missing": ["shop"], "queries": ["UPDATE ir_cron SET active = false"]}
+    found = odoo.parse_neutralization(f"Odoo says hello\nodoo-ops-neutralization:{json.dumps(answer)}\n")
+    assert found is not None
+    assert found.missing == ("shop",)
+    assert odoo.parse_neutralization("Traceback\n") is None
+
+
+def _answers(**changes: str) -> list[Check]:
+    return [Check.model_validate({"name": name, "outcome": changes.get(name, "passed")}) for name in drills.QUESTIONS]
+
+
+@pytest.mark.parametrize(
+    ("changes", "attachments", "verified"),
+    [
+        ({}, 5, True),
+        ({drills.LOG_IN: "failed"}, 5, False),
+        ({drills.LOG_IN: "not measured"}, 5, False),
+        ({drills.ATTACHMENT: "not measured"}, 5, False),
+        ({drills.ATTACHMENT: "not measured"}, 0, True),
+    ],
+)
+def test_snapshot_is_verified_only_when_every_question_was_answered_well(
+    changes: dict[str, str], attachments: int, verified: bool
+) -> None:
+    assert drills.is_verified(_answers(**changes), attachments=attachments) == verified
+
+
+def test_all_answers_call_what_a_drill_did_not_come_to_not_measured() -> None:
+    came = Check(name="Came to the end", outcome="failed", detail="pg_restore")
+    answers = drills.all_answers([Check(name=drills.NEUTRALIZED, outcome="passed"), came])
+    assert [check.name for check in answers] == [*drills.QUESTIONS, came.name]
+    assert {check.outcome for check in answers if check.name != drills.NEUTRALIZED} == {"not measured", "failed"}
+    assert not drills.is_verified(answers, attachments=0)
+
+
+def test_judge_objectives_tells_missed_from_not_measured() -> None:
+    objectives = Objectives(rpo_minutes=60, rto_minutes=10)
+    outcomes = [check.outcome for check in drills.judge_objectives(objectives, 3601, 600)]
+    assert outcomes == ["failed", "passed"]
+    outcomes = [check.outcome for check in drills.judge_objectives(objectives, None, None)]
+    assert outcomes == ["not measured", "not measured"]
