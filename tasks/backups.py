@@ -18,8 +18,14 @@ from odoo_ops.model.snapshot import TAG
 from odoo_ops.policy.backups import backup_checks
 from odoo_ops.policy.dumps import compression
 from odoo_ops.policy.snapshots import newest_proved
+from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes.native import NativeRuntime
 from tasks.progress import Progress
+
+_AFTER_DUMP = (
+    "see that PostgreSQL runs (its log tells why a session ended) and that the disk of the environment's state_dir "
+    "is not full, then run the backup again; it settles what was left. Nothing was stored."
+)
 
 
 @contextmanager
@@ -37,12 +43,15 @@ def collector_held_off(environment: str) -> Iterator[None]:
 def dump_database(environment: str) -> Manifest:
     """Dump the database and write manifest and inventory beside it, all in one exported snapshot.
 
-    Everything is in the environment's spool on its host. Raises CommandFailed when pg_dump or psql fails.
+    Everything is in the environment's spool on its host. Raises PreconditionFailed when there is no room for it,
+    and CommandFailed when pg_dump or psql fails.
     """
     runtime = OdooEnvironment.open(environment)
     settings, host = runtime.environment, runtime.host
     host.call("make_directory", path=settings.spool)
     with database.connect(host, settings.database) as connection, database.exported_snapshot(connection) as snapshot:
+        dump = runtime.need("the dump", settings.spool, database.read_table_bytes(connection))
+        refuse_without_room([dump], host.name)
         taken_at = datetime.now(UTC)
         major = connection.info.server_version // 10000
         script = (
@@ -51,7 +60,9 @@ def dump_database(environment: str) -> Manifest:
         )
         psql = runtime.postgres_program("psql", major)
         host.run(
-            postgres.run_script(psql, settings.database, script=script), stdout_file=f"{settings.spool}/inventory.jsonl"
+            postgres.run_script(psql, settings.database, script=script),
+            stdout_file=f"{settings.spool}/inventory.jsonl",
+            next_step=_AFTER_DUMP,
         )
         facts = database.read_facts(connection)
         size = database.read_database_bytes(connection)
@@ -94,7 +105,7 @@ def _run_dump(runtime: NativeRuntime, major: int, snapshot: str, *, tables: int)
             done += 1
             progress(done, tables, "tables")
 
-    runtime.host.run(command, on_line=count)
+    runtime.host.run(command, on_line=count, next_step=_AFTER_DUMP)
     runtime.host.run(postgres.read_whole_dump(runtime.postgres_program("pg_restore", major), folder))
 
 

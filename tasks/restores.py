@@ -18,6 +18,7 @@ from odoo_ops.policy.comparison import compare_facts, compare_inventory, judge_f
 from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
 from odoo_ops.policy.fences import refuse_manifest, refuse_restore, refuse_version
 from odoo_ops.policy.snapshots import choose_snapshot
+from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes.native import NativeRuntime
 from tasks.progress import Progress
 
@@ -41,31 +42,42 @@ def read_snapshot(source: str, target: str, wanted: str) -> Snapshot:
 
 @task(cache_policy=NO_CACHE)
 def fetch_dump(target: str, snapshot: Snapshot) -> Manifest:
-    """Fetch dump and manifest from the repository. Raises VerificationFailed for a dump that is not whole."""
+    """Fetch dump and manifest from the repository, when there is room for them and for the filestore.
+
+    Raises VerificationFailed for a dump that is not whole, PreconditionFailed when there is no room.
+    """
     runtime = OdooEnvironment.open(target, repository_of=snapshot.environment)
     settings, host = runtime.environment, runtime.host
     folder = settings.restore_spool
-    host.call("make_directory", path=folder)
-    _fetch(runtime, snapshot.id, snapshot.spool, folder, "Fetching the dump")
-    text = host.call("read_text", path=f"{folder}/manifest.json")
-    if text is None:
-        raise VerificationFailed(f"Snapshot {snapshot.short_id} has no manifest. Next step: name another snapshot.")
-    manifest = Manifest.model_validate_json(text)
+    manifest = _read_manifest(runtime, snapshot)
     refuse_manifest(manifest, OdooEnvironment.open(snapshot.environment).environment)
     if target != snapshot.environment:
         refuse_version(manifest, settings)
+    needs = [
+        runtime.need("the fetched dump", folder, sum(manifest.dump_files.values())),
+        runtime.need("the filestore", settings.data_dir, manifest.inventory.bytes),
+    ]
+    refuse_without_room(needs, host.name)
+    host.call("make_directory", path=folder)
+    _fetch(runtime, snapshot.id, snapshot.spool, folder, "Fetching the dump")
     if host.call("list_files", path=f"{folder}/dump") != manifest.dump_files:
         raise VerificationFailed(
             f"The dump in snapshot {snapshot.short_id} is not the one its manifest describes: files are missing "
             "or cut short. Nothing was changed. Next step: name another snapshot."
         )
-    free = host.call("describe_path", path=settings.data_dir)["free_bytes"]
-    if free < manifest.inventory.bytes:
-        raise PreconditionFailed(
-            f"{settings.data_dir} on {host.name} has {free} bytes free; the filestore needs "
-            f"{manifest.inventory.bytes}. Nothing was changed. Next step: make room."
-        )
     return manifest
+
+
+def _read_manifest(runtime: NativeRuntime, snapshot: Snapshot) -> Manifest:
+    command = restic.print_file(runtime.restic, runtime.repository, snapshot.id, f"{snapshot.spool}/manifest.json")
+    try:
+        text = runtime.host.run(command).stdout
+    except CommandFailed as error:
+        raise VerificationFailed(
+            f"The manifest of snapshot {snapshot.short_id} cannot be read: {error.output.strip()}. "
+            "Nothing was changed. Next step: name another snapshot."
+        ) from error
+    return Manifest.model_validate_json(text)
 
 
 def _fetch(runtime: NativeRuntime, snapshot: str, folder: str, into: str, work: str) -> None:

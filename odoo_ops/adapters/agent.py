@@ -133,6 +133,7 @@ class Agent:
         return TransientError(
             f"The connection to {self._host} was lost during `{self._shown}`, or its agent was ended"
             + (f": {words}" if words else ".")
+            + " Next step: see that the host answers, then run the flow again; it settles what was left."
         )
 
     def _error(self, message: Mapping[str, Any]) -> Exception:

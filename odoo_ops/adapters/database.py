@@ -50,7 +50,7 @@ def connect(
     As its role, or (`admin`) as the superuser where the environment names one.
 
     Commits at the end. Raises PreconditionFailed (wrong password, no such database) and TransientError
-    (no answer).
+    (no answer, or the connection was lost).
     """
     user, password = database.user, database.password
     if admin and database.admin_user:
@@ -71,7 +71,19 @@ def connect(
         except psycopg.OperationalError as error:
             raise _connect_error(shown, error) from None
         with connection:
-            yield connection
+            try:
+                yield connection
+            except psycopg.OperationalError as error:
+                if not connection.closed:
+                    raise
+                raise TransientError(
+                    f"The connection to {shown} was lost: {_last_line(error)}. Next step: see that PostgreSQL runs "
+                    "(its log tells why the session ended), then run the flow again; it settles what was left."
+                ) from error
+
+
+def _last_line(error: psycopg.Error) -> str:
+    return str(error).strip().splitlines()[-1].strip()
 
 
 def _location(address: Address) -> dict[str, Any]:
@@ -84,7 +96,7 @@ def _location(address: Address) -> dict[str, Any]:
 
 
 def _connect_error(shown: str, error: psycopg.OperationalError) -> Exception:
-    reason = str(error).strip().splitlines()[-1]
+    reason = _last_line(error)
     if "authentication failed" in reason:
         return PreconditionFailed(
             f"Cannot open {shown}: {reason}. Nothing was changed. "
@@ -188,6 +200,15 @@ def read_database_bytes(connection: Connection) -> int:
     return int(row[0]) if row else 0
 
 
+def read_table_bytes(connection: Connection) -> int:
+    """Bytes of the tables and what is stored out of line, without indexes: a compressed dump is rarely larger."""
+    row = connection.execute(
+        "SELECT coalesce(sum(pg_table_size(c.oid)), 0) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def read_unsettled_modules(connection: Connection) -> list[str]:
     """Modules that an interrupted installation, update or removal left behind."""
     return [
@@ -226,10 +247,8 @@ def collector_held_off(connection: Connection) -> Iterator[None]:
     The transaction has no snapshot, so it does not hold vacuum back.
     """
     connection.execute("LOCK TABLE ir_attachment IN ROW EXCLUSIVE MODE")
-    try:
-        yield
-    finally:
-        connection.rollback()
+    yield
+    connection.rollback()  # after an error `connect` does it: here a lost connection would hide that error
 
 
 @contextmanager
@@ -317,6 +336,8 @@ def swap_databases(connection: Connection, *, scratch: str, target: str, kept: s
         except psycopg.errors.ObjectInUse:
             continue
         except psycopg.Error as error:
+            if connection.closed:  # at a commit nobody knows: the journal stays, the next run looks
+                raise
             raise PreconditionFailed(f"PostgreSQL did not rename {target!r}: {error}. It is as it was.") from error
     raise PreconditionFailed(
         f"{target!r} is as it was: new sessions came to it {_SWAP_TRIES} times, so it could not be renamed. "

@@ -84,11 +84,13 @@ class HostAdapter:
         on_line: OnLine | None = None,
         stdout_file: str | None = None,
         timeout_seconds: float | None = None,
+        next_step: str = "",
     ) -> Result:
         """Run a command to its end.
 
         Its standard output is returned, or, with `stdout_file`, written to that file on the host, or, with
-        `on_line`, given line by line with its standard error. Raises CommandFailed for every status but 0.
+        `on_line`, given line by line with its standard error. Raises CommandFailed for every status but 0;
+        `next_step` is what its message advises.
         """
         value = self.call(
             "run",
@@ -105,7 +107,7 @@ class HostAdapter:
         if value["exit_status"]:
             late = f" (ended after {timeout_seconds} s, its time limit)" if value["timed_out"] else ""
             output = (value["stderr"] or value["stdout"][-4000:]) + late
-            raise CommandFailed(str(command), value["exit_status"], output, where=self.name)
+            raise CommandFailed(str(command), value["exit_status"], output, where=self.name, hint=next_step)
         return Result(stdout=value["stdout"], stderr=value["stderr"], seconds=value["seconds"])
 
     @contextmanager

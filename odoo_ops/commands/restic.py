@@ -81,6 +81,11 @@ def list_files(program: str, repository: Repository, snapshot: str, folder: str)
     return _command(program, repository, "ls", "--json", "--recursive", "--", snapshot, folder)
 
 
+def print_file(program: str, repository: Repository, snapshot: str, file: str) -> Command:
+    """The content of one file of a snapshot."""
+    return _command(program, repository, "dump", "--", snapshot, file)
+
+
 def restore_folder(program: str, repository: Repository, snapshot: str, *, folder: str, into: str) -> Command:
     """The content of one folder of a snapshot into another folder."""
     return _command(program, repository, "restore", "--json", f"--target={into}", "--", f"{snapshot}:{folder}")

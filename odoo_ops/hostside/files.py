@@ -57,9 +57,9 @@ def list_directory(channel: Channel, path: str) -> list[str]:
 
 
 def describe_path(channel: Channel, path: str) -> dict[str, bool | int]:
-    """What a path is: exists, is_directory, uid, gid, and the bytes free on its file system.
+    """What a path is: exists, is_directory, uid, gid, its file system (device) and the bytes free there.
 
-    Of a path that does not exist yet, the nearest parent's owner and free space.
+    Of a path that does not exist yet, the nearest parent's owner, file system and free space.
     """
     exists = os.path.exists(path)
     nearest = path
@@ -71,6 +71,7 @@ def describe_path(channel: Channel, path: str) -> dict[str, bool | int]:
         "is_directory": os.path.isdir(path),
         "uid": status.st_uid,
         "gid": status.st_gid,
+        "device": status.st_dev,
         "free_bytes": space.f_bavail * space.f_frsize,
     }
 

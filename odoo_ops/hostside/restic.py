@@ -20,7 +20,7 @@ def _messages(channel: Channel, argv: list[str], environment: dict[str, str]) ->
     process = start_process(channel, argv, environment, None, None, subprocess.PIPE)
     stdout, stderr = cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr)
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
-    errors = threading.Thread(target=lambda: tail.extend(lines_of(stderr)))
+    errors = threading.Thread(target=lambda: tail.extend(map(_readable, lines_of(stderr))))
     errors.start()
     for line in stdout:
         if line.startswith(b"{"):
@@ -32,6 +32,15 @@ def _messages(channel: Channel, argv: list[str], environment: dict[str, str]) ->
     channel.release(process)
     if status:
         raise OperationError("CommandFailed", "restic failed", exit_status=status, output="\n".join(tail))
+
+
+def _readable(line: str) -> str:
+    """What restic says in a line of its standard error, which may be JSON."""
+    try:
+        message = json.loads(line)
+        return str(message.get("message") or message["error"]["message"])
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return line
 
 
 def restic_backup(

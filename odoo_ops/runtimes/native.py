@@ -11,6 +11,7 @@ from odoo_ops.model.environment import Environment, NoService, ProcessService, S
 from odoo_ops.model.repository import Repository
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy.snapshots import backups_with_proofs
+from odoo_ops.policy.space import Need
 
 _STOP_SECONDS = 60
 _OPEN_SECONDS = 120
@@ -95,6 +96,11 @@ class NativeRuntime:
                 self.host.call("rename", source=settings.filestore, destination=settings.filestore_of(kept))
             self.host.call("rename", source=settings.filestore_of(scratch), destination=settings.filestore)
         return bool(self.host.call("describe_path", path=settings.filestore_of(kept))["exists"])
+
+    def need(self, what: str, folder: str, needed_bytes: int) -> Need:
+        """What will be written into a folder on the host, and the room there now."""
+        there = self.host.call("describe_path", path=folder)
+        return Need(what, folder, needed_bytes, free_bytes=there["free_bytes"], device=there["device"])
 
     def make_repository(self) -> None:
         """Make the repository if its folder is empty or not there yet; anything in it is left alone."""

@@ -390,5 +390,6 @@ def site_on_own_cluster(
             site.create_database()
             site.fill()
             yield site
+            cluster.start()
     finally:
         cluster.stop()

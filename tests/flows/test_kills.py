@@ -142,7 +142,11 @@ def test_restore_passes_when_the_runs_before_were_killed_in_each_long_step(
 def test_restore_passes_when_the_runs_before_were_killed_in_the_swap(
     site: Site, start: Callable[[str], MarkedProcess]
 ) -> None:
-    """First inside the transaction that renames the databases, then between that and the filestores."""
+    """First inside the transaction that renames the databases, then between that and the filestores.
+
+    There a script in front of Python holds the next agent: it stands in for one that is slow to start, and cannot
+    show an agent that is killed while it renames a folder (the kernel does that whole or not at all).
+    """
     with site.connect() as connection:
         connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(site.settings.database.user)))
         connection.execute(_SLOW_ROW)

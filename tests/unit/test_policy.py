@@ -11,6 +11,7 @@ from odoo_ops.policy.comparison import compare_facts, judge_files
 from odoo_ops.policy.dumps import compression, disposable, disposable_filestores, kept_mark, made_name, scratch_mark
 from odoo_ops.policy.fences import refuse_identity
 from odoo_ops.policy.snapshots import backups_with_proofs, choose_snapshot, newest_proved
+from odoo_ops.policy.space import Need, refuse_without_room
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -145,3 +146,42 @@ def test_choose_snapshot_lists_what_there_is_when_not_exactly_one_fits(wanted: s
 def test_database_name_is_refused_when_it_cannot_name_database_and_filestore(name: str) -> None:
     with pytest.raises(ValidationError):
         DatabaseSettings(name=name, user="odoo")
+
+
+def _need(what: str, device: int, needed: int, free: int) -> Need:
+    return Need(what=what, folder=f"/{what}", needed_bytes=needed, free_bytes=free, device=device)
+
+
+@pytest.mark.parametrize(
+    "needs",
+    [
+        [],
+        [_need("dump", 1, 100, 100)],
+        [_need("dump", 1, 100, 100), _need("filestore", 2, 100, 100)],
+        [_need("dump", 1, 40, 100), _need("filestore", 1, 60, 100)],
+    ],
+)
+def test_refuse_without_room_lets_pass_what_fits(needs: list[Need]) -> None:
+    refuse_without_room(needs, "erp-host")
+
+
+@pytest.mark.parametrize(
+    ("needs", "message"),
+    [
+        (
+            [_need("dump", 1, 1000, 999)],
+            "erp-host has 999 bytes free where 1,000 can be needed: dump up to 1,000 bytes in /dump. Nothing .* Next",
+        ),
+        (
+            [_need("dump", 1, 60, 100), _need("filestore", 1, 41, 100)],
+            "100 bytes free where 101 can be needed: dump up to 60 bytes in /dump and filestore up to 41 bytes",
+        ),
+        (
+            [_need("dump", 1, 60, 100), _need("filestore", 2, 41, 40)],
+            "40 bytes free where 41 can be needed: filestore",
+        ),
+    ],
+)
+def test_refuse_without_room_names_the_folders_when_a_file_system_is_too_small(needs: list[Need], message: str) -> None:
+    with pytest.raises(PreconditionFailed, match=message):
+        refuse_without_room(needs, "erp-host")

@@ -1,0 +1,30 @@
+"""Is there room for what a step is going to write?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from odoo_ops.errors import PreconditionFailed
+
+
+@dataclass(frozen=True)
+class Need:
+    """What will be written into a folder, and the room on that folder's file system (known by its `device`)."""
+
+    what: str
+    folder: str
+    needed_bytes: int
+    free_bytes: int
+    device: int
+
+
+def refuse_without_room(needs: Sequence[Need], host: str) -> None:
+    """Raise PreconditionFailed when a file system has less room than all that goes there together."""
+    for device in dict.fromkeys(need.device for need in needs):
+        here = [need for need in needs if need.device == device]
+        needed, free = sum(need.needed_bytes for need in here), min(need.free_bytes for need in here)
+        if free < needed:
+            parts = " and ".join(f"{need.what} up to {need.needed_bytes:,} bytes in {need.folder}" for need in here)
+            raise PreconditionFailed(
+                f"{host} has {free:,} bytes free where {needed:,} can be needed: {parts}. Nothing was changed. "
+                "Next step: make room there, or name folders on a larger disk in the environment file."
+            )

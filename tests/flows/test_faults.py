@@ -1,0 +1,148 @@
+"""What breaks under a run: PostgreSQL, a file, a second run."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterName,
+    TaskRunFilter,
+    TaskRunFilterFlowRunId,
+)
+from real_processes import wait_until
+
+from blocks import OdooEnvironment
+from flows.backup import backup
+from flows.restore import restore
+from odoo_ops.adapters import database
+from odoo_ops.errors import CommandFailed, TransientError, VerificationFailed
+from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
+
+if TYPE_CHECKING:
+    from conftest import Site
+else:
+    Site = Any
+
+pytestmark = [pytest.mark.postgres, pytest.mark.restic]
+
+# 200 MB that do not compress
+_MUCH = """
+CREATE TABLE much (content text);
+ALTER TABLE much ALTER content SET STORAGE EXTERNAL;
+INSERT INTO much SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 6250000) n GROUP BY n % 500;
+"""
+
+
+def test_backup_says_so_and_the_next_one_passes_when_postgresql_stops_in_the_dump(site_on_own_cluster: Site) -> None:
+    site = site_on_own_cluster
+    with site.connect() as connection:
+        connection.execute(f'SET ROLE "{site.settings.database.user}"; {_MUCH}')
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(copy_context().run, backup, site.name)
+        dump = Path(site.settings.spool, "dump")
+        wait_until(
+            lambda: run.done() or sum(file.stat().st_size for file in dump.glob("*.dat*")) > 1_000_000,
+            "pg_dump writes data",
+        )
+        site.cluster._control("stop", "-m", "immediate")
+        with pytest.raises(CommandFailed, match=r"pg_dump.* ended with status 1 on here(.|\n)*Next step: ") as failure:
+            run.result()
+    assert 'contents of table "much" failed' in str(failure.value)
+    assert "server closed the connection unexpectedly" in str(failure.value)
+    assert OdooEnvironment.open(site.name).snapshots(site.name) == []
+    site.cluster.start()
+    assert backup(site.name).damaged_total == 0
+    assert site.leftovers() == []
+
+
+def test_second_backup_waits_for_the_first_when_two_start_at_once(site: Site) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(copy_context().run, backup, site.name) for _ in range(2)]
+        reports = [run.result() for run in runs]
+    assert len({report.snapshot_id for report in reports}) == 2
+    assert [snapshot.proved for snapshot in OdooEnvironment.open(site.name).snapshots(site.name)] == [True, True]
+    first, second = sorted(_spans(f"backup {site.name}"))
+    assert first[1] <= second[0]
+    assert site.leftovers() == []
+
+
+def _spans(flow_run_name: str) -> list[tuple[Any, Any]]:
+    """Begin of the first task and end of the last one of each flow run with this name."""
+    spans = []
+    with get_client(sync_client=True) as client:
+        name = FlowRunFilterName.model_validate({"any_": [flow_run_name]})
+        for flow_run in client.read_flow_runs(flow_run_filter=FlowRunFilter(name=name)):
+            of_run = TaskRunFilterFlowRunId.model_validate({"any_": [flow_run.id]})
+
+            def tasks(of_run: TaskRunFilterFlowRunId = of_run) -> list[Any]:
+                return client.read_task_runs(task_run_filter=TaskRunFilter(flow_run_id=of_run))
+
+            # task runs reach the server a moment after their end
+            wait_until(lambda: len(t := tasks()) >= 7 and all(task.end_time for task in t), "the runs' tasks")
+            spans.append((min(task.start_time for task in tasks()), max(task.end_time for task in tasks())))
+    return spans
+
+
+_RESTIC_WITHOUT_PRIVILEGE = """#!/bin/sh
+exec setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-dac_override,-dac_read_search {restic} "$@"
+"""
+
+
+@pytest.fixture
+def restic_obeys_modes(site: Site, restic: Path) -> None:
+    """The real restic, which even as root may not read a file that its mode forbids."""
+    if os.geteuid():
+        return
+    program = site.folder / "restic"
+    program.write_text(_RESTIC_WITHOUT_PRIVILEGE.format(restic=restic))
+    program.chmod(0o755)
+    site.register_host(restic=str(program))
+
+
+@pytest.mark.usefixtures("restic_obeys_modes")
+def test_latest_skips_the_incomplete_snapshot_when_restic_could_not_read_a_file(site: Site) -> None:
+    before = site.content()
+    whole = backup(site.name)
+    unreadable = site.attach(b"cannot be read")
+    unreadable.chmod(0)
+    with pytest.raises(VerificationFailed, match=rf"(?s)incomplete.*{unreadable.name}.*permission denied.*Next step"):
+        backup(site.name)
+    snapshots = OdooEnvironment.open(site.name).snapshots(site.name)
+    assert [snapshot.proved for snapshot in snapshots] == [False, True]
+    assert restore(site.name).snapshot_id == whole.snapshot_id
+    assert site.content() == before
+    with pytest.raises(VerificationFailed, match="1 attachments are damaged"):
+        restore(site.name, snapshots[0].id)
+    assert site.content() == before
+    assert backup(site.name).damaged_total == 0
+    assert site.leftovers() == []
+
+
+def test_swap_is_not_taken_for_refused_when_its_connection_is_lost(site: Site) -> None:
+    """Had it been lost a moment later, at the commit, the databases would be renamed: only the next run can tell."""
+    runtime, now = OdooEnvironment.open(site.name), datetime.now(UTC)
+    settings = site.settings.database
+    scratch, kept = (made_name(kind, settings.name, now) for kind in ("scratch", "kept"))
+
+    def swap() -> None:
+        with database.connect(runtime.host, settings, "postgres", admin=True, autocommit=True) as connection:
+            mark = kept_mark(site.name, now, 1)
+            database.swap_databases(connection, scratch=scratch, target=settings.name, kept=kept, kept_mark=mark)
+
+    with site.admin() as admin:
+        database.create_scratch_database(admin, scratch, owner=settings.user, mark=scratch_mark(site.name))
+        renaming = "query LIKE 'COMMENT ON DATABASE%' AND wait_event_type = 'Lock'"
+        with ThreadPoolExecutor(1) as pool, admin.transaction():
+            admin.execute("LOCK TABLE pg_shdescription IN SHARE MODE")
+            run = pool.submit(swap)
+            wait_until(lambda: run.done() or site.has_session(renaming), "the databases are being renamed")
+            admin.execute(f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE {renaming}")
+            with pytest.raises(TransientError, match=r"connection to .* was lost: .* Next step: "):
+                run.result()
+    assert site.made_databases() == [scratch]
