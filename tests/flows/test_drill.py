@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from prefect.artifacts import Artifact
+from real_processes import run_flow
 
 from blocks import OdooEnvironment
 from flows.backup import backup
@@ -142,3 +143,18 @@ def test_copies_are_refused_before_anything_changes_when_the_target_is_wrong(odo
             run()
     assert not drill_site.exists()
     assert drill_site.made_databases() == []
+
+
+def test_drill_passes_when_the_run_before_was_killed_while_odoo_ran(odoo_site: Site, drill_site: Site) -> None:
+    backup(odoo_site.name)
+    run = run_flow("drill", odoo_site.name, drill_site.name, log=odoo_site.folder / "drill.log")
+    try:
+        run.wait_for_child("/copy/odoo.conf", "--database=odoo_ops_scratch")
+        run.kill()
+    finally:
+        run.close()
+    assert len(drill_site.made_databases()) == 1
+    assert drill_site.seen_by_odoo() == []
+    drill_site.free_limit()
+    assert drill(odoo_site.name, drill_site.name).verified
+    _nothing_left(drill_site)

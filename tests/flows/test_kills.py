@@ -54,7 +54,7 @@ def start(site: Site) -> Iterator[Callable[[str], MarkedProcess]]:
     started: list[MarkedProcess] = []
 
     def run(name: str) -> MarkedProcess:
-        started.append(run_flow(name, site.name, site.folder / f"{name}-{len(started)}.log"))
+        started.append(run_flow(name, site.name, log=site.folder / f"{name}-{len(started)}.log"))
         return started[-1]
 
     yield run

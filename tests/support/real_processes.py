@@ -11,7 +11,7 @@ from pathlib import Path
 
 from prefect.settings import PREFECT_API_URL
 
-_RUN_FLOW = "import sys; from flows.{0} import {0}; {0}(sys.argv[1])"
+_RUN_FLOW = "import sys; from flows.{0} import {0}; {0}(*sys.argv[1:])"
 _MARK = "ODOO_OPS_TEST_RUN"
 
 
@@ -112,6 +112,6 @@ class MarkedProcess:
         self._process.wait()
 
 
-def run_flow(name: str, environment: str, log: Path) -> MarkedProcess:
-    """Start a flow on an environment in a process of its own."""
-    return MarkedProcess([sys.executable, "-c", _RUN_FLOW.format(name), environment], log)
+def run_flow(name: str, *environments: str, log: Path) -> MarkedProcess:
+    """Start a flow on an environment, and its target, in a process of its own."""
+    return MarkedProcess([sys.executable, "-c", _RUN_FLOW.format(name), *environments], log)

@@ -1,0 +1,43 @@
+"""What the papers name is there: commands, deployments, files, fields."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from deployments.cli import app
+
+ROOT = Path(__file__).parents[2]
+PAPERS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+_PATHS = re.compile(r"`((?:flows|tasks|odoo_ops|deployments|templates|tests)/[\w./-]*)`")
+TEXT = "\n".join(paper.read_text() for paper in PAPERS)
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake ([a-z-]+)`?$", TEXT, re.MULTILINE))))
+def test_every_make_target_that_is_named_exists(target: str) -> None:
+    subprocess.run(
+        ["/usr/bin/env", "make", "--dry-run", "--always-make", target], cwd=ROOT, check=True, capture_output=True
+    )
+
+
+@pytest.mark.parametrize("words", sorted(set(re.findall(r"odoo-ops ([a-z]+ [a-z]+)", TEXT))))
+def test_every_command_that_is_named_exists(words: str) -> None:
+    assert CliRunner().invoke(app, [*words.split(), "--help"]).exit_code == 0
+
+
+def test_every_deployment_that_is_named_is_declared() -> None:
+    declared = {item["name"] for item in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
+    named = set(re.findall(r"(?:deployment run |`)([a-z]+)/\1\b", TEXT))
+    assert named
+    assert named <= declared
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_that_a_paper_links_or_names_exists(paper: Path) -> None:
+    text = paper.read_text()
+    links = [paper.parent / link for link in re.findall(r"\]\(([^)#:]+)\)", text)]
+    named = [ROOT / name for name in re.findall(_PATHS, text)]
+    assert [str(path) for path in [*links, *named] if not path.exists()] == []
