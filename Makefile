@@ -48,7 +48,7 @@ test: engines check
 	.venv/bin/python -m pytest
 
 # The demo ends what it started when this make is killed, too.
-DEMO := PYTHONPYCACHEPREFIX="$(CURDIR)/.demo/pycache" exec setpriv --pdeathsig TERM .venv/bin/python -m deployments.demo
+DEMO := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX="$(CURDIR)/.demo/pycache" exec setpriv --pdeathsig TERM .venv/bin/python -m deployments.demo
 
 demo: engines
 	@$(DEMO) run

@@ -32,6 +32,11 @@ class Layout:
         return self.root / "base"
 
     @property
+    def prefect_base(self) -> Path:
+        """The empty Prefect database."""
+        return self.root / "prefect-base"
+
+    @property
     def ports(self) -> Path:
         """The ports once chosen."""
         return self.root / "ports.json"

@@ -8,6 +8,7 @@ from deployments.demo.closing import Night, megabytes
 from deployments.demo.databases import clone_base, drop_former, ensure_role, superuser
 from deployments.demo.odoo_base import attachments, ensure_base
 from deployments.demo.odoo_client import logged_in
+from deployments.demo.prefect_base import copy_prefect_base
 from deployments.demo.script import Cost, folder_bytes, run_script
 from deployments.demo.stage import Stage
 from odoo_ops.adapters.database import database_exists, drop_database
@@ -22,6 +23,7 @@ def start_odoo(stage: Stage) -> str:
     site, port = stage.site, str(stage.site.ports.prefect)
     site.cluster.start()
     site.write()
+    copy_prefect_base(site.layout, stage.variables)
     stage.serve("prefect-server", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port)
     with superuser(site.cluster) as connection:
         drop_former(connection)

@@ -6,7 +6,7 @@ from deployments.demo.layout import Layout
 from deployments.demo.ports import Ports
 
 MARK = "ODOO_OPS_DEMO"
-_OTHERS = ("PREFECT_", "ODOO_", "PG", "RESTIC_", "XDG_")
+_OTHERS = ("PREFECT_", "ODOO_", "PG", "RESTIC_", "XDG_", "PYTHONDONTWRITEBYTECODE")
 _LOOPBACK = "127.0.0.1"
 
 
@@ -14,7 +14,8 @@ def program_variables(layout: Layout, ports: Ports, own: Mapping[str, str]) -> d
     """All variables of a program of the demo.
 
     Settings of Prefect, Odoo, PostgreSQL and restic in the user's own environment are left out. Whatever a
-    program writes for its user goes below the run's folder. MARK tells the demo's processes from all others.
+    program writes for its user goes below the run's folder; compiled Python is kept, or each flow run would take
+    seconds to compile Prefect. MARK tells the demo's processes from all others.
     """
     home = layout.run / "home"
     kept = {name: value for name, value in own.items() if not name.startswith(_OTHERS)}
@@ -30,7 +31,7 @@ def program_variables(layout: Layout, ports: Ports, own: Mapping[str, str]) -> d
         "NO_COLOR": "1",
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_API_URL": f"{ports.prefect_url}/api",
-        "PREFECT_UI_STATIC_DIRECTORY": str(layout.run / "ui"),
+        "PREFECT_UI_STATIC_DIRECTORY": str(layout.root / "prefect-ui"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         "PREFECT_WORKER_QUERY_SECONDS": "1",

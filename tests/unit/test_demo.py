@@ -160,7 +160,7 @@ class TestFiles:
             "LANG": "C",
         }
         variables = program_variables(Layout(tmp_path), PORTS, own)
-        assert not {"PREFECT_API_KEY", "PGHOST", "ODOO_DB_NAME"} & variables.keys()
+        assert not {"PREFECT_API_KEY", "PGHOST", "ODOO_DB_NAME", "PYTHONDONTWRITEBYTECODE"} & variables.keys()
         assert (variables["PATH"], variables["LANG"], variables[MARK]) == ("/bin", "C", str(tmp_path))
         assert Path(variables["HOME"]).is_relative_to(tmp_path)
         assert Path(variables["PREFECT_HOME"]).is_relative_to(tmp_path)
