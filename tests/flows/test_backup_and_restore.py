@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from real_processes import wait_until
 
 from blocks import BackupRepository, OdooEnvironment
+from deployments.engines.ports import free_port
 from flows.backup import backup
 from flows.restore import restore
 from odoo_ops.adapters import database
@@ -92,30 +93,39 @@ def test_backup_is_kept_and_fails_naming_the_record_when_files_are_damaged(site:
 
 
 _SERVICE = """
-import os, pathlib, sys, time, psycopg
+import http.server, os, pathlib, sys, psycopg
+
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
 connection = psycopg.connect(os.environ["SERVICE_CONNINFO"])
 pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
-time.sleep(600)
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[2])), Page).serve_forever()
 """
 
 
 def test_restore_stops_and_starts_the_service_that_runs(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process with an open session stands in for Odoo: it cannot show that Odoo serves the new database."""
+    """A process with a page and an open session stands in for Odoo: it cannot show that Odoo serves the database."""
     backup(site.name)
     monkeypatch.setenv("SERVICE_CONNINFO", site.conninfo)
     pid_file, program = site.folder / "odoo.pid", site.folder / "service.py"
     program.write_text(_SERVICE)
     launcher = site.folder / "launcher"
-    launcher.write_text(f"#!/bin/sh\nexec {sys.executable} {program} {pid_file}\n")
+    port = free_port()
+    launcher.write_text(f"#!/bin/sh\nexec {sys.executable} {program} {pid_file} {port}\n")
     launcher.chmod(0o755)
     service = ProcessService(start=(str(launcher),), pid_file=str(pid_file), log_file=str(site.folder / "odoo.log"))
-    site.register(service=service)
+    odoo = site.settings.odoo.model_copy(update={"url": f"http://127.0.0.1:{port}"})
+    site.register(service=service, odoo=odoo)
     runtime = OdooEnvironment.open(site.name)
     assert not runtime.odoo_runs()
     runtime.start_odoo()
     first = _wait_for_pid(pid_file, other_than="")
     try:
-        restore(site.name)
+        answer = restore(site.name).checks[-1]
+        assert (answer.outcome, answer.detail) == ("passed", odoo.url)
         second = _wait_for_pid(pid_file, other_than=first)
         assert runtime.odoo_runs()
         # it has ended; whoever is its parent by now takes a moment to notice
