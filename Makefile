@@ -31,7 +31,7 @@ $(UV): requirements-tools.lock
 
 .venv/installed: $(UV) requirements-dev.lock pyproject.toml
 	$(UV) venv --quiet --allow-existing .venv
-	$(UV) pip sync --quiet --python .venv/bin/python requirements-dev.lock
+	$(UV) pip sync --quiet --compile-bytecode --python .venv/bin/python requirements-dev.lock
 	$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .
 	touch $@
 

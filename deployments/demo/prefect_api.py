@@ -1,5 +1,6 @@
 """Prefect's API, as far as the demo needs it: is it there, and run a deployment."""
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -59,7 +60,7 @@ class PrefectApi:
         deployment = self._json("GET", f"/deployments/name/{name}")
         # SQLite answers 503 when it is busy; with this key, asking again starts no second run
         wanted = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "idempotency_key": str(uuid4())}
-        run = self._json("POST", f"/deployments/{deployment['id']}/create_flow_run", json=wanted)
+        run = self._json("POST", f"/deployments/{deployment['id']}/create_flow_run", wanted)
         while run["state_type"] not in _FINAL:
             if time.monotonic() - begun > _RUN_SECONDS:
                 raise TransientError(
@@ -74,15 +75,21 @@ class PrefectApi:
         seconds = time.monotonic() - begun
         return FlowRun(name=run["name"], seconds=seconds, running_seconds=run["total_run_time"])
 
+    def read_table(self, key: str) -> list[dict[str, str]]:
+        """The rows of the newest table artifact with this key. Raises PreconditionFailed when there is none."""
+        artifact = self._json("GET", f"/artifacts/{key}/latest")
+        rows: list[dict[str, str]] = json.loads(artifact["data"])
+        return rows
+
     def _found(self, path: str) -> bool:
         try:
             return self._http.get(path).status_code == HTTPStatus.OK
         except httpx.TransportError:
             return False
 
-    def _json(self, method: str, path: str, json: object = None) -> dict[str, Any]:
+    def _json(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         give_up = time.monotonic() + _BUSY_SECONDS
-        while (response := self._answer(method, path, json)).status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        while (response := self._answer(method, path, body)).status_code == HTTPStatus.SERVICE_UNAVAILABLE:
             if time.monotonic() > give_up:
                 raise TransientError(f"Prefect's server is busy for {_BUSY_SECONDS} s. Next step: read its log.")
             time.sleep(_POLL_SECONDS)
@@ -94,9 +101,9 @@ class PrefectApi:
         found: dict[str, Any] = response.json()
         return found
 
-    def _answer(self, method: str, path: str, json: object) -> httpx.Response:
+    def _answer(self, method: str, path: str, body: object) -> httpx.Response:
         try:
-            return self._http.request(method, path, json=json)
+            return self._http.request(method, path, json=body)
         except httpx.TransportError as error:
             raise TransientError(
                 f"Prefect's API does not answer: {error}. Next step: read the server's log."

@@ -127,7 +127,8 @@ class NativeRuntime:
                 "Nothing was changed. Next step: look at the path, and at the password of the repository "
                 f"{self.repository.name} as it was registered."
             ) from error
-        self.host.run(restic.unlock_stale(self.restic, self.repository))
+        if self.host.call("list_directory", path=f"{self.repository.path}/locks"):
+            self.host.run(restic.unlock_stale(self.restic, self.repository))
         return str(json.loads(config.stdout)["id"])
 
     def snapshots(self, environment: str) -> list[Snapshot]:
