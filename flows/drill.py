@@ -38,7 +38,7 @@ def drill(environment: str, target: str, snapshot: str = "latest") -> DrillRepor
     ready_seconds: float | None = None
     manifest: Manifest | None = None
     with environment_locked(target, "drill"):
-        check_apart(environment, target, check_identity(target))
+        check_apart(environment, target, check_identity(target, environment))
         settle_leftovers(target)
         begun, begun_at = time.monotonic(), datetime.now(UTC)
         chosen = read_snapshot(environment, target, snapshot)
@@ -63,7 +63,10 @@ def drill(environment: str, target: str, snapshot: str = "latest") -> DrillRepor
         taken_at = manifest.taken_at if manifest else chosen.taken_at
         age_seconds = (begun_at - taken_at).total_seconds() if snapshot == "latest" else None
         answers, verified = judge(environment, manifest, checks, age_seconds, ready_seconds)
-        snapshot_id = tag_verified(target, chosen) if verified else chosen.id
+        snapshot_id = chosen.id
+        if verified:
+            snapshot_id, tagged = tag_verified(target, chosen)
+            answers.append(tagged)
     report = DrillReport(
         environment=environment,
         target=target,

@@ -53,7 +53,7 @@ def restore(
     begun, target = time.monotonic(), target or environment
     refuse_unconfirmed(environment, target, confirm_production)
     with environment_locked(target, "restore") as lock:
-        identity = check_identity(target)
+        identity = check_identity(target, environment)
         check_apart(environment, target, identity)
         settle_leftovers(target)
         chosen = read_snapshot(environment, target, snapshot)

@@ -5,17 +5,22 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
 from odoo_ops.commands import restic
+from odoo_ops.errors import CommandFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy import drills
-from odoo_ops.policy.fences import refuse_drill
+from odoo_ops.policy.fences import refuse_drill, refuse_unreachable_repository
 from odoo_ops.policy.snapshots import VERIFIED
 
 
 def refuse_unfit_target(environment: str, target: str) -> None:
-    """Raise Refused for production, and for the environment itself."""
-    refuse_drill(OdooEnvironment.open(environment).environment, OdooEnvironment.open(target).environment)
+    """Raise Refused for production, for the environment itself, and for one that cannot reach the repository."""
+    theirs, ours = OdooEnvironment.open(environment), OdooEnvironment.open(target)
+    refuse_drill(theirs.environment, ours.environment)
+    refuse_unreachable_repository(
+        theirs.environment, ours.environment, same_host=theirs.host.host.same_machine(ours.host.host)
+    )
 
 
 def judge(
@@ -37,11 +42,21 @@ def judge(
 
 
 @task(cache_policy=NO_CACHE)
-def tag_verified(target: str, snapshot: Snapshot) -> str:
-    """Tag the snapshot as verified and return its id, which a tag changes; a second time changes nothing."""
+def tag_verified(target: str, snapshot: Snapshot) -> tuple[str, Check]:
+    """Tag the snapshot as verified; a second time changes nothing.
+
+    Returns its id, which a tag changes, and a check that fails where the repository refuses (append-only ones do):
+    what the drill proved is true all the same.
+    """
     if VERIFIED in snapshot.tags:
-        return snapshot.id
+        return snapshot.id, Check(name=drills.TAGGED, outcome="passed", detail="it was already")
     runtime = OdooEnvironment.open(target, repository_of=snapshot.environment)
     first = snapshot.original or snapshot.id
-    runtime.host.run(restic.tag_snapshot(runtime.restic, runtime.repository, snapshot.id, VERIFIED))
-    return next(found.id for found in runtime.snapshots(snapshot.environment) if found.original == first)
+    try:
+        runtime.host.run(restic.tag_snapshot(runtime.restic, runtime.repository, snapshot.id, VERIFIED))
+    except CommandFailed as error:
+        return snapshot.id, Check(name=drills.TAGGED, outcome="failed", detail=error.output)
+    tagged = next(found for found in runtime.snapshots(snapshot.environment) if found.original == first)
+    return tagged.id, Check(
+        name=drills.TAGGED, outcome="passed", detail=f"{snapshot.short_id} is now {tagged.short_id}"
+    )

@@ -7,25 +7,39 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters import database
-from odoo_ops.policy.fences import refuse_identity, refuse_shared_copy, refuse_unreachable_repository
+from odoo_ops.policy.fences import refuse_identity, refuse_shared_copy
 from odoo_ops.runtimes.native import NativeRuntime
 
 
 @task(cache_policy=NO_CACHE)
-def check_identity(environment: str, *, may_make_repository: bool = False) -> dict[str, str]:
-    """Compare the environment with its marker on the host; write the marker at first sight.
+def check_identity(environment: str, source: str | None = None, *, may_make_repository: bool = False) -> dict[str, str]:
+    """Compare the environment, and the repository that is worked on, with their markers; write one at first sight.
 
     With `may_make_repository` (a backup), an environment that never had a repository gets one. One that it had
     is not made again: its disk may just not be mounted.
-    Returns the identity: environment, PostgreSQL's system_identifier, the repository's id, and database.uuid
-    when the database exists or once did. Raises Refused when any differs.
+
+    Args:
+        environment: its name.
+        source: the environment whose repository is worked on; None: its own.
+        may_make_repository: see above.
+
+    Returns:
+        The environment's identity: name, PostgreSQL's system_identifier, the id of its own repository when it was
+        seen, and database.uuid when the database exists or once did.
+
+    Raises:
+        Refused: any differs.
     """
     runtime = OdooEnvironment.open(environment)
     settings = runtime.environment
     path, marker = _read_marker(runtime)
-    if may_make_repository and "repository" not in marker:
-        runtime.make_repository()
-    found = {"environment": settings.name, "repository": runtime.open_repository()}
+    found = {"environment": settings.name}
+    if source in {None, environment}:
+        if may_make_repository and "repository" not in marker:
+            runtime.make_repository()
+        found["repository"] = runtime.open_repository()
+    else:
+        _check_repository_of(str(source), environment)
     with database.connect(runtime.host, settings.database, "postgres") as connection:
         found["system_identifier"] = database.read_system_identifier(connection)
         exists = database.database_exists(connection, settings.database.name)
@@ -40,7 +54,7 @@ def check_identity(environment: str, *, may_make_repository: bool = False) -> di
 
 @task(cache_policy=NO_CACHE)
 def check_apart(source: str, target: str, identity: dict[str, str]) -> None:
-    """Make sure that a copy of `source` in `target` is out of reach of the source's Odoo, and its backup within.
+    """Make sure that a copy of `source` in `target` is out of reach of the source's Odoo.
 
     `identity` is the target's. A source that has no marker counts as living in the same PostgreSQL.
     Raises Refused.
@@ -49,7 +63,6 @@ def check_apart(source: str, target: str, identity: dict[str, str]) -> None:
         return
     theirs, ours = OdooEnvironment.open(source), OdooEnvironment.open(target)
     same_host = theirs.host.host.same_machine(ours.host.host)
-    refuse_unreachable_repository(theirs.environment, ours.environment, same_host=same_host)
     _path, marker = _read_marker(theirs)
     cluster = identity["system_identifier"]
     refuse_shared_copy(
@@ -58,6 +71,13 @@ def check_apart(source: str, target: str, identity: dict[str, str]) -> None:
         same_host=same_host,
         same_cluster=marker.get("system_identifier", cluster) == cluster,
     )
+
+
+def _check_repository_of(source: str, target: str) -> None:
+    """Compare the source's repository, as the target's host sees it, with the one that the source was seen with."""
+    found = OdooEnvironment.open(target, repository_of=source).open_repository()
+    _path, marker = _read_marker(OdooEnvironment.open(source))
+    refuse_identity({"repository": marker.get("repository", found)}, {"repository": found}, source)
 
 
 def _read_marker(runtime: NativeRuntime) -> tuple[str, dict[str, str]]:

@@ -16,7 +16,7 @@ from odoo_ops.model.report import Swap
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy.comparison import compare_facts, compare_inventory, judge_files
 from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
-from odoo_ops.policy.fences import refuse_manifest, refuse_restore, refuse_version
+from odoo_ops.policy.fences import refuse_manifest, refuse_restore, refuse_unreachable_repository, refuse_version
 from odoo_ops.policy.snapshots import choose_snapshot
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes.native import NativeRuntime
@@ -24,9 +24,14 @@ from tasks.progress import Progress
 
 
 def refuse_unconfirmed(source: str, target: str, confirm_production: str) -> None:
-    """Raise Refused for a restore over production that was not confirmed by name, or is not production's own."""
-    refuse_restore(
-        OdooEnvironment.open(source).environment, OdooEnvironment.open(target).environment, confirm_production
+    """Raise Refused for a restore over production that was not confirmed by name, or is not production's own.
+
+    And for one whose target cannot reach the repository.
+    """
+    theirs, ours = OdooEnvironment.open(source), OdooEnvironment.open(target)
+    refuse_restore(theirs.environment, ours.environment, confirm_production)
+    refuse_unreachable_repository(
+        theirs.environment, ours.environment, same_host=theirs.host.host.same_machine(ours.host.host)
     )
 
 

@@ -13,10 +13,13 @@ NO_REPOSITORY = 10
 # exit status of a backup that could not read everything; restic keeps the incomplete snapshot
 INCOMPLETE = 3
 
+# another run may hold the repository for itself (it tags or forgets a snapshot): wait for it
+_PATIENCE = "--retry-lock=10m"
+
 
 def _command(program: str, repository: Repository, *arguments: str) -> Command:
     return Command(
-        argv=(program, *arguments),
+        argv=(program, _PATIENCE, *arguments),
         environment={"RESTIC_REPOSITORY": repository.path, "RESTIC_PROGRESS_FPS": "2"},
         secrets={"RESTIC_PASSWORD": repository.password},
     )
@@ -92,5 +95,5 @@ def restore_folder(program: str, repository: Repository, snapshot: str, *, folde
 
 
 def tag_snapshot(program: str, repository: Repository, snapshot: str, tag: str) -> Command:
-    """Add a tag to a snapshot, which gives it a new id; waits for other runs' locks."""
-    return _command(program, repository, "tag", "--json", "--retry-lock=10m", f"--add={tag}", "--", snapshot)
+    """Add a tag to a snapshot, which gives it a new id."""
+    return _command(program, repository, "tag", "--json", f"--add={tag}", "--", snapshot)

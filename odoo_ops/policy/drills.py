@@ -15,6 +15,7 @@ ATTACHMENT = "An attachment is served whole"
 LOG = "Odoo's log holds no error"
 SETTLED = "No module waits to be changed"
 USERS_AFTER = "Users and groups unchanged by the boot"
+TAGGED = "Snapshot tagged as verified"
 RPO = "RPO: age of the newest backup"
 RTO = "RTO: time until Odoo answered"
 

@@ -13,6 +13,7 @@ from real_sshd import RealSshd, make_key, public_part
 
 from blocks import OdooEnvironment
 from flows.backup import backup
+from flows.drill import drill
 from flows.restore import restore
 from odoo_ops.errors import Refused, TransientError
 
@@ -43,6 +44,17 @@ def test_restore_brings_everything_back_when_the_host_is_reached_by_ssh(far_site
     assert restore(far_site.name).files == 20
     assert far_site.content() == before
     assert far_site.leftovers() == []
+    assert processes_with(sshd.mark) == {}
+
+
+@pytest.mark.odoo
+def test_drill_boots_odoo_where_its_host_is_and_ends_it(odoo_site: Site, drill_site: Site, sshd: RealSshd) -> None:
+    for site in (odoo_site, drill_site):
+        site.register_host(name="far", connection=sshd.connection(), python=sys.executable)
+    backup(odoo_site.name)
+    report = drill(odoo_site.name, drill_site.name)
+    assert [check for check in report.checks if check.outcome != "passed"] == []
+    assert drill_site.leftovers() == []
     assert processes_with(sshd.mark) == {}
 
 
