@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 PACKAGES := deployments/engines/debian-packages-demo.txt deployments/engines/debian-packages-tests.txt
 UV := .tools/bin/uv
+# Downloads are kept in the checkout: nothing goes to the user's home.
+export UV_CACHE_DIR := $(CURDIR)/.tools/cache/uv
+export PIP_CACHE_DIR := $(CURDIR)/.tools/cache/pip
 
 .PHONY: help packages engines check test demo demo-stop
 
