@@ -35,7 +35,7 @@ def backup(environment: str) -> BackupReport:
         environment: Name of the environment, as it was registered.
     """
     begun = time.monotonic()
-    with environment_locked(environment, "backup"):
+    with environment_locked(environment, "backup") as lock:
         check_identity(environment, may_make_repository=True)
         settle_leftovers(environment)
         with collector_held_off(environment):
@@ -43,6 +43,7 @@ def backup(environment: str) -> BackupReport:
             stored = store_snapshot(environment)
         proof = prove_snapshot(environment, stored.snapshot_id)
         record_proof(environment, stored.snapshot_id, proof)
+        lock.check()
         empty_spool(environment)
     report = _report(manifest, stored, proof, time.monotonic() - begun)
     publish_backup_report(report)

@@ -16,7 +16,7 @@ from odoo_ops.model.checks import Check
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import DrillReport
 from tasks.copies import neutralize_copy, try_copy
-from tasks.drills import judge, refuse_unfit_target, tag_verified
+from tasks.drills import judge, measure_rpo, refuse_unfit_target, tag_verified
 from tasks.identity import check_apart, check_identity
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
@@ -31,13 +31,13 @@ def drill(environment: str, target: str, snapshot: str = "latest") -> DrillRepor
     Args:
         environment: Name of the environment whose backup is tried out.
         target: Environment that lends host, PostgreSQL and Odoo to the trial. Never production.
-        snapshot: Id of the snapshot, or `latest`. RPO is measured on the latest only.
+        snapshot: Id of the snapshot, or `latest`.
     """
     refuse_unfit_target(environment, target)
     checks: list[Check] = []
     ready_seconds: float | None = None
     manifest: Manifest | None = None
-    with environment_locked(target, "drill"):
+    with environment_locked(target, "drill") as lock:
         check_apart(environment, target, check_identity(target, environment))
         settle_leftovers(target)
         begun, begun_at = time.monotonic(), datetime.now(UTC)
@@ -59,10 +59,10 @@ def drill(environment: str, target: str, snapshot: str = "latest") -> DrillRepor
         ) as error:  # what was answered so far is reported
             checks.append(Check(name="Came to the end", outcome="failed", detail=str(error)))
         finally:
+            lock.check()
             settle_leftovers(target)
-        taken_at = manifest.taken_at if manifest else chosen.taken_at
-        age_seconds = (begun_at - taken_at).total_seconds() if snapshot == "latest" else None
-        answers, verified = judge(environment, manifest, checks, age_seconds, ready_seconds)
+        gap_seconds = measure_rpo(environment, target, begun_at)
+        answers, verified = judge(environment, manifest, checks, gap_seconds, ready_seconds)
         snapshot_id = chosen.id
         if verified:
             snapshot_id, tagged = tag_verified(target, chosen)
@@ -71,10 +71,10 @@ def drill(environment: str, target: str, snapshot: str = "latest") -> DrillRepor
         environment=environment,
         target=target,
         snapshot_id=snapshot_id,
-        taken_at=taken_at,
+        taken_at=manifest.taken_at if manifest else chosen.taken_at,
         seconds=time.monotonic() - begun,
         verified=verified,
-        age_seconds=age_seconds,
+        gap_seconds=gap_seconds,
         recovery_seconds=ready_seconds,
         checks=tuple(answers),
     )

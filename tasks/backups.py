@@ -17,10 +17,11 @@ from odoo_ops.model.report import FilestoreProof, StoredSnapshot
 from odoo_ops.model.snapshot import TAG
 from odoo_ops.policy.backups import backup_checks
 from odoo_ops.policy.dumps import compression
-from odoo_ops.policy.snapshots import newest_proved
+from odoo_ops.policy.snapshots import newest_clean
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes.native import NativeRuntime
 from tasks.progress import Progress
+from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 _AFTER_DUMP = (
     "see that PostgreSQL runs (its log tells why a session ended) and that the disk of the environment's state_dir "
@@ -131,7 +132,7 @@ def store_snapshot(environment: str) -> StoredSnapshot:
     paths = [settings.spool]
     if runtime.host.call("describe_path", path=settings.filestore)["exists"]:
         paths.append(settings.filestore)
-    parent = newest_proved(runtime.snapshots(settings.name))
+    parent = newest_clean(runtime.snapshots(settings.name))
     command = restic.back_up(
         runtime.restic,
         runtime.repository,
@@ -196,12 +197,19 @@ def prove_snapshot(environment: str, snapshot_id: str) -> FilestoreProof:
     )
 
 
-@task(cache_policy=NO_CACHE)
+@task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
 def record_proof(environment: str, snapshot_id: str, proof: FilestoreProof) -> None:
     """Put the proof into the repository, beside the snapshot: from now on `latest` may mean it."""
     runtime = OdooEnvironment.open(environment)
     text = proof.model_dump_json(indent=1)
-    command = restic.store_proof(runtime.restic, runtime.repository, host=environment, snapshot=snapshot_id, proof=text)
+    command = restic.store_proof(
+        runtime.restic,
+        runtime.repository,
+        host=environment,
+        snapshot=snapshot_id,
+        proof=text,
+        damaged=proof.damaged_total > 0,
+    )
     runtime.host.run(command)
 
 

@@ -50,6 +50,7 @@ def neutralize_copy(target: str, manifest: Manifest, scratch: str, uuid: str | N
         identity = CopyIdentity(uuid=uuid or str(uuid4()), secret=SecretStr(str(uuid4())), base_url=settings.odoo.url)
         copies.neutralize(connection, found, identity)
         faults = copies.faults_of_copy(connection)
+    runtime.host.call("remove_tree", path=settings.copy_dir)
     check = passed_or_failed(
         drills.NEUTRALIZED, faults, f"{len(found.queries)} statements of {len(modules)} modules, all on disk"
     )

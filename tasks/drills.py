@@ -1,5 +1,7 @@
 """What a drill alone does: choose its target, judge its answers, tag the snapshot."""
 
+from datetime import datetime
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -11,7 +13,8 @@ from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy import drills
 from odoo_ops.policy.fences import refuse_drill, refuse_unreachable_repository
-from odoo_ops.policy.snapshots import VERIFIED
+from odoo_ops.policy.snapshots import VERIFIED, widest_gap_seconds
+from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 
 def refuse_unfit_target(environment: str, target: str) -> None:
@@ -27,7 +30,7 @@ def judge(
     environment: str,
     manifest: Manifest | None,
     checks: list[Check],
-    age_seconds: float | None,
+    gap_seconds: float | None,
     recovery_seconds: float | None,
 ) -> tuple[list[Check], bool]:
     """Every question with its answer, objectives last; and whether the snapshot is verified.
@@ -36,9 +39,16 @@ def judge(
     """
     answers = drills.all_answers(checks)
     objectives = OdooEnvironment.open(environment).environment.objectives
-    measured = drills.judge_objectives(objectives, age_seconds, recovery_seconds)
+    measured = drills.judge_objectives(objectives, gap_seconds, recovery_seconds)
     verified = manifest is not None and drills.is_verified(answers, attachments=manifest.inventory.attachments)
     return [*answers, *measured], verified
+
+
+@task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
+def measure_rpo(environment: str, target: str, now: datetime) -> float | None:
+    """The longest time, in seconds, for which the environment's work was not backed up within the last week."""
+    backups = OdooEnvironment.open(target, repository_of=environment).snapshots(environment)
+    return widest_gap_seconds([backup.taken_at for backup in backups if backup.proved], now)
 
 
 @task(cache_policy=NO_CACHE)

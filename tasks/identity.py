@@ -9,9 +9,10 @@ from blocks import OdooEnvironment
 from odoo_ops.adapters import database
 from odoo_ops.policy.fences import refuse_identity, refuse_shared_copy
 from odoo_ops.runtimes.native import NativeRuntime
+from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 
-@task(cache_policy=NO_CACHE)
+@task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
 def check_identity(environment: str, source: str | None = None, *, may_make_repository: bool = False) -> dict[str, str]:
     """Compare the environment, and the repository that is worked on, with their markers; write one at first sight.
 

@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters import database
-from odoo_ops.policy.dumps import disposable, disposable_filestores
+from odoo_ops.policy.dumps import disposable, disposable_filestores, swap_was_done
 from odoo_ops.runtimes.native import NativeRuntime
 
 
@@ -49,7 +49,8 @@ def _settle_swap(runtime: NativeRuntime) -> list[str]:
         return []
     journal = json.loads(text)
     with database.connect(runtime.host, settings.database, "postgres", admin=True, autocommit=True) as connection:
-        renamed = not database.database_exists(connection, journal["scratch"])
+        names = database.list_databases(connection)
+    renamed = swap_was_done(journal, names, settings.database.name)
     if renamed:
         runtime.swap_filestores(scratch=journal["scratch"], kept=journal["kept"])
     if journal["was_running"]:

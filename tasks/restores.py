@@ -21,6 +21,7 @@ from odoo_ops.policy.snapshots import choose_snapshot
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes.native import NativeRuntime
 from tasks.progress import Progress
+from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 
 def refuse_unconfirmed(source: str, target: str, confirm_production: str) -> None:
@@ -35,7 +36,7 @@ def refuse_unconfirmed(source: str, target: str, confirm_production: str) -> Non
     )
 
 
-@task(cache_policy=NO_CACHE)
+@task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
 def read_snapshot(source: str, target: str, wanted: str) -> Snapshot:
     """The source's snapshot with this id (or its beginning), or the newest proved for `latest`, seen from the target.
 
@@ -212,12 +213,13 @@ def swap_in(target: str, scratch: str) -> Swap:
     settings, host = runtime.environment, runtime.host
     now = datetime.now(UTC)
     kept = made_name("kept", settings.database.name, now)
-    was_running = runtime.odoo_runs()
-    journal = {"scratch": scratch, "kept": kept, "was_running": was_running}
-    host.call("write_text", path=settings.swap_journal, text=json.dumps(journal))
-    runtime.stop_odoo()
+    was_running = runtime.odoo_is_meant_to_run()
     mark = kept_mark(settings.name, now, settings.backup.keep_replaced_hours)
     with database.connect(host, settings.database, "postgres", admin=True, autocommit=True) as connection:
+        replaced = database.database_exists(connection, settings.database.name)
+        journal = {"scratch": scratch, "kept": kept, "replaced": replaced, "was_running": was_running}
+        host.call("write_text", path=settings.swap_journal, text=json.dumps(journal))
+        runtime.stop_odoo()
         try:
             replaced = database.swap_databases(
                 connection, scratch=scratch, target=settings.database.name, kept=kept, kept_mark=mark

@@ -146,7 +146,10 @@ class Agent:
             case "TransientError":
                 return TransientError(f"{self._host}: {message['message']}")
             case "PreconditionFailed":
-                return PreconditionFailed(f"On {self._host}: {message['message']}")
+                return PreconditionFailed(
+                    f"On {self._host}, in {self._operation}: {message['message']}. Next step: make sure that the user "
+                    "who acts there may do that, that the path is right and that the disk is not full."
+                )
         return OdooOpsError(f"The agent on {self._host} failed in {self._operation}:\n{message['message']}")
 
 

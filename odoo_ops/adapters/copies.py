@@ -18,6 +18,7 @@ _SECRETS = (
 _COLLECTOR = "SELECT res_id FROM ir_model_data WHERE model = 'ir.cron' AND module = 'base' AND name = 'autovacuum_job'"
 _QUEUES = (
     ("mail_mail", "state IN ('outgoing', 'exception')", "state = 'cancel'"),
+    ("queue_job", "state IN ('pending', 'enqueued', 'started', 'wait_dependencies')", "state = 'cancelled'"),
     ("sms_sms", "state IN ('outgoing', 'error')", "state = 'canceled'"),
 )
 
@@ -92,6 +93,7 @@ def faults_of_copy(connection: Connection) -> list[str]:
         "mail servers are active": ("ir_mail_server", "active AND smtp_host <> 'invalid'"),
         "incoming mail servers are active": ("fetchmail_server", "active"),
         "mails are queued": ("mail_mail", "state = 'outgoing'"),
+        "jobs are queued": ("queue_job", "state IN ('pending', 'enqueued', 'started')"),
         "scheduled actions are active": (
             "ir_cron",
             f"active AND id NOT IN ({_COLLECTOR})",

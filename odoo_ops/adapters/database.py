@@ -97,13 +97,21 @@ def _location(address: Address) -> dict[str, Any]:
 
 def _connect_error(shown: str, error: psycopg.OperationalError) -> Exception:
     reason = _last_line(error)
+    if "Peer authentication failed" in reason:
+        return PreconditionFailed(
+            f"Cannot open {shown}: {reason}. Nothing was changed. Next step: by its socket PostgreSQL lets only the "
+            "system's user of that name in. Set `server: 127.0.0.1` and a password in the environment file."
+        )
     if "authentication failed" in reason:
         return PreconditionFailed(
             f"Cannot open {shown}: {reason}. Nothing was changed. "
             "Next step: correct the user or password in the environment file and register it again."
         )
     if "does not exist" in reason:
-        return PreconditionFailed(f"Cannot open {shown}: {reason}. Nothing was changed.")
+        return PreconditionFailed(
+            f"Cannot open {shown}: {reason}. Nothing was changed. Next step: correct `database` in the environment "
+            "file; if the database was lost, run `restore`."
+        )
     return TransientError(
         f"Cannot open {shown}: {reason}. Next step: see that PostgreSQL runs and that the address is right."
     )
@@ -327,18 +335,21 @@ def swap_databases(connection: Connection, *, scratch: str, target: str, kept: s
     something keeps coming back between the end of the sessions and the rename; nothing was renamed then.
     """
     for _attempt in range(_SWAP_TRIES):
-        connection.execute(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = ANY(%s)",
-            [[scratch, target]],
-        )
         try:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = ANY(%s)",
+                [[scratch, target]],
+            )
             return _rename_both(connection, scratch, target, kept, kept_mark)
         except psycopg.errors.ObjectInUse:
             continue
         except psycopg.Error as error:
             if connection.closed:  # at a commit nobody knows: the journal stays, the next run looks
                 raise
-            raise PreconditionFailed(f"PostgreSQL did not rename {target!r}: {error}. It is as it was.") from error
+            raise PreconditionFailed(
+                f"PostgreSQL did not rename {target!r}: {_last_line(error)}. It is as it was. Next step: if a role may "
+                "not do that, set admin_user in the environment file and register it again; then run the restore again."
+            ) from error
     raise PreconditionFailed(
         f"{target!r} is as it was: new sessions came to it {_SWAP_TRIES} times, so it could not be renamed. "
         "Next step: stop what connects to it (Odoo, a pooler, monitoring), then run the restore again."

@@ -100,6 +100,7 @@ class HostAdapter:
             environment=process_environment(command),
             stdin=command.stdin.get_secret_value() if command.stdin else None,
             working_directory=command.working_directory,
+            without=command.without,
             capture=on_line is None,
             stdout_file=stdout_file,
             timeout_seconds=timeout_seconds,
@@ -127,6 +128,7 @@ class HostAdapter:
         arguments = {
             "argv": command.argv,
             "environment": process_environment(command),
+            "without": command.without,
             "working_directory": command.working_directory,
             "log_file": log_file,
         }

@@ -40,20 +40,19 @@ class OdooSite:
         `/web/health` would not do: it answers before.
 
         Args:
-            database: it is asked for by name, in case the server has several (Odoo 19 knows the header).
+            database: it is asked for by name, in case the server has several.
             seconds: how long to wait at the most.
             still_runs: called between two tries; raises when waiting is of no use any more.
 
         Raises:
             VerificationFailed: it did not answer in time, or not with status 200.
         """
-        headers = {"X-Odoo-Database": database} if database.isascii() else {}
         deadline, said = time.monotonic() + seconds, "nothing"
         while time.monotonic() < deadline:
             still_runs()
             try:
-                answer = self._client.get("/web/login", headers=headers)
-            except httpx.TransportError as error:
+                answer = self._client.get("/web/login", params={"db": database})
+            except httpx.RequestError as error:
                 said = type(error).__name__
             else:
                 if answer.status_code == HTTPStatus.OK and answer.url.path.endswith("/web/login"):
@@ -66,12 +65,12 @@ class OdooSite:
 
     def read_assets(self) -> list[str]:
         """Fetch the scripts and styles that the login page names. Returns their paths; raises VerificationFailed."""
-        page = self._client.get("/web/login").text
+        page = self._get("/web/login").text
         paths = sorted(set(_ASSET.findall(page)))
         if not paths:
             raise VerificationFailed("The login page names no script and no style.")
         for path in paths:
-            answer = self._client.get(path)
+            answer = self._get(path)
             if answer.status_code != HTTPStatus.OK or not answer.content:
                 raise VerificationFailed(f"{path}: status {answer.status_code}, {len(answer.content)} bytes.")
         return paths
@@ -99,6 +98,12 @@ class OdooSite:
         (record,) = self.call("ir.attachment", "read", [attachment], ["datas"])
         content = base64.b64decode(record["datas"] or "")
         return hashlib.sha1(content, usedforsecurity=False).hexdigest()
+
+    def _get(self, path: str) -> httpx.Response:
+        try:
+            return self._client.get(path)
+        except httpx.RequestError as error:
+            raise VerificationFailed(f"{path}: {type(error).__name__}: {error}") from None
 
     def _rpc(self, path: str, params: dict[str, Any]) -> Any:
         try:

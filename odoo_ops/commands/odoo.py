@@ -27,8 +27,9 @@ print({mark!r} + json.dumps({{
 }}), flush=True)
 """
 
-# Odoo 19 heeds these variables more than its configuration file: a login's own must not decide.
-_NOT_FROM_LOGIN = {"PGDATABASE": "", "ODOO_RC": ""}
+# Odoo 19 heeds its variables (ODOO_SMTP_SERVER, PGDATABASE, …) more than its configuration file, so a login's own
+# would decide whether a copy runs scheduled actions and reaches the mail server.
+_NOT_FROM_LOGIN = ("ODOO_", "PG")
 
 
 def read_neutralization(program: tuple[str, ...], config: str, modules: Sequence[str]) -> Command:
@@ -39,7 +40,7 @@ def read_neutralization(program: tuple[str, ...], config: str, modules: Sequence
     script = _SCRIPT.format(modules=json.dumps(list(modules)), mark=_MARK)
     return Command(
         argv=(*program, "shell", f"--config={config}", "--no-http"),
-        environment=_NOT_FROM_LOGIN,
+        without=_NOT_FROM_LOGIN,
         stdin=SecretStr(script),
     )
 
@@ -56,6 +57,7 @@ def serve(program: tuple[str, ...], config: str, database: DatabaseSettings) -> 
     """Run an Odoo server for one database and no other."""
     return Command(
         argv=(*program, f"--config={config}", f"--database={database.name}"),
-        environment={**_NOT_FROM_LOGIN, **connection_environment(database), "PGDATABASE": database.name},
+        environment={**connection_environment(database), "PGDATABASE": database.name},
+        without=_NOT_FROM_LOGIN,
         secrets=connection_secrets(database),
     )

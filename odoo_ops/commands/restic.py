@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from odoo_ops.model.command import Command
 from odoo_ops.model.repository import Repository
-from odoo_ops.model.snapshot import PROOF_TAG, TAG, proof_tags
+from odoo_ops.model.snapshot import DAMAGED_TAG, PROOF_TAG, TAG, proof_tags
 
 # exit status of every command where there is no repository (restic 0.17 and later)
 NO_REPOSITORY = 10
@@ -54,12 +54,14 @@ def back_up(
     return _command(program, repository, *arguments, "--", *paths)
 
 
-def store_proof(program: str, repository: Repository, *, host: str, snapshot: str, proof: str) -> Command:
+def store_proof(
+    program: str, repository: Repository, *, host: str, snapshot: str, proof: str, damaged: bool
+) -> Command:
     """The proof of a snapshot as a small snapshot of its own: one file, `proof.json`.
 
     It has another host name, so that `restic restore latest --host=…` by hand still means a backup.
     """
-    tags = [f"--tag={tag}" for tag in proof_tags(snapshot)]
+    tags = [f"--tag={tag}" for tag in (*proof_tags(snapshot), *((DAMAGED_TAG,) if damaged else ()))]
     command = _command(
         program,
         repository,

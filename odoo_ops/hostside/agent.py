@@ -28,10 +28,13 @@ def main(request: dict[str, Any]) -> None:
     try:
         value = _OPERATIONS[request["operation"]](channel, **request["arguments"])
     except OperationError as error:
+        channel.end_children()
         channel.send("error", kind=error.kind, message=str(error), details=error.details)
     except OSError as error:
+        channel.end_children()
         channel.send("error", kind="PreconditionFailed", message=str(error), details={})
     except BaseException:  # the outermost frame: nobody else can report it
+        channel.end_children()
         channel.send("error", kind="AgentCrashed", message=traceback.format_exc(), details={})
     else:
         channel.send("result", value=value)

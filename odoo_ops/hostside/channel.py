@@ -85,10 +85,14 @@ class Channel:
     def abandon(self) -> None:
         """End all children, then the agent: nobody waits for the result any more."""
         self.abandoned.set()
+        self.end_children()
+        os._exit(1)
+
+    def end_children(self) -> None:
+        """End what the operation started and did not see ending."""
         with self._children_lock:
             children = list(self._children)
         end_processes(children)
-        os._exit(1)
 
 
 def end_processes(processes: list[subprocess.Popen[bytes]]) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, NoReturn
 
@@ -24,12 +24,13 @@ def start_process(
     stdin: str | None,
     working_directory: str | None,
     stdout: IO[bytes] | int,
+    without: Sequence[str] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a child that ends with the agent. Raises OperationError when the program is not there."""
     try:
         process = subprocess.Popen(
             argv,
-            env={**os.environ, **environment},
+            env=_variables(environment, without),
             cwd=working_directory,
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=stdout,
@@ -42,6 +43,12 @@ def start_process(
     if stdin is not None:
         threading.Thread(target=_feed, args=(process.stdin, stdin.encode()), daemon=True).start()
     return process
+
+
+def _variables(environment: dict[str, str], without: Sequence[str]) -> dict[str, str]:
+    """The login's variables but those whose names begin as `without` says, and a process's own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(tuple(without))}
+    return {**kept, **environment}
 
 
 def _feed(stream: IO[bytes], data: bytes) -> None:
@@ -64,6 +71,7 @@ def run(
     environment: dict[str, str],
     stdin: str | None,
     working_directory: str | None,
+    without: list[str],
     capture: bool,
     stdout_file: str | None,
     timeout_seconds: float | None,
@@ -75,7 +83,7 @@ def run(
     """
     begun = time.monotonic()
     with _sink(stdout_file) as sink:
-        process = start_process(channel, argv, environment, stdin, working_directory, sink)
+        process = start_process(channel, argv, environment, stdin, working_directory, sink, without)
         timer = threading.Timer(timeout_seconds or 1, end_processes, args=([process],))
         if timeout_seconds:
             timer.start()
@@ -163,6 +171,7 @@ def serve(
     channel: Channel,
     argv: list[str],
     environment: dict[str, str],
+    without: list[str],
     working_directory: str | None,
     log_file: str,
 ) -> NoReturn:
@@ -170,7 +179,7 @@ def serve(
     with open(os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
         process = subprocess.Popen(
             argv,
-            env={**os.environ, **environment},
+            env=_variables(environment, without),
             cwd=working_directory,
             stdin=subprocess.DEVNULL,
             stdout=log,

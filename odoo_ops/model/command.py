@@ -12,12 +12,14 @@ class Command(Value):
     """One process: program and arguments, never a shell line.
 
     Secrets travel in `secrets` (environment variables of the process) or `stdin`; `argv` holds none,
-    so `str(command)` may be shown everywhere.
+    so `str(command)` may be shown everywhere. Variables of the host's login whose names begin as `without` says
+    are kept from it.
     """
 
     argv: tuple[str, ...] = Field(min_length=1)
     environment: Mapping[str, str] = {}
     secrets: Mapping[str, SecretStr] = {}
+    without: tuple[str, ...] = ()
     stdin: SecretStr | None = None
     working_directory: str | None = None
 

@@ -101,7 +101,8 @@ class DrillReport(Value):
     Attributes:
         snapshot_id: the snapshot's id after it was tagged (a tag changes the id), else the one tried out.
         verified: whether every question was answered well; the snapshot then carries the tag.
-        age_seconds: RPO: how old the newest backup was when the drill began; None: another one was named.
+        gap_seconds: RPO: the longest time without a backup within the last week, until the drill began; None: no
+            backup was proved.
         recovery_seconds: RTO: from the beginning until Odoo answered; None: it never did.
     """
 
@@ -111,6 +112,6 @@ class DrillReport(Value):
     taken_at: datetime
     seconds: float
     verified: bool
-    age_seconds: float | None
+    gap_seconds: float | None
     recovery_seconds: float | None
     checks: tuple[Check, ...]

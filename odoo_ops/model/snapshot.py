@@ -7,6 +7,7 @@ from odoo_ops.model.environment import SPOOL
 
 TAG = "odoo-ops"
 PROOF_TAG = "odoo-ops-proof"
+DAMAGED_TAG = "damaged"
 
 
 class Snapshot(Value):
@@ -16,6 +17,7 @@ class Snapshot(Value):
         environment: name of the environment that was backed up.
         original: the id it had before `restic copy`, `tag` or `rewrite` gave it another one.
         proved: whether a proof of it is in the repository; without one nothing is known about it.
+        damaged: whether that proof names damaged attachments.
     """
 
     environment: str
@@ -25,6 +27,7 @@ class Snapshot(Value):
     tags: tuple[str, ...]
     paths: tuple[str, ...]
     proved: bool = False
+    damaged: bool = False
 
     @property
     def short_id(self) -> str:

@@ -16,7 +16,7 @@ LOG = "Odoo's log holds no error"
 SETTLED = "No module waits to be changed"
 USERS_AFTER = "Users and groups unchanged by the boot"
 TAGGED = "Snapshot tagged as verified"
-RPO = "RPO: age of the newest backup"
+RPO = "RPO: longest time without a backup, last 7 days"
 RTO = "RTO: time until Odoo answered"
 
 QUESTIONS = (
@@ -49,10 +49,10 @@ def is_verified(answers: Sequence[Check], *, attachments: int) -> bool:
     return all(answer.outcome == "passed" for answer in needed)
 
 
-def judge_objectives(objectives: Objectives, age_seconds: float | None, recovery_seconds: float | None) -> list[Check]:
+def judge_objectives(objectives: Objectives, gap_seconds: float | None, recovery_seconds: float | None) -> list[Check]:
     """Compare what was measured with what the business was promised; None: not measured."""
     return [
-        _within(RPO, age_seconds, objectives.rpo_minutes),
+        _within(RPO, gap_seconds, objectives.rpo_minutes),
         _within(RTO, recovery_seconds, objectives.rto_minutes),
     ]
 

@@ -1,6 +1,7 @@
 """How a database is dumped, and how the databases that flows make are called."""
 
 import hashlib
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 _ZSTD_SINCE = 16
@@ -29,6 +30,12 @@ def kept_mark(environment: str, now: datetime, keep_hours: int) -> str:
     """Comment of a database that a restore replaced: a later run may drop it after that time."""
     until = now + timedelta(hours=keep_hours)
     return f"odoo-ops: replaced in {environment}, kept until {until.astimezone(UTC).isoformat(timespec='seconds')}"
+
+
+def swap_was_done(journal: Mapping[str, object], databases: Collection[str], target: str) -> bool:
+    """Whether the databases that a swap's journal names were renamed. That scratch is gone is not enough."""
+    witness = journal["kept"] if journal["replaced"] else target
+    return journal["scratch"] not in databases and witness in databases
 
 
 def disposable(marks: dict[str, str], environment: str, now: datetime) -> list[str]:

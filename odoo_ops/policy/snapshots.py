@@ -1,7 +1,10 @@
 """Which snapshots count, and which one is meant."""
 
+from datetime import datetime, timedelta
+from itertools import pairwise
+
 from odoo_ops.errors import PreconditionFailed
-from odoo_ops.model.snapshot import Snapshot, proof_tags
+from odoo_ops.model.snapshot import DAMAGED_TAG, Snapshot, proof_tags
 
 _LISTED = 10
 
@@ -11,20 +14,39 @@ VERIFIED = "verified"
 
 def backups_with_proofs(listed: list[Snapshot]) -> list[Snapshot]:
     """The backups among what a repository lists, newest first, each with whether its proof is there too."""
-    proofs = {tag for snapshot in listed if snapshot.is_proof for tag in snapshot.tags}
-    backups = [
-        snapshot.model_copy(
-            update={"proved": any(proof_tags(id_)[1] in proofs for id_ in (snapshot.id, snapshot.original) if id_)}
-        )
-        for snapshot in listed
-        if not snapshot.is_proof
-    ]
+    proofs = {tag: snapshot.tags for snapshot in listed if snapshot.is_proof for tag in snapshot.tags}
+    backups = []
+    for snapshot in listed:
+        if not snapshot.is_proof:
+            names = [proof_tags(id_)[1] for id_ in (snapshot.id, snapshot.original) if id_]
+            found = next((proofs[name] for name in names if name in proofs), None)
+            known = {"proved": found is not None, "damaged": DAMAGED_TAG in (found or ())}
+            backups.append(snapshot.model_copy(update=known))
     return sorted(backups, key=lambda snapshot: snapshot.taken_at, reverse=True)
 
 
 def newest_proved(backups: list[Snapshot]) -> Snapshot | None:
-    """The newest backup that was proved. A file that is unchanged since then need not be hashed again."""
+    """The newest backup that was proved."""
     return max((s for s in backups if s.proved), key=lambda snapshot: snapshot.taken_at, default=None)
+
+
+def newest_clean(backups: list[Snapshot]) -> Snapshot | None:
+    """The newest backup that was proved without any damage. A file unchanged since then need not be hashed again.
+
+    A damaged one will not do: what is rotten in it would never be hashed, and so never be reported, again.
+    """
+    return newest_proved([snapshot for snapshot in backups if not snapshot.damaged])
+
+
+def widest_gap_seconds(taken: list[datetime], now: datetime, within: timedelta = timedelta(days=7)) -> float | None:
+    """RPO: the longest time for which work was not backed up, of those that ended within the last week.
+
+    Between two backups in succession, and since the newest; None where there is no backup.
+    """
+    if not taken:
+        return None
+    times = [*sorted(taken), now]
+    return max((later - earlier).total_seconds() for earlier, later in pairwise(times) if later >= now - within)
 
 
 def choose_snapshot(backups: list[Snapshot], wanted: str, environment: str) -> Snapshot:

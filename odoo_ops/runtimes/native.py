@@ -54,6 +54,16 @@ class NativeRuntime:
             case ProcessService() as service:
                 return bool(self.host.call("process_running", pid_file=service.pid_file, start=service.start))
 
+    def odoo_is_meant_to_run(self) -> bool:
+        """Whether Odoo runs, starts, or ended by itself: whoever stopped it on purpose does not want it started."""
+        match self.environment.service:
+            case SystemdService(unit=unit):
+                return self.host.run(services.unit_state(unit)).stdout.strip() != "inactive"
+            case ProcessService() as service:  # Odoo removes its pid file when it is stopped
+                return self.odoo_runs() or bool(self.host.call("describe_path", path=service.pid_file)["exists"])
+            case NoService():
+                return False
+
     def stop_odoo(self) -> None:
         """Stop Odoo; one that does not run is fine."""
         match self.environment.service:

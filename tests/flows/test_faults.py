@@ -21,7 +21,7 @@ from blocks import OdooEnvironment
 from flows.backup import backup
 from flows.restore import restore
 from odoo_ops.adapters import database
-from odoo_ops.errors import CommandFailed, TransientError, VerificationFailed
+from odoo_ops.errors import CommandFailed, PreconditionFailed, TransientError, VerificationFailed
 from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
 
 if TYPE_CHECKING:
@@ -146,3 +146,39 @@ def test_swap_is_not_taken_for_refused_when_its_connection_is_lost(site: Site) -
             with pytest.raises(TransientError, match=r"connection to .* was lost: .* Next step: "):
                 run.result()
     assert site.made_databases() == [scratch]
+
+
+def test_nothing_is_renamed_when_a_session_cannot_be_ended(site: Site) -> None:
+    """A role that is no superuser may not end a superuser's session (a monitoring program's, say)."""
+    settings = site.settings.database
+    scratch, kept = (made_name(kind, settings.name, datetime.now(UTC)) for kind in ("scratch", "kept"))
+    runtime = OdooEnvironment.open(site.name)
+    with site.admin() as admin, site.connect():
+        database.create_scratch_database(admin, scratch, owner=settings.user, mark=scratch_mark(site.name))
+        with (
+            database.connect(runtime.host, settings, "postgres", autocommit=True) as connection,
+            pytest.raises(PreconditionFailed, match=r"did not rename .*superuser.* Next step: .*set admin_user"),
+        ):
+            database.swap_databases(
+                connection,
+                scratch=scratch,
+                target=settings.name,
+                kept=kept,
+                kept_mark=kept_mark(site.name, datetime.now(UTC), 1),
+            )
+    assert site.exists()
+
+
+def test_backup_goes_on_when_postgresql_is_away_for_a_moment(
+    site_on_own_cluster: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, real = site_on_own_cluster, database.read_system_identifier
+
+    def come_back(connection: database.Connection) -> str:
+        monkeypatch.setattr(database, "read_system_identifier", real)
+        site.cluster.stop()
+        site.cluster.start()
+        return real(connection)
+
+    monkeypatch.setattr(database, "read_system_identifier", come_back)
+    assert backup(site.name).files == 20

@@ -123,11 +123,12 @@ db_password = canary
 smtp_server = mail.example.com
 max_cron_threads = 2
 http_port = 8069
-server_wide_modules = base,web
+server_wide_modules = base,web,queue_job
+limit_time_cpu = 600
 """
     assert options_for_copy(text, ["/opt/b", "/opt/c"]) == (
         ["/opt/a", "/opt/b", "/opt/c"],
-        {"server_wide_modules": "base,web"},
+        {"limit_time_cpu": "600"},
     )
     assert options_for_copy(None, []) == ([], {})
     with pytest.raises(PreconditionFailed, match="odoo.conf cannot be read"):

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr
 
 from odoo_ops.adapters.host import HostAdapter
-from odoo_ops.errors import CommandFailed, PreconditionFailed
+from odoo_ops.errors import CommandFailed, OdooOpsError, PreconditionFailed
 from odoo_ops.model.command import Command
 from odoo_ops.model.host import Host
 
@@ -30,3 +32,21 @@ def test_run_ends_a_command_at_its_time_limit() -> None:
 def test_run_refuses_a_program_that_is_not_there() -> None:
     with pytest.raises(PreconditionFailed, match="cannot run no-such-program"):
         HERE.run(Command(argv=("no-such-program",)))
+
+
+def test_run_keeps_the_logins_variables_from_a_command_that_must_not_see_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ODOO_SMTP_SERVER", "mail.example.com")
+    monkeypatch.setenv("PGHOST", "production")
+    seen = HERE.run(Command(argv=("env",), environment={"PGDATABASE": "copy"}, without=("ODOO_", "PG"))).stdout
+    assert "PGDATABASE=copy" in seen
+    assert "PATH=" in seen
+    assert "mail.example.com" not in seen
+    assert "PGHOST" not in seen
+
+
+def test_agent_ends_its_child_when_it_fails_itself(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    script = f"echo $$ > {pid}; echo '{{not json'; exec sleep 600"
+    with pytest.raises(OdooOpsError, match="JSONDecodeError"):
+        HERE.call("restic_restore", argv=["sh", "-c", script], environment={})
+    assert not Path(f"/proc/{pid.read_text().strip()}").exists()

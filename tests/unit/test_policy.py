@@ -8,9 +8,23 @@ from odoo_ops.model.environment import DatabaseSettings
 from odoo_ops.model.manifest import Facts, Sequence
 from odoo_ops.model.snapshot import Snapshot, proof_tags
 from odoo_ops.policy.comparison import compare_facts, judge_files
-from odoo_ops.policy.dumps import compression, disposable, disposable_filestores, kept_mark, made_name, scratch_mark
+from odoo_ops.policy.dumps import (
+    compression,
+    disposable,
+    disposable_filestores,
+    kept_mark,
+    made_name,
+    scratch_mark,
+    swap_was_done,
+)
 from odoo_ops.policy.fences import refuse_identity
-from odoo_ops.policy.snapshots import backups_with_proofs, choose_snapshot, newest_proved
+from odoo_ops.policy.snapshots import (
+    backups_with_proofs,
+    choose_snapshot,
+    newest_clean,
+    newest_proved,
+    widest_gap_seconds,
+)
 from odoo_ops.policy.space import Need, refuse_without_room
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -81,6 +95,51 @@ def test_disposable_filestores_are_those_without_a_database() -> None:
     folders = ["erp", old, new, scratch, foreign]
     assert disposable_filestores(folders, {"erp"}, "erp", NOW, 72) == [old, scratch]
     assert disposable_filestores(folders, {"erp", old, scratch}, "erp", NOW, 72) == []
+
+
+@pytest.mark.parametrize(
+    ("replaced", "databases", "done"),
+    [
+        (True, {"erp", "scratch"}, False),
+        (True, {"kept", "erp"}, True),
+        (False, {"erp"}, True),
+        (False, {"scratch"}, False),
+        (True, {"erp"}, False),  # somebody dropped scratch by hand
+        (False, set(), False),
+    ],
+)
+def test_swap_was_done_wants_a_witness(replaced: bool, databases: set[str], done: bool) -> None:
+    journal = {"scratch": "scratch", "kept": "kept", "replaced": replaced, "was_running": False}
+    assert swap_was_done(journal, databases, "erp") == done
+
+
+@pytest.mark.parametrize(
+    ("hours_ago", "gap_hours"),
+    [
+        ([], None),
+        ([2], 2),
+        ([50, 26, 2], 24),
+        ([75, 50, 2], 48),
+        ([400, 300, 2], 298),
+        ([300], 300),
+        ([500, 180, 2], 178),
+    ],
+)
+def test_widest_gap_is_that_of_the_last_week(hours_ago: list[int], gap_hours: int | None) -> None:
+    gap = widest_gap_seconds([NOW - timedelta(hours=hours) for hours in hours_ago], NOW)
+    assert gap == (gap_hours and gap_hours * 3600)
+
+
+def test_newest_clean_is_not_one_whose_damage_is_known() -> None:
+    listed = [
+        _snapshot("aa11", 1, tags=("odoo-ops",)),
+        _snapshot("ab22", 2, tags=("odoo-ops",)),
+        _snapshot("p1", 3, tags=proof_tags("aa11")),
+        _snapshot("p2", 4, tags=(*proof_tags("ab22"), "damaged")),
+    ]
+    backups = backups_with_proofs(listed)
+    newest, clean = newest_proved(backups), newest_clean(backups)
+    assert (newest and newest.id, clean and clean.id) == ("ab22", "aa11")
 
 
 def test_made_name_fits_postgresql_when_the_database_name_does_not() -> None:
