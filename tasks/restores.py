@@ -18,7 +18,7 @@ from odoo_ops.policy.comparison import compare_facts, compare_inventory, judge_f
 from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
 from odoo_ops.policy.fences import refuse_manifest, refuse_restore, refuse_unreachable_repository, refuse_version
 from odoo_ops.policy.snapshots import choose_snapshot
-from odoo_ops.policy.space import refuse_without_room
+from odoo_ops.policy.space import Need, refuse_without_room
 from odoo_ops.runtimes.native import NativeRuntime
 from tasks.progress import Progress
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
@@ -63,7 +63,7 @@ def fetch_dump(target: str, snapshot: Snapshot) -> Manifest:
         runtime.need("the fetched dump", folder, sum(manifest.dump_files.values())),
         runtime.need("the filestore", settings.data_dir, manifest.inventory.bytes),
     ]
-    refuse_without_room(needs, host.name)
+    refuse_without_room([*needs, *_need_of_postgresql(runtime, manifest.database_bytes)], host.name)
     host.call("make_directory", path=folder)
     _fetch(runtime, snapshot.id, snapshot.spool, folder, "Fetching the dump")
     if host.call("list_files", path=f"{folder}/dump") != manifest.dump_files:
@@ -72,6 +72,15 @@ def fetch_dump(target: str, snapshot: Snapshot) -> Manifest:
             "or cut short. Nothing was changed. Next step: name another snapshot."
         )
     return manifest
+
+
+def _need_of_postgresql(runtime: NativeRuntime, database_bytes: int) -> list[Need]:
+    """What the scratch database will take, where PostgreSQL is on the host and its folder can be seen."""
+    if not runtime.environment.database.is_on_its_host:
+        return []
+    with database.connect(runtime.host, runtime.environment.database, "postgres", admin=True) as connection:
+        folder = database.read_data_directory(connection)
+    return [runtime.need("the restored database", folder, database_bytes)] if folder else []
 
 
 def _read_manifest(runtime: NativeRuntime, snapshot: Snapshot) -> Manifest:

@@ -240,6 +240,12 @@ def count_rows(connection: Connection, table: str) -> int:
     return int(row[0]) if row else 0
 
 
+def read_data_directory(connection: Connection) -> str | None:
+    """PostgreSQL's folder on its host; None to roles that may not know it."""
+    row = connection.execute("SELECT setting FROM pg_settings WHERE name = 'data_directory'").fetchone()
+    return str(row[0]) if row else None
+
+
 def read_system_identifier(connection: Connection) -> str:
     """PostgreSQL's own identity of a cluster."""
     row = connection.execute("SELECT system_identifier::text FROM pg_control_system()").fetchone()

@@ -65,6 +65,11 @@ class DatabaseSettings(Value):
     )
     admin_password: SecretStr | None = Field(default=None, description="The superuser's password.")
 
+    @property
+    def is_on_its_host(self) -> bool:
+        """Whether PostgreSQL runs on the environment's own host: a socket, or loopback."""
+        return self.server.startswith("/") or self.server in {"localhost", "127.0.0.1", "::1"}
+
 
 class SystemdService(Value):
     """Odoo is a systemd unit."""

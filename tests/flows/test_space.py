@@ -1,6 +1,7 @@
 """A disk that is too small is seen before anything is written to it."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,10 @@ import pytest
 from flows.backup import backup
 from flows.restore import restore
 from odoo_ops.errors import PreconditionFailed
+from odoo_ops.model.manifest import Manifest
+from odoo_ops.model.snapshot import Snapshot
+from odoo_ops.runtimes.native import NativeRuntime
+from tasks import restores
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -18,6 +23,21 @@ else:
     Site = Any
 
 pytestmark = [pytest.mark.postgres, pytest.mark.restic]
+
+
+def test_restore_is_refused_when_postgresql_has_no_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest's own figure is changed, not the disk."""
+    backup(site.name)
+    read = restores._read_manifest
+
+    def much(runtime: NativeRuntime, snapshot: Snapshot) -> Manifest:
+        return read(runtime, snapshot).model_copy(update={"database_bytes": 10**18})
+
+    monkeypatch.setattr(restores, "_read_manifest", much)
+    folder = re.escape(str(site.cluster.data))
+    with pytest.raises(PreconditionFailed, match=rf"the restored database up to [\d,]+ bytes in {folder}"):
+        restore(site.name)
+    assert site.made_databases() == []
 
 
 @pytest.fixture
