@@ -127,6 +127,9 @@ class Environment(Value):
         description="Folder on the host for this environment's lock, marker and spool. "
         "It needs room for one database dump."
     )
+    runtime: Literal["native"] = Field(
+        default="native", description="How Odoo is run: `native` is as processes or systemd units on the host."
+    )
     service: Service = Field(default=NoService(), description="How Odoo is started and stopped.")
     objectives: Objectives = Objectives()
     backup: BackupPolicy = BackupPolicy()
