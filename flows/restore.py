@@ -66,7 +66,7 @@ def restore(
             checks += neutralize_copy(target, manifest, scratch, identity.get("database_uuid"))
         lock.check()
         swap = swap_in(target, scratch)
-        checks.append(check_odoo_answers(target, started=swap.odoo_started))
+        checks.append(check_odoo_answers(target, swap))
     report = _report(target, chosen.id, manifest, swap=swap, checks=checks, seconds=time.monotonic() - begun)
     publish_restore_report(report)
     refuse_failures(f"{target} was restored and what it replaced is kept, but", checks)

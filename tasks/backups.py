@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters import database
 from odoo_ops.commands import git, postgres, restic
-from odoo_ops.errors import CommandFailed, VerificationFailed
+from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.manifest import Inventory, Manifest
 from odoo_ops.model.report import FilestoreProof, StoredSnapshot
@@ -111,13 +111,18 @@ def _run_dump(runtime: NativeRuntime, major: int, snapshot: str, *, tables: int)
 
 
 def _addons_commits(runtime: NativeRuntime) -> dict[str, str]:
-    """The commit of each folder of addons that is a git work tree."""
-    trees = [
-        folder
-        for folder in runtime.environment.odoo.addons
-        if runtime.host.call("describe_path", path=f"{folder}/.git")["exists"]
-    ]
-    return {folder: runtime.host.run(git.current_commit(folder)).stdout.strip() for folder in trees}
+    """The commit of each folder of addons that is a git work tree; of one that git cannot read, none.
+
+    No backup fails for this: it is put on record for whoever must find the right addons again.
+    """
+    commits = {}
+    for folder in runtime.environment.odoo.addons:
+        if runtime.host.call("describe_path", path=f"{folder}/.git")["exists"]:
+            try:
+                commits[folder] = runtime.host.run(git.current_commit(folder)).stdout.strip()
+            except (CommandFailed, PreconditionFailed) as error:
+                get_run_logger().warning("The commit of %s is not put on record: %s", folder, error)
+    return commits
 
 
 @task(cache_policy=NO_CACHE)

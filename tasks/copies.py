@@ -21,6 +21,7 @@ from odoo_ops.policy import drills
 from odoo_ops.runtimes.copies import BootedCopy, booted, read_neutralization
 from odoo_ops.runtimes.native import NativeRuntime
 
+_LOGGED = re.compile(r"^\S+ \S+ \d+ INFO ")
 _LOGGED_ERROR = re.compile(r"^\S+ \S+ \d+ (?:ERROR|CRITICAL) ")
 
 
@@ -129,5 +130,7 @@ def _read_attachment(copy: BootedCopy, attachment: int, sha1: str) -> str:
 
 def _ask_log(runtime: NativeRuntime, copy: BootedCopy) -> Check:
     lines = (runtime.host.call("read_text", path=copy.log_file) or "").splitlines()
+    if not any(_LOGGED.match(line) for line in lines):
+        return Check(name=drills.LOG, outcome="not measured", detail="no line has the form of Odoo's log")
     errors = [line for line in lines if _LOGGED_ERROR.match(line)]
     return passed_or_failed(drills.LOG, errors, f"{len(lines)} lines")

@@ -53,7 +53,7 @@ def _settle_swap(runtime: NativeRuntime) -> list[str]:
     renamed = swap_was_done(journal, names, settings.database.name)
     if renamed:
         runtime.swap_filestores(scratch=journal["scratch"], kept=journal["kept"])
-    if journal["was_running"]:
-        runtime.start_odoo()
+    if journal["was_running"] and (problem := runtime.try_to_start_odoo()):
+        get_run_logger().error("Odoo, stopped by an interrupted restore, does not start: %s", problem)
     runtime.host.call("remove_tree", path=settings.swap_journal)
     return ["finished an interrupted restore" if renamed else "undid a restore interrupted before its swap"]

@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from blocks import OdooEnvironment
 from odoo_ops.adapters import database
 from odoo_ops.commands import postgres, restic
-from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
+from odoo_ops.errors import CommandFailed, PermanentError, PreconditionFailed, VerificationFailed
 from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.manifest import Inventory, Manifest
 from odoo_ops.model.report import Swap
@@ -59,6 +59,11 @@ def fetch_dump(target: str, snapshot: Snapshot) -> Manifest:
     refuse_manifest(manifest, OdooEnvironment.open(snapshot.environment).environment)
     if target != snapshot.environment:
         refuse_version(manifest, settings)
+    if not host.call("describe_path", path=settings.data_dir)["exists"]:
+        raise PreconditionFailed(
+            f"{settings.data_dir} is not there on {host.name}, so the filestore's owner is not known. "
+            "Nothing was changed. Next step: mount its disk, or make the folder and give it to the user who runs Odoo."
+        )
     needs = [
         runtime.need("the fetched dump", folder, sum(manifest.dump_files.values())),
         runtime.need("the filestore", settings.data_dir, manifest.inventory.bytes),
@@ -124,9 +129,9 @@ def restore_database(target: str, manifest: Manifest) -> str:
             connection, name, owner=settings.database.user, mark=scratch_mark(settings.name)
         )
         major = connection.info.server_version // 10000
-    if unaccent:
+    if settings.database.admin_user:
         with database.connect(host, settings.database, name, admin=True) as connection:
-            database.prepare_unaccent(connection)
+            database.prepare_extensions(connection, list(manifest.facts.extensions), unaccent=unaccent)
     progress = Progress("Restoring the database")
     done, total = 0, len(manifest.facts.rows)
 
@@ -147,6 +152,11 @@ def restore_database(target: str, manifest: Manifest) -> str:
             ),
             on_line=count,
         )
+        host.run(
+            postgres.analyze(
+                runtime.postgres_program("vacuumdb", major), settings.database, name=name, jobs=settings.backup.jobs
+            )
+        )
     except CommandFailed as error:
         raise VerificationFailed(
             f"The dump could not be restored into the scratch database {name}: {error}\n"
@@ -162,10 +172,11 @@ def restore_filestore(target: str, snapshot: Snapshot, manifest: Manifest, scrat
     settings, host = runtime.environment, runtime.host
     staged = settings.filestore_of(scratch)
     owner = host.call("describe_path", path=settings.data_dir)
+    present = host.call("describe_path", path=settings.filestore)  # if it is lost: the folder above it
     host.call("make_directory", path=staged)
     if manifest.filestore in snapshot.paths:
         _fetch(runtime, snapshot.id, manifest.filestore, staged, "Restoring the filestore")
-    host.call("give_tree", path=staged, uid=owner["uid"], gid=owner["gid"])
+    host.call("give_tree", path=staged, uid=owner["uid"], gid=owner["gid"], mode=present["mode"])
 
 
 @task(cache_policy=NO_CACHE)
@@ -228,23 +239,23 @@ def swap_in(target: str, scratch: str) -> Swap:
         replaced = database.database_exists(connection, settings.database.name)
         journal = {"scratch": scratch, "kept": kept, "replaced": replaced, "was_running": was_running}
         host.call("write_text", path=settings.swap_journal, text=json.dumps(journal))
-        runtime.stop_odoo()
         try:
+            runtime.stop_odoo()
             replaced = database.swap_databases(
                 connection, scratch=scratch, target=settings.database.name, kept=kept, kept_mark=mark
             )
-        except PreconditionFailed:  # nothing was renamed: Odoo goes on as it was
+        except PermanentError:  # nothing was renamed: Odoo goes on as it was
             if was_running:
                 runtime.start_odoo()
             host.call("remove_tree", path=settings.swap_journal)
             raise
     kept_filestore = runtime.swap_filestores(scratch=scratch, kept=kept)
-    if was_running:
-        runtime.start_odoo()
+    problem = runtime.try_to_start_odoo() if was_running else None
     host.call("remove_tree", path=settings.swap_journal)
     host.call("remove_tree", path=settings.restore_spool)
     return Swap(
         kept_database=kept if replaced else None,
         kept_filestore=settings.filestore_of(kept) if kept_filestore else None,
         odoo_started=was_running,
+        start_problem=problem,
     )

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 
 from deployments.engines.cluster import PostgresCluster
-from odoo_ops.adapters.database import drop_database, list_databases, prepare_unaccent
+from odoo_ops.adapters.database import drop_database, list_databases, prepare_extensions
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -47,7 +47,7 @@ def create_empty(cluster: PostgresCluster, connection: Connection, name: str, ro
         )
     )
     with superuser(cluster, name) as inside:
-        prepare_unaccent(inside)
+        prepare_extensions(inside, ["pg_trgm", "unaccent"], unaccent=True)
 
 
 def publish_base(connection: Connection, name: str) -> None:

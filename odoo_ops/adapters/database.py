@@ -311,9 +311,14 @@ def mark_database(connection: Connection, name: str, mark: str) -> None:
 
 
 def drop_database(connection: Connection, name: str) -> None:
-    """Drop a database, a hidden one too, and end its sessions. Needs autocommit."""
+    """Drop a database, a hidden one too, and end its sessions. Needs autocommit.
+
+    A template cannot be dropped. One that allows no connections is hidden from Odoo as well, until it is gone.
+    """
     if database_exists(connection, name):
-        _hide(connection, name, hidden=False)
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false IS_TEMPLATE false").format(sql.Identifier(name))
+        )
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
@@ -322,11 +327,21 @@ def _hide(connection: Connection, name: str, *, hidden: bool) -> None:
     connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE {}").format(sql.Identifier(name), sql.Literal(hidden)))
 
 
-def prepare_unaccent(connection: Connection) -> None:
-    """pg_trgm and an IMMUTABLE unaccent, as Odoo's indexes need them; pg_dump does not carry that."""
-    connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
-    connection.execute("CREATE EXTENSION IF NOT EXISTS unaccent")
-    connection.execute("ALTER FUNCTION unaccent(text) IMMUTABLE")
+def prepare_extensions(connection: Connection, names: list[str], *, unaccent: bool) -> None:
+    """Make a backup's extensions, many of which only a superuser may make; unaccent IMMUTABLE where it was.
+
+    Odoo's indexes need that, and pg_dump does not carry it. Raises PreconditionFailed for one that is not here.
+    """
+    try:
+        for name in names:
+            connection.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name)))
+        if unaccent:
+            connection.execute("ALTER FUNCTION unaccent(text) IMMUTABLE")
+    except (psycopg.errors.FeatureNotSupported, psycopg.errors.UndefinedFile) as error:
+        raise PreconditionFailed(
+            f"An extension of the backup cannot be made: {_last_line(error)}. Nothing was put in place. "
+            "Next step: install that extension for this PostgreSQL, then run again."
+        ) from error
 
 
 def list_databases(connection: Connection) -> list[str]:

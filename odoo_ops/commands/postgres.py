@@ -74,6 +74,15 @@ def restore_database(program: str, database: DatabaseSettings, *, name: str, job
     )
 
 
+def analyze(program: str, database: DatabaseSettings, *, name: str, jobs: int) -> Command:
+    """`vacuumdb` that makes the planner's statistics of the database `name`: dumps before 18 carry none."""
+    return Command(
+        argv=(program, "--analyze-only", "--no-password", f"--jobs={jobs}", f"--dbname={_quoted_conninfo(name)}"),
+        environment=connection_environment(database),
+        secrets=connection_secrets(database),
+    )
+
+
 def _quoted_conninfo(name: str) -> str:
     """A database's name as a conninfo string: a bare name holding `=` would be read as one.
 

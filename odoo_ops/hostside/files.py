@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Callable
 
 from odoo_ops.hostside.channel import Channel
@@ -57,9 +58,9 @@ def list_directory(channel: Channel, path: str) -> list[str]:
 
 
 def describe_path(channel: Channel, path: str) -> dict[str, bool | int]:
-    """What a path is: exists, is_directory, uid, gid, its file system (device) and the bytes free there.
+    """What a path is: exists, is_directory, uid, gid, mode, its file system (device) and the bytes free there.
 
-    Of a path that does not exist yet, the nearest parent's owner, file system and free space.
+    Of a path that does not exist yet, the nearest parent's owner, mode, file system and free space.
     """
     exists = os.path.exists(path)
     nearest = path
@@ -71,6 +72,7 @@ def describe_path(channel: Channel, path: str) -> dict[str, bool | int]:
         "is_directory": os.path.isdir(path),
         "uid": status.st_uid,
         "gid": status.st_gid,
+        "mode": stat.S_IMODE(status.st_mode),
         "device": status.st_dev,
         "free_bytes": space.f_bavail * space.f_frsize,
     }
@@ -86,8 +88,9 @@ def list_files(channel: Channel, path: str) -> dict[str, int]:
     return found
 
 
-def give_tree(channel: Channel, path: str, uid: int, gid: int) -> None:
-    """Give a folder and all in it to a user and group. Needs root where they are another's."""
+def give_tree(channel: Channel, path: str, uid: int, gid: int, mode: int) -> None:
+    """Give a folder and all in it to a user and group; the folder itself gets a mode. Needs root for another's."""
+    os.chmod(path, mode)
     for folder, folders, names in os.walk(path):
         for name in [".", *folders, *names]:
             entry = os.path.join(folder, name)

@@ -99,7 +99,12 @@ Service = Annotated[SystemdService | ProcessService | NoService, Field(discrimin
 class Objectives(Value):
     """What the business was promised for the day of a disaster."""
 
-    rpo_minutes: int = Field(default=24 * 60, ge=1, description="At most so many minutes of work may be lost.")
+    rpo_minutes: int = Field(
+        default=26 * 60,
+        ge=1,
+        description="At most so many minutes of work may be lost. Nightly backups are a day and some minutes apart, "
+        "an hour more when the clock changes.",
+    )
     rto_minutes: int = Field(default=4 * 60, ge=1, description="Odoo is back after at most so many minutes.")
 
 

@@ -64,11 +64,15 @@ class BackupReport(Value):
 
 
 class Swap(Value):
-    """What was put in place, and what became of what was there before; None: there was nothing."""
+    """What was put in place, and what became of what was there before; None: there was nothing.
+
+    `start_problem` says why Odoo, which ran before, could not be started again.
+    """
 
     kept_database: str | None
     kept_filestore: str | None
     odoo_started: bool
+    start_problem: str | None
 
 
 class RestoreReport(Value):

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 _ZSTD_SINCE = 16
+_MADE = "odoo_ops_"
 
 
 def compression(client_major: int) -> str:
@@ -18,7 +19,7 @@ def made_name(kind: str, database: str, now: datetime) -> str:
     `kind` is `scratch` or `kept`.
     """
     digest = hashlib.sha256(database.encode()).hexdigest()[:8]
-    return f"odoo_ops_{kind}_{digest}_{now:%Y%m%d%H%M%S}"
+    return f"{_MADE}{kind}_{digest}_{now:%Y%m%d%H%M%S}"
 
 
 def scratch_mark(environment: str) -> str:
@@ -39,13 +40,19 @@ def swap_was_done(journal: Mapping[str, object], databases: Collection[str], tar
 
 
 def disposable(marks: dict[str, str], environment: str, now: datetime) -> list[str]:
-    """Databases that an environment's next run drops: scratch of dead runs, and kept ones past their time."""
+    """Databases that an environment's next run drops: scratch of dead runs, and kept ones past their time.
+
+    The mark is not enough: somebody who put a kept database back in its place by hand has renamed it, mark and all.
+    """
     kept = f"odoo-ops: replaced in {environment}, kept until "
     return sorted(
         name
         for name, mark in marks.items()
-        if mark == scratch_mark(environment)
-        or (mark.startswith(kept) and datetime.fromisoformat(mark.removeprefix(kept)) < now)
+        if name.startswith(_MADE)
+        and (
+            mark == scratch_mark(environment)
+            or (mark.startswith(kept) and datetime.fromisoformat(mark.removeprefix(kept)) < now)
+        )
     )
 
 

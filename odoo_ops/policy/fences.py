@@ -51,6 +51,8 @@ def refuse_shared_copy(source: Environment, target: Environment, *, same_host: b
     if source.name == target.name:
         return
     shared = []
+    if same_cluster and source.database.name == target.database.name:
+        shared.append(f"the database {target.database.name!r}")
     if same_cluster and source.database.user == target.database.user:
         shared.append(f"the role {target.database.user!r} on the same PostgreSQL")
     if same_host and source.data_dir == target.data_dir:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.commands import postgres, restic, services
-from odoo_ops.errors import CommandFailed, PreconditionFailed
+from odoo_ops.errors import CommandFailed, PermanentError, PreconditionFailed
 from odoo_ops.model.command import Command
 from odoo_ops.model.environment import Environment, NoService, ProcessService, SystemdService
 from odoo_ops.model.repository import Repository
@@ -70,7 +70,13 @@ class NativeRuntime:
             case NoService():
                 return
             case SystemdService(unit=unit):
-                self.host.run(services.stop_unit(unit))
+                try:
+                    self.host.run(services.stop_unit(unit))
+                except CommandFailed as error:
+                    raise PreconditionFailed(
+                        f"Odoo could not be stopped: {error}\nNext step: let the user who acts there stop {unit}: set "
+                        "`become: root` for the host, or allow it by a polkit rule; then run the restore again."
+                    ) from error
             case ProcessService() as service:
                 self.host.call(
                     "stop_process", pid_file=service.pid_file, start=service.start, grace_seconds=_STOP_SECONDS
@@ -94,6 +100,14 @@ class NativeRuntime:
                     working_directory=None,
                     log_file=service.log_file,
                 )
+
+    def try_to_start_odoo(self) -> str | None:
+        """Start Odoo; if it cannot be started, return why: what was done before is true all the same."""
+        try:
+            self.start_odoo()
+        except PermanentError as error:
+            return str(error)
+        return None
 
     def swap_filestores(self, *, scratch: str, kept: str) -> bool:
         """Put the filestore of `scratch` in the environment's place; the old one becomes that of `kept`.

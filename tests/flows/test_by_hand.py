@@ -22,7 +22,7 @@ _PAGE = Path(__file__).parents[2] / "docs" / "by-hand.md"
 
 def test_page_brings_everything_back_without_this_project(site: Site, restic: Path) -> None:
     before = site.content()
-    backup(site.name)
+    report = backup(site.name)
     site.lose_all()
     commands = "".join(re.findall(r"```sh\n(.*?)```", _PAGE.read_text(), re.DOTALL))
     assert "pg_restore" in commands
@@ -36,6 +36,7 @@ def test_page_brings_everything_back_without_this_project(site: Site, restic: Pa
         "ENVIRONMENT": site.name,
         "DATABASE": site.settings.database.name,
         "ROLE": site.settings.database.user,
+        "SNAPSHOT": report.snapshot_id,
         "OWNER": str(os.geteuid()),
         "FILESTORE": str(site.filestore),
         "WORK": str(site.folder / "by-hand"),
@@ -49,4 +50,5 @@ def test_page_brings_everything_back_without_this_project(site: Site, restic: Pa
     assert site.content() == before
     with site.connect() as connection:
         indexes = connection.execute("SELECT indexname FROM pg_indexes WHERE indexdef LIKE '%unaccent%'").fetchall()
+    assert site.seen_by_odoo() == [site.settings.database.name]
     assert indexes == [("res_partner_name_search",)]

@@ -1,6 +1,8 @@
 """What breaks under a run: PostgreSQL, a file, a second run."""
 
 import os
+import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import UTC, datetime
@@ -23,6 +25,7 @@ from flows.restore import restore
 from odoo_ops.adapters import database
 from odoo_ops.errors import CommandFailed, PreconditionFailed, TransientError, VerificationFailed
 from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
+from tasks import restores
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -182,3 +185,38 @@ def test_backup_goes_on_when_postgresql_is_away_for_a_moment(
 
     monkeypatch.setattr(database, "read_system_identifier", come_back)
     assert backup(site.name).files == 20
+
+
+def test_backup_puts_the_commit_of_another_users_work_tree_on_record(site: Site) -> None:
+    if os.geteuid():
+        pytest.skip("only root can give a folder to another user")
+    tree = site.folder / "addons"
+    tree.mkdir()
+    git = ["/usr/bin/env", "git", "-C", str(tree), "-c", "user.name=x", "-c", "user.email=x@example.com"]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", "one"], check=True)
+    for path in [tree, *tree.rglob("*")]:
+        os.chown(path, 65534, 65534)
+    broken = site.folder / "broken"
+    (broken / ".git").mkdir(parents=True)
+    site.register(odoo=site.settings.odoo.model_copy(update={"addons": (str(tree), str(broken))}))
+    backup(site.name)
+    runtime = OdooEnvironment.open(site.name)
+    (snapshot,) = runtime.snapshots(site.name)
+    manifest = restores._read_manifest(runtime, snapshot)
+    assert list(manifest.addons_commits) == [str(tree)]
+
+
+def test_restored_filestore_keeps_the_mode_by_which_others_read_it(site: Site) -> None:
+    """nginx serves attachments as another user (X-Accel)."""
+    site.filestore.chmod(0o755)
+    backup(site.name)
+    restore(site.name)
+    assert site.filestore.stat().st_mode & 0o777 == 0o755
+    site.filestore.parent.chmod(0o750)
+    site.lose_all()
+    restore(site.name)
+    assert site.filestore.stat().st_mode & 0o777 == 0o750
+    shutil.rmtree(site.settings.data_dir)
+    with pytest.raises(PreconditionFailed, match="the filestore's owner is not known.*Next step: mount its disk"):
+        restore(site.name)

@@ -78,14 +78,15 @@ def test_judge_files_accepts_no_more_damage_than_allowed(damaged: int, accepted:
 
 def test_disposable_spares_what_is_not_ours_or_not_yet_due() -> None:
     marks = {
-        "scratch": scratch_mark("erp"),
-        "others-scratch": scratch_mark("erp-2"),
-        "due": kept_mark("erp", NOW - timedelta(hours=73), 72),
-        "not-due": kept_mark("erp", NOW - timedelta(hours=71), 72),
-        "others-due": kept_mark("erp-2", NOW - timedelta(hours=73), 72),
-        "described": "the accountants' own",
+        "odoo_ops_scratch": scratch_mark("erp"),
+        "odoo_ops_others": scratch_mark("erp-2"),
+        "erp": kept_mark("erp", NOW - timedelta(hours=73), 72),  # put back in its place by hand
+        "odoo_ops_due": kept_mark("erp", NOW - timedelta(hours=73), 72),
+        "odoo_ops_not_due": kept_mark("erp", NOW - timedelta(hours=71), 72),
+        "odoo_ops_others_due": kept_mark("erp-2", NOW - timedelta(hours=73), 72),
+        "odoo_ops_described": "the accountants' own",
     }
-    assert disposable(marks, "erp", NOW) == ["due", "scratch"]
+    assert disposable(marks, "erp", NOW) == ["odoo_ops_due", "odoo_ops_scratch"]
 
 
 def test_disposable_filestores_are_those_without_a_database() -> None:
