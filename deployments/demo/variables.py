@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from deployments.demo.layout import Layout
 from deployments.demo.ports import Ports
 
-MARK = "ODOO_OPS_DEMO"
+MARK = "DEMO_OF_ODOO_OPS"  # not ODOO_…: such variables are kept from an Odoo on a copy
 _OTHERS = ("PREFECT_", "ODOO_", "PG", "RESTIC_", "XDG_", "PYTHONDONTWRITEBYTECODE")
 _LOOPBACK = "127.0.0.1"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from prefect.settings import PREFECT_API_URL
 
 _RUN_FLOW = "import sys; from flows.{0} import {0}; {0}(*sys.argv[1:])"
-_MARK = "ODOO_OPS_TEST_RUN"
+_MARK = "TEST_RUN_OF_ODOO_OPS"  # not ODOO_…: such variables are kept from an Odoo on a copy
 
 
 def wait_until(condition: Callable[[], object], what: str | Callable[[], str], seconds: float = 20) -> None:

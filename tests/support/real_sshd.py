@@ -72,7 +72,7 @@ class RealSshd:
         for kind in ("rsa", "ecdsa"):
             make_key(folder / kind, kind)
         keys = [public_part(folder / name) for name in ("user", "rsa", "ecdsa")]
-        mark = f"ODOO_OPS_TEST_SSHD={port}"
+        mark = f"TEST_SSHD_OF_ODOO_OPS={port}"
         (folder / "authorized_keys").write_text("\n".join(keys) + "\n")
         (folder / "config").write_text(
             f"ListenAddress 127.0.0.1\nHostKey {host_key}\nAuthorizedKeysFile {folder}/authorized_keys\n"
