@@ -90,7 +90,7 @@ def test_backup_passes_when_the_runs_before_were_killed_in_each_long_step(
     present["table held"] = site.content()["table held"]
     for command in ("backup", "ls"):
         site.free_limit()
-        slow_restic(f"{command} *")
+        slow_restic(f"* {command} *")
         run = start("backup")
         run.wait_for_child("restic", "--limit-upload", f" {command} ")
         run.wait_until(lambda: _restic_works(site), "restic works")
@@ -124,7 +124,7 @@ def test_restore_passes_when_the_runs_before_were_killed_in_each_long_step(
     assert site.content() == present
 
     site.free_limit()
-    slow_restic("restore *--target=*/filestore/*")
+    slow_restic("* restore *--target=*/filestore/*")
     run = start("restore")
     run.wait_for_child("restic", "--limit-download", "/filestore/odoo_ops_scratch")
     run.wait_until(lambda: _restic_works(site), "restic works")
