@@ -56,7 +56,8 @@ class Site:
 
     def write(self) -> None:
         """Make the folders of a run and write passwords, odoo.conf and the environment file."""
-        for folder in ("logs", "secrets", "environments", "home", "tmp", "production/state", "drill/state"):
+        places = ("production/state", "drill/state", "drill/data")
+        for folder in ("logs", "secrets", "environments", "home", "tmp", *places):
             (self.layout.run / folder).mkdir(parents=True, mode=0o700)
         for name in _PASSWORDS:
             write_private(self.layout.secrets / name, secrets.token_urlsafe(24))
