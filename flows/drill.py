@@ -16,7 +16,7 @@ from odoo_ops.model.checks import Check
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import DrillReport
 from tasks.copies import neutralize_copy, try_copy
-from tasks.drills import judge, measure_rpo, refuse_unfit_target, tag_verified
+from tasks.drills import judge, measure_rpo, refuse_unfit_target, refuse_unproved, tag_verified
 from tasks.identity import check_apart, check_identity
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
@@ -53,10 +53,8 @@ def drill(environment: str, target: str, snapshot: str = "latest") -> DrillRepor
             checks += trial.checks
             if trial.ready_seconds is not None:
                 ready_seconds = restored_seconds + trial.ready_seconds
-        except (
-            VerificationFailed,
-            CommandFailed,
-        ) as error:  # what was answered so far is reported
+        except (VerificationFailed, CommandFailed) as error:
+            # what was answered so far is reported, the rest is not measured
             checks.append(Check(name="Came to the end", outcome="failed", detail=str(error)))
         finally:
             lock.check()
@@ -80,4 +78,5 @@ def drill(environment: str, target: str, snapshot: str = "latest") -> DrillRepor
     )
     publish_drill_report(report)
     refuse_failures(f"The backup of {environment} did not stand the drill:", answers)
+    refuse_unproved(environment, answers, verified=verified)
     return report

@@ -7,8 +7,8 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
 from odoo_ops.commands import restic
-from odoo_ops.errors import CommandFailed
-from odoo_ops.model.checks import Check
+from odoo_ops.errors import CommandFailed, VerificationFailed
+from odoo_ops.model.checks import Check, first_of
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy import drills
@@ -24,6 +24,16 @@ def refuse_unfit_target(environment: str, target: str) -> None:
     refuse_unreachable_repository(
         theirs.environment, ours.environment, same_host=theirs.host.host.same_machine(ours.host.host)
     )
+
+
+def refuse_unproved(environment: str, answers: list[Check], *, verified: bool) -> None:
+    """Raise VerificationFailed when nothing failed but not every question was answered: that proves nothing."""
+    if not verified:
+        open_ones = [answer.name for answer in answers if answer.outcome == "not measured"]
+        raise VerificationFailed(
+            f"The backup of {environment} is not proved; not measured: {first_of(open_ones)}. "
+            "Next step: read the drill's report, then mend what kept these questions from being asked."
+        )
 
 
 def judge(

@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
@@ -245,17 +245,17 @@ def swap_in(target: str, scratch: str) -> Swap:
                 connection, scratch=scratch, target=settings.database.name, kept=kept, kept_mark=mark
             )
         except PermanentError:  # nothing was renamed: Odoo goes on as it was
-            if was_running:
-                runtime.start_odoo()
+            if was_running and (problem := runtime.try_to_start_odoo()):
+                get_run_logger().error("Nothing was put in place, and Odoo does not start again: %s", problem)
             host.call("remove_tree", path=settings.swap_journal)
             raise
     kept_filestore = runtime.swap_filestores(scratch=scratch, kept=kept)
-    problem = runtime.try_to_start_odoo() if was_running else None
+    start_problem = runtime.try_to_start_odoo() if was_running else None
     host.call("remove_tree", path=settings.swap_journal)
     host.call("remove_tree", path=settings.restore_spool)
     return Swap(
         kept_database=kept if replaced else None,
         kept_filestore=settings.filestore_of(kept) if kept_filestore else None,
         odoo_started=was_running,
-        start_problem=problem,
+        start_problem=start_problem,
     )

@@ -234,12 +234,6 @@ def read_sample_attachment(connection: Connection) -> tuple[int, str] | None:
     return (row[0], row[1]) if row else None
 
 
-def count_rows(connection: Connection, table: str) -> int:
-    """Rows of a table of the schema `public`."""
-    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("public", table))).fetchone()
-    return int(row[0]) if row else 0
-
-
 def read_data_directory(connection: Connection) -> str | None:
     """PostgreSQL's folder on its host; None to roles that may not know it."""
     row = connection.execute("SELECT setting FROM pg_settings WHERE name = 'data_directory'").fetchone()
