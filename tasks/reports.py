@@ -4,7 +4,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from odoo_ops.errors import VerificationFailed
 from odoo_ops.model.checks import Check, failures
-from odoo_ops.model.report import BackupReport, DrillReport, RestoreReport
+from odoo_ops.model.report import BackupReport, DrillReport, OffsiteReport, RestoreReport
 from odoo_ops.render import render
 
 
@@ -21,6 +21,11 @@ def publish_restore_report(report: RestoreReport) -> None:
 def publish_drill_report(report: DrillReport) -> None:
     """The same for a drill, under `drill-<environment>`."""
     _publish("drill", report.environment, report)
+
+
+def publish_offsite_report(report: OffsiteReport) -> None:
+    """Publish what was copied off-site, under `offsite-<environment>`."""
+    create_markdown_artifact(render("reports/offsite.md", report=report), key=f"offsite-{report.environment}")
 
 
 def refuse_failures(beginning: str, checks: list[Check]) -> None:

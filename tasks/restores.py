@@ -24,25 +24,26 @@ from tasks.progress import Progress
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 
-def refuse_unconfirmed(source: str, target: str, confirm_production: str) -> None:
+def refuse_unconfirmed(source: str, target: str, confirm_production: str, *, offsite: bool) -> None:
     """Raise Refused for a restore over production that was not confirmed by name, or is not production's own.
 
     And for one whose target cannot reach the repository.
     """
-    theirs, ours = OdooEnvironment.open(source), OdooEnvironment.open(target)
+    theirs, ours = OdooEnvironment.open(source, offsite=offsite), OdooEnvironment.open(target)
     refuse_restore(theirs.environment, ours.environment, confirm_production)
-    refuse_unreachable_repository(
-        theirs.environment, ours.environment, same_host=theirs.host.host.same_machine(ours.host.host)
-    )
+    same_host = theirs.host.host.same_machine(ours.host.host)
+    refuse_unreachable_repository(theirs.environment, ours.environment, theirs.repository, same_host=same_host)
 
 
 @task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
-def read_snapshot(source: str, target: str, wanted: str) -> Snapshot:
+def read_snapshot(source: str, target: str, wanted: str, *, offsite: bool) -> Snapshot:
     """The source's snapshot with this id (or its beginning), or the newest proved for `latest`, seen from the target.
+
+    Of the source's own repository, or (`offsite`) of that with the copies.
 
     Raises PreconditionFailed.
     """
-    runtime = OdooEnvironment.open(target, repository_of=source)
+    runtime = OdooEnvironment.open(target, repository_of=source, offsite=offsite)
     return choose_snapshot(runtime.snapshots(source), wanted, source)
 
 
@@ -52,7 +53,7 @@ def fetch_dump(target: str, snapshot: Snapshot) -> Manifest:
 
     Raises VerificationFailed for a dump that is not whole, PreconditionFailed when there is no room.
     """
-    runtime = OdooEnvironment.open(target, repository_of=snapshot.environment)
+    runtime = OdooEnvironment.open_for(target, snapshot)
     settings, host = runtime.environment, runtime.host
     folder = settings.restore_spool
     manifest = _read_manifest(runtime, snapshot)
@@ -168,7 +169,7 @@ def restore_database(target: str, manifest: Manifest) -> str:
 @task(cache_policy=NO_CACHE)
 def restore_filestore(target: str, snapshot: Snapshot, manifest: Manifest, scratch: str) -> None:
     """Restore the filestore beside the present one, owned as Odoo's data_dir is."""
-    runtime = OdooEnvironment.open(target, repository_of=snapshot.environment)
+    runtime = OdooEnvironment.open_for(target, snapshot)
     settings, host = runtime.environment, runtime.host
     staged = settings.filestore_of(scratch)
     owner = host.call("describe_path", path=settings.data_dir)

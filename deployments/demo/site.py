@@ -91,7 +91,10 @@ class Site:
             "log_file": str(self.odoo_log),
         }
         production = self._environment("production", self.production, self.role)
-        repository = {"path": str(self.layout.repository), "password": self._secret("restic")}
+        repository = {
+            "location": {"kind": "folder", "path": str(self.layout.repository)},
+            "password": self._secret("restic"),
+        }
         return {
             "hosts": {"local": {"connection": {"kind": "local"}, "restic": str(self.restic)}},
             "repositories": {"demo": repository},

@@ -72,8 +72,7 @@ class HostAdapter:
             operation,
             shown=str(command),
             on_progress=on_progress,
-            argv=command.argv,
-            environment=process_environment(command),
+            **process_arguments(command),
             **arguments,
         )
 
@@ -96,11 +95,9 @@ class HostAdapter:
             "run",
             shown=str(command),
             on_line=on_line,
-            argv=command.argv,
-            environment=process_environment(command),
+            **process_arguments(command),
             stdin=command.stdin.get_secret_value() if command.stdin else None,
             working_directory=command.working_directory,
-            without=command.without,
             capture=on_line is None,
             stdout_file=stdout_file,
             timeout_seconds=timeout_seconds,
@@ -126,9 +123,7 @@ class HostAdapter:
     def serve(self, command: Command, *, log_file: str) -> Iterator[Agent]:
         """Run a server on the host for as long as the block lasts; its output goes to a file there."""
         arguments = {
-            "argv": command.argv,
-            "environment": process_environment(command),
-            "without": command.without,
+            **process_arguments(command),
             "working_directory": command.working_directory,
             "log_file": log_file,
         }
@@ -159,10 +154,18 @@ def _transport(host: Host) -> Transport:
             return LocalTransport()
 
 
-def process_environment(command: Command) -> Mapping[str, str]:
-    """Environment variables that a command adds, secrets in clear: they go to the host by stdin only."""
-    secrets = {name: value.get_secret_value() for name, value in command.secrets.items()}
-    return {**command.environment, **secrets}
+def process_arguments(command: Command) -> Mapping[str, Any]:
+    """What an operation needs to start a command's process, secrets in clear: it goes to the host by stdin only."""
+    secrets, files = (
+        {name: value.get_secret_value() for name, value in values.items()}
+        for values in (command.secrets, command.files)
+    )
+    return {
+        "argv": command.argv,
+        "environment": {**command.environment, **secrets},
+        "without": command.without,
+        "files": files,
+    }
 
 
 def _locked_message(path: str, host: str, owner: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 from odoo_ops.errors import Refused
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.manifest import Manifest
+from odoo_ops.model.repository import FolderLocation, Repository
 
 
 def refuse_restore(source: Environment, target: Environment, confirm_production: str) -> None:
@@ -64,12 +65,15 @@ def refuse_shared_copy(source: Environment, target: Environment, *, same_host: b
         )
 
 
-def refuse_unreachable_repository(source: Environment, target: Environment, *, same_host: bool) -> None:
+def refuse_unreachable_repository(
+    source: Environment, target: Environment, repository: Repository, *, same_host: bool
+) -> None:
     """Raise Refused where the backup's repository is a folder on a host that the target does not live on."""
-    if not same_host:
+    if isinstance(repository.location, FolderLocation) and not same_host:
         raise Refused(
             f"The backups of {source.name} are in a folder on its own host, and {target.name} lives on another one. "
-            f"Nothing was changed. Next step: name a target on the host of {source.name}."
+            f"Nothing was changed. Next step: name a target on the host of {source.name}, or restore from a repository "
+            "that both reach (S3, SFTP, rest-server)."
         )
 
 

@@ -48,5 +48,5 @@ def test_agent_ends_its_child_when_it_fails_itself(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     script = f"echo $$ > {pid}; echo '{{not json'; exec sleep 600"
     with pytest.raises(OdooOpsError, match="JSONDecodeError"):
-        HERE.call("restic_restore", argv=["sh", "-c", script], environment={})
+        HERE.call("restic_restore", argv=["sh", "-c", script], environment={}, without=[], files={})
     assert not Path(f"/proc/{pid.read_text().strip()}").exists()
