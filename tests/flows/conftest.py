@@ -197,7 +197,7 @@ class Site:
         found += [self.settings.swap_journal] if Path(self.settings.swap_journal).exists() else []
         found += [str(path) for path in self.filestore.parent.glob("odoo_ops_scratch*")]
         found += [name for name in self.made_databases() if "scratch" in name]
-        found += [str(path) for path in (self.folder / "repository" / "locks").iterdir()]
+        found += [str(path) for path in (self.folder / "repository").glob("locks/*")]
         with self.admin() as connection:
             found += [
                 f"session {name} in {database}"
