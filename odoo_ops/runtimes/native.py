@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from odoo_ops.adapters.host import HostAdapter
-from odoo_ops.commands import postgres, restic, services
+from odoo_ops.commands import postgres, restic, services, upkeep
 from odoo_ops.errors import CommandFailed, PermanentError, PreconditionFailed
 from odoo_ops.model.command import Command
 from odoo_ops.model.environment import Environment, NoService, ProcessService, SystemdService
@@ -146,6 +146,11 @@ class NativeRuntime:
                     f"the path of the repository {self.repository.name} as it was registered, and whether its disk "
                     "is mounted. (Only the first backup of an environment makes a repository, in an empty folder.)"
                 ) from error
+            if error.exit_status == upkeep.WRONG_PASSWORD and self.repository.former_password:
+                raise PreconditionFailed(
+                    f"The repository {where} is not opened by its new password. Nothing was changed. Next step: run "
+                    "the flow rotate_repository_key, which lets it be."
+                ) from error
             raise PreconditionFailed(
                 f"The repository {where} cannot be opened: {error.output.strip()}. "
                 "Nothing was changed. Next step: look at the path, and at the password of the repository "
@@ -157,17 +162,19 @@ class NativeRuntime:
 
     def snapshots(self, environment: str) -> list[Snapshot]:
         """The backups of an environment in the repository, newest first, and what was proved of each."""
+        return backups_with_marks(self.list_snapshots(environment))
+
+    def list_snapshots(self, environment: str) -> list[Snapshot]:
+        """The backups of an environment in the repository, and their marks, as restic lists them."""
         listed = self.host.run(restic.list_snapshots(self.restic, self.repository, host=environment))
-        return backups_with_marks(
-            [
-                Snapshot(
-                    environment=environment,
-                    id=entry["id"],
-                    original=entry.get("original"),
-                    taken_at=entry["time"],
-                    tags=entry.get("tags", ()),
-                    paths=entry["paths"],
-                )
-                for entry in json.loads(listed.stdout)
-            ]
-        )
+        return [
+            Snapshot(
+                environment=environment,
+                id=entry["id"],
+                original=entry.get("original"),
+                taken_at=entry["time"],
+                tags=entry.get("tags", ()),
+                paths=entry["paths"],
+            )
+            for entry in json.loads(listed.stdout)
+        ]
