@@ -160,7 +160,8 @@ def store_snapshot(environment: str) -> StoredSnapshot:
         raise VerificationFailed(
             f"restic on {error.where} could not read everything, so this backup is incomplete. It said:\n"
             f"{error.output.strip()}\nThe snapshot has no proof: `latest` never means it. Next step: make these "
-            "files readable for the user that acts there, then run again."
+            "files readable for the user that acts there, then run again. (Those that were not found in the "
+            "repository's index were stored again now: the next run passes.)"
         ) from error
     return StoredSnapshot(
         snapshot_id=summary["snapshot_id"],

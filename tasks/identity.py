@@ -1,6 +1,7 @@
 """Fence: the environment is the one that was seen before."""
 
 import json
+from dataclasses import replace
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -56,6 +57,18 @@ def check_identity(
     return {**marker, **found}
 
 
+@task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
+def check_repository_identity(environment: str, *, by_former_password: bool = False) -> None:
+    """Open the environment's repository and compare it with the one that was seen before. PostgreSQL need not run.
+
+    Raises Refused when it is another one, PreconditionFailed when it cannot be opened.
+    """
+    runtime = OdooEnvironment.open(environment)
+    if by_former_password:
+        runtime = replace(runtime, repository=runtime.repository.opened_by_former)
+    _refuse_other_repository(runtime.open_repository(), environment)
+
+
 @task(cache_policy=NO_CACHE)
 def check_apart(source: str, target: str, identity: dict[str, str]) -> None:
     """Make sure that a copy of `source` in `target` is out of reach of the source's Odoo.
@@ -80,9 +93,13 @@ def check_apart(source: str, target: str, identity: dict[str, str]) -> None:
 def _check_repository_of(source: str, target: str, *, offsite: bool) -> None:
     """Compare the source's repository, as the target's host sees it, with the one that the source was seen with."""
     found = OdooEnvironment.open(target, repository_of=source, offsite=offsite).open_repository()
-    _path, marker = _read_marker(OdooEnvironment.open(source), offsite=offsite)
+    _refuse_other_repository(found, source, offsite=offsite)
+
+
+def _refuse_other_repository(found: str, environment: str, *, offsite: bool = False) -> None:
+    _path, marker = _read_marker(OdooEnvironment.open(environment), offsite=offsite)
     side = _side(offsite=offsite)
-    refuse_identity({side: marker.get(side, found)}, {side: found}, source)
+    refuse_identity({side: marker.get(side, found)}, {side: found}, environment)
 
 
 def _side(*, offsite: bool) -> str:

@@ -32,10 +32,10 @@ def copy_backups(environment: str) -> OffsiteReport:
     """
     main, offsite = OdooEnvironment.open(environment), OdooEnvironment.open(environment, offsite=True)
     refuse_uncopyable(main.repository, offsite.repository)
-    sources = main.listed(environment)
-    missing = snapshots_to_copy(sources, offsite.listed(environment))
+    sources = main.list_snapshots(environment)
+    missing = snapshots_to_copy(sources, offsite.list_snapshots(environment))
     failure = _copy(main, offsite, missing)
-    copies = offsite.listed(environment)
+    copies = offsite.list_snapshots(environment)
     faults = copy_faults([source for source in missing if not source.is_mark], copies)
     if failure or faults:
         raise OffsiteCopyFailed(

@@ -1,6 +1,6 @@
 """Where backups are kept."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -96,6 +96,25 @@ class Repository(Value):
         description="restic's password. Keep a copy elsewhere: without it no backup can be read.", min_length=8
     )
     limits: Limits = Field(default=Limits(), description="What restic may take from others.")
+    former_password: SecretStr | None = Field(
+        default=None,
+        description="The password until now, while it is changed: the flow rotate_repository_key makes `password` "
+        "open the repository and this one no longer.",
+        min_length=8,
+    )
+    append_only: bool = Field(
+        default=False,
+        description="Its server or its keys let nothing be deleted: backups are forgotten and space is freed "
+        "somewhere else, with full access.",
+    )
+    object_lock_days: int = Field(
+        default=0, ge=0, description="For so many days the bucket's object lock keeps what was stored. 0: it has none."
+    )
+
+    @property
+    def opened_by_former(self) -> Self:
+        """The same repository, to be opened by its former password."""
+        return self.model_copy(update={"password": self.former_password})
 
 
 class S3Keys(Value):

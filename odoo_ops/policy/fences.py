@@ -77,6 +77,32 @@ def refuse_unreachable_repository(
         )
 
 
+def refuse_prune(repository: Repository) -> None:
+    """Raise Refused for a repository whose server or keys let nothing be deleted."""
+    if repository.append_only:
+        raise Refused(
+            f"The repository {repository.name} is append-only: no space can be freed there from here. Nothing was "
+            "changed. Next step: run `restic prune` where its full-access key is."
+        )
+
+
+def refuse_rotation(repository: Repository) -> None:
+    """Raise Refused unless a repository says from which password it is changed to which other one."""
+    new, former = repository.password.get_secret_value(), repository.former_password
+    if former is None:
+        problem = "has no `former_password`"
+    elif former.get_secret_value() == new:
+        problem = "has the same `password` and `former_password`"
+    elif new != new.strip():
+        problem = "has a `password` with white space around it, which restic would drop"
+    else:
+        return
+    raise Refused(
+        f"The repository {repository.name} {problem}. Nothing was changed. Next step: in the environment "
+        "file write the new password as `password` and the one until now as `former_password`, register, and run again."
+    )
+
+
 def refuse_version(manifest: Manifest, target: Environment) -> None:
     """Raise Refused when the target's Odoo is of another series than the database in the backup."""
     if manifest.odoo_series != target.odoo.version:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from odoo_ops.adapters.host import HostAdapter
-from odoo_ops.commands import postgres, restic, services
+from odoo_ops.commands import postgres, restic, services, upkeep
 from odoo_ops.errors import CommandFailed, PermanentError, PreconditionFailed
 from odoo_ops.model.command import Command
 from odoo_ops.model.environment import Environment, NoService, ProcessService, SystemdService
@@ -163,6 +163,11 @@ class NativeRuntime:
         except CommandFailed as error:
             if error.exit_status == restic.NO_REPOSITORY:
                 return None
+            if error.exit_status == upkeep.WRONG_PASSWORD and self.repository.former_password:
+                raise PreconditionFailed(
+                    f"The repository {self._where} is not opened by its new password. Nothing was changed. Next step: "
+                    "run the flow rotate_repository_key, which lets it be."
+                ) from error
             raise PreconditionFailed(
                 f"The repository {self._where} cannot be opened: {error.output.strip()}. Nothing was changed. "
                 "Next step: look at the address, the password and the keys of the repository "
@@ -187,10 +192,10 @@ class NativeRuntime:
 
     def snapshots(self, environment: str) -> list[Snapshot]:
         """The backups of an environment in the repository, newest first, and what was proved of each."""
-        return backups_with_marks(self.listed(environment))
+        return backups_with_marks(self.list_snapshots(environment))
 
-    def listed(self, environment: str) -> list[Snapshot]:
-        """All snapshots of an environment in the repository, its backups and their marks, as they stand there."""
+    def list_snapshots(self, environment: str) -> list[Snapshot]:
+        """The backups of an environment in the repository, and their marks, as restic lists them."""
         listed = self.host.run(restic.list_snapshots(self.restic, self.repository, host=environment))
         return [
             Snapshot(

@@ -272,8 +272,8 @@ def test_deployments_are_as_declared_when_all_are_deployed(client: SyncPrefectCl
         assert deployment.pull_steps == []
         assert deployment.parameters.keys() <= deployment.parameter_openapi_schema["properties"].keys()
         assert set(deployment.parameter_openapi_schema.get("required", [])) <= deployment.parameters.keys()
-        assert [schedule.slug for schedule in deployment.schedules] == [
-            schedule["slug"] for schedule in item.get("schedules", [])
+        assert [(schedule.slug, schedule.parameters) for schedule in deployment.schedules] == [
+            (schedule["slug"], schedule.get("parameters", {})) for schedule in item.get("schedules", [])
         ]
         assert deployment.concurrency_options is not None
         assert deployment.concurrency_options.collision_strategy == "ENQUEUE"

@@ -30,7 +30,7 @@ def test_every_command_that_is_named_exists(words: str) -> None:
 
 def test_every_deployment_that_is_named_is_declared() -> None:
     declared = {item["name"] for item in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
-    named = set(re.findall(r"(?:deployment run |`)([a-z]+)/\1\b", TEXT))
+    named = set(re.findall(r"(?:deployment run |`)([a-z_]+)/\1\b", TEXT))
     assert named
     assert named <= declared
 
