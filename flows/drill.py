@@ -2,7 +2,7 @@
 
 The newest (or a named) snapshot is restored into a scratch database and a staged filestore of another
 environment, compared with its manifest, neutralised before any Odoo process sees it, booted and used. RPO and
-RTO are measured against the objectives. A snapshot that stood every test is tagged `verified`. Whatever
+RTO are measured against the objectives. That a snapshot stood every test is put on record beside it. Whatever
 happens, the copy is deleted again; what a killed run leaves, the next one deletes.
 """
 
@@ -16,7 +16,7 @@ from odoo_ops.model.checks import Check
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import DrillReport
 from tasks.copies import neutralize_copy, try_copy
-from tasks.drills import judge, measure_rpo, refuse_unfit_target, refuse_unproved, tag_verified
+from tasks.drills import judge, measure_rpo, record_verified, refuse_unfit_target, refuse_unproved
 from tasks.identity import check_apart, check_identity
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
@@ -69,14 +69,12 @@ def drill(environment: str, target: str, snapshot: str = "latest") -> DrillRepor
             settle_leftovers(target)
         gap_seconds = measure_rpo(environment, target, begun_at)
         answers, verified = judge(environment, manifest, checks, gap_seconds, ready_seconds)
-        snapshot_id = chosen.id
         if verified:
-            snapshot_id, tagged = tag_verified(target, chosen)
-            answers.append(tagged)
+            answers.append(record_verified(target, chosen, answers))
     report = DrillReport(
         environment=environment,
         target=target,
-        snapshot_id=snapshot_id,
+        snapshot_id=chosen.id,
         taken_at=manifest.taken_at if manifest else chosen.taken_at,
         seconds=time.monotonic() - begun,
         verified=verified,

@@ -16,7 +16,7 @@ from odoo_ops.model.checks import Check
 from odoo_ops.model.command import Command
 from odoo_ops.model.manifest import Inventory, Manifest
 from odoo_ops.model.report import FilestoreProof, StoredSnapshot
-from odoo_ops.model.snapshot import TAG
+from odoo_ops.model.snapshot import DAMAGED_TAG, PROOF_TAG, TAG
 from odoo_ops.policy.backups import backup_checks
 from odoo_ops.policy.dumps import compression
 from odoo_ops.policy.snapshots import newest_clean
@@ -233,14 +233,14 @@ def prove_snapshot(environment: str, snapshot_id: str) -> FilestoreProof:
 def record_proof(environment: str, snapshot_id: str, proof: FilestoreProof) -> None:
     """Put the proof into the repository, beside the snapshot: from now on `latest` may mean it."""
     runtime = OdooEnvironment.open(environment)
-    text = proof.model_dump_json(indent=1)
-    command = restic.store_proof(
+    command = restic.store_mark(
         runtime.restic,
         runtime.repository,
         host=environment,
         snapshot=snapshot_id,
-        proof=text,
-        damaged=proof.damaged_total > 0,
+        mark=PROOF_TAG,
+        text=proof.model_dump_json(indent=1),
+        tags=[DAMAGED_TAG] if proof.damaged_total else [],
     )
     runtime.host.run(command)
 

@@ -1,5 +1,6 @@
-"""What a drill alone does: choose its target, judge its answers, tag the snapshot."""
+"""What a drill alone does: choose its target, judge its answers, put on record what was proved."""
 
+import json
 from datetime import datetime
 
 from prefect import task
@@ -10,10 +11,10 @@ from odoo_ops.commands import restic
 from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.checks import Check, first_of
 from odoo_ops.model.manifest import Manifest
-from odoo_ops.model.snapshot import Snapshot
+from odoo_ops.model.snapshot import VERIFIED_TAG, Snapshot
 from odoo_ops.policy import drills
 from odoo_ops.policy.fences import refuse_drill, refuse_unreachable_repository
-from odoo_ops.policy.snapshots import VERIFIED, widest_gap_seconds
+from odoo_ops.policy.snapshots import widest_gap_seconds
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 
@@ -62,21 +63,24 @@ def measure_rpo(environment: str, target: str, now: datetime) -> float | None:
 
 
 @task(cache_policy=NO_CACHE)
-def tag_verified(target: str, snapshot: Snapshot) -> tuple[str, Check]:
-    """Tag the snapshot as verified; a second time changes nothing.
+def record_verified(target: str, snapshot: Snapshot, answers: list[Check]) -> Check:
+    """Put on record, beside the snapshot, that a drill verified it; a second time changes nothing.
 
-    Returns its id, which a tag changes, and a check that fails where the repository refuses (append-only ones do):
-    what the drill proved is true all the same.
+    Returns a check that fails where the repository does not take it: what the drill proved is true all the same.
     """
-    if VERIFIED in snapshot.tags:
-        return snapshot.id, Check(name=drills.TAGGED, outcome="passed", detail="it was already")
+    if snapshot.verified:
+        return Check(name=drills.RECORDED, outcome="passed", detail="it was already")
     runtime = OdooEnvironment.open(target, repository_of=snapshot.environment)
-    first = snapshot.original or snapshot.id
-    try:
-        runtime.host.run(restic.tag_snapshot(runtime.restic, runtime.repository, snapshot.id, VERIFIED))
-    except CommandFailed as error:
-        return snapshot.id, Check(name=drills.TAGGED, outcome="failed", detail=error.output)
-    tagged = next(found for found in runtime.snapshots(snapshot.environment) if found.original == first)
-    return tagged.id, Check(
-        name=drills.TAGGED, outcome="passed", detail=f"{snapshot.short_id} is now {tagged.short_id}"
+    command = restic.store_mark(
+        runtime.restic,
+        runtime.repository,
+        host=snapshot.environment,
+        snapshot=snapshot.first_id,
+        mark=VERIFIED_TAG,
+        text=json.dumps([answer.model_dump() for answer in answers], indent=1),
     )
+    try:
+        runtime.host.run(command)
+    except CommandFailed as error:
+        return Check(name=drills.RECORDED, outcome="failed", detail=error.output)
+    return Check(name=drills.RECORDED, outcome="passed", detail=f"beside {snapshot.short_id}")

@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from odoo_ops.model.command import Command
 from odoo_ops.model.repository import Repository
-from odoo_ops.model.snapshot import DAMAGED_TAG, PROOF_TAG, TAG, proof_tags
+from odoo_ops.model.snapshot import MARKS, TAG, mark_tags
 
 # exit status of every command where there is no repository (restic 0.17 and later)
 NO_REPOSITORY = 10
@@ -54,31 +54,39 @@ def back_up(
     return _command(program, repository, *arguments, "--", *paths)
 
 
-def store_proof(
-    program: str, repository: Repository, *, host: str, snapshot: str, proof: str, damaged: bool
+def store_mark(
+    program: str,
+    repository: Repository,
+    *,
+    host: str,
+    snapshot: str,
+    mark: str,
+    text: str,
+    tags: Sequence[str] = (),
 ) -> Command:
-    """The proof of a snapshot as a small snapshot of its own: one file, `proof.json`.
+    """What is said of a snapshot, as a small snapshot of its own: one file, `<mark>.json`.
 
     It has another host name, so that `restic restore latest --host=…` by hand still means a backup.
     """
-    tags = [f"--tag={tag}" for tag in (*proof_tags(snapshot), *((DAMAGED_TAG,) if damaged else ()))]
     command = _command(
         program,
         repository,
-        *("backup", "--json", "--quiet", f"--host={_proof_host(host)}", *tags),
-        *("--stdin", "--stdin-filename=proof.json"),
+        *("backup", "--json", "--quiet", f"--host={marks_host(host)}"),
+        *(f"--tag={tag}" for tag in (*mark_tags(mark, snapshot), *tags)),
+        *("--stdin", f"--stdin-filename={mark}.json"),
     )
-    return command.model_copy(update={"stdin": SecretStr(proof)})
+    return command.model_copy(update={"stdin": SecretStr(text)})
 
 
-def _proof_host(host: str) -> str:
+def marks_host(host: str) -> str:
+    """Host name that the marks of an environment's backups carry."""
     return f"{host}.proof"
 
 
 def list_snapshots(program: str, repository: Repository, *, host: str) -> Command:
-    """Snapshots of one environment and their proofs, as JSON."""
-    hosts = [f"--host={name}" for name in (host, _proof_host(host))]
-    return _command(program, repository, "snapshots", "--json", *hosts, f"--tag={TAG}", f"--tag={PROOF_TAG}")
+    """Snapshots of one environment and their marks, as JSON."""
+    hosts = [f"--host={name}" for name in (host, marks_host(host))]
+    return _command(program, repository, "snapshots", "--json", *hosts, *(f"--tag={tag}" for tag in (TAG, *MARKS)))
 
 
 def list_files(program: str, repository: Repository, snapshot: str, folder: str) -> Command:
@@ -94,8 +102,3 @@ def print_file(program: str, repository: Repository, snapshot: str, file: str) -
 def restore_folder(program: str, repository: Repository, snapshot: str, *, folder: str, into: str) -> Command:
     """The content of one folder of a snapshot into another folder."""
     return _command(program, repository, "restore", "--json", f"--target={into}", "--", f"{snapshot}:{folder}")
-
-
-def tag_snapshot(program: str, repository: Repository, snapshot: str, tag: str) -> Command:
-    """Add a tag to a snapshot, which gives it a new id."""
-    return _command(program, repository, "tag", "--json", f"--add={tag}", "--", snapshot)

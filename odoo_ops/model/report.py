@@ -103,8 +103,7 @@ class DrillReport(Value):
     """One drill: the backup of `environment`, tried out in `target`.
 
     Attributes:
-        snapshot_id: the snapshot's id after it was tagged (a tag changes the id), else the one tried out.
-        verified: whether every question was answered well; the snapshot then carries the tag.
+        verified: whether every question was answered well; that is on record then.
         gap_seconds: RPO: the longest time without a backup within the last week, until the drill began; None: no
             backup was proved.
         recovery_seconds: RTO: from the beginning until Odoo answered; None: it never did.

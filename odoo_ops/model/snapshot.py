@@ -8,6 +8,10 @@ from odoo_ops.model.environment import SPOOL
 TAG = "odoo-ops"
 PROOF_TAG = "odoo-ops-proof"
 DAMAGED_TAG = "damaged"
+VERIFIED_TAG = "verified"
+
+# what is said of a backup: each a tiny snapshot beside it
+MARKS = (PROOF_TAG, VERIFIED_TAG)
 
 
 class Snapshot(Value):
@@ -18,6 +22,7 @@ class Snapshot(Value):
         original: the id it had before `restic copy`, `tag` or `rewrite` gave it another one.
         proved: whether a proof of it is in the repository; without one nothing is known about it.
         damaged: whether that proof names damaged attachments.
+        verified: whether a drill restored, booted and used it.
     """
 
     environment: str
@@ -28,6 +33,7 @@ class Snapshot(Value):
     paths: tuple[str, ...]
     proved: bool = False
     damaged: bool = False
+    verified: bool = False
 
     @property
     def short_id(self) -> str:
@@ -35,9 +41,14 @@ class Snapshot(Value):
         return self.id[:8]
 
     @property
-    def is_proof(self) -> bool:
-        """Whether this is no backup but the proof of one."""
-        return PROOF_TAG in self.tags
+    def is_mark(self) -> bool:
+        """Whether this is no backup but says something of one."""
+        return any(mark in self.tags for mark in MARKS)
+
+    @property
+    def first_id(self) -> str:
+        """The id that it was stored with: its marks name this one."""
+        return self.original or self.id
 
     @property
     def spool(self) -> str:
@@ -45,6 +56,6 @@ class Snapshot(Value):
         return next(path for path in self.paths if path.endswith(f"/{SPOOL}"))
 
 
-def proof_tags(snapshot_id: str) -> tuple[str, str]:
-    """Tags of the proof of a snapshot."""
-    return PROOF_TAG, f"of-{snapshot_id}"
+def mark_tags(mark: str, snapshot_id: str) -> tuple[str, str]:
+    """Tags of a mark of a snapshot: which mark, and of which one."""
+    return mark, f"of-{snapshot_id}"

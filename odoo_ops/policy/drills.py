@@ -15,7 +15,7 @@ ATTACHMENT = "An attachment is served whole"
 LOG = "Odoo's log holds no error"
 SETTLED = "No module waits to be changed"
 USERS_AFTER = "Users and groups unchanged by the boot"
-TAGGED = "Snapshot tagged as verified"
+RECORDED = "On record in the repository as verified"
 RPO = "RPO: longest time without a backup, last 7 days"
 RTO = "RTO: time until Odoo answered"
 

@@ -4,24 +4,31 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from odoo_ops.errors import PreconditionFailed
-from odoo_ops.model.snapshot import DAMAGED_TAG, Snapshot, proof_tags
+from odoo_ops.model.snapshot import DAMAGED_TAG, MARKS, PROOF_TAG, VERIFIED_TAG, Snapshot, mark_tags
 
 _LISTED = 10
 
-# Tag of a snapshot that a drill restored, booted and used.
-VERIFIED = "verified"
 
-
-def backups_with_proofs(listed: list[Snapshot]) -> list[Snapshot]:
-    """The backups among what a repository lists, newest first, each with whether its proof is there too."""
-    proofs = {tag: snapshot.tags for snapshot in listed if snapshot.is_proof for tag in snapshot.tags}
+def backups_with_marks(listed: list[Snapshot]) -> list[Snapshot]:
+    """The backups among what a repository lists, newest first, each with what its marks say of it."""
+    marks = {
+        (mark, tag): snapshot.tags
+        for snapshot in listed
+        for mark in MARKS
+        if mark in snapshot.tags
+        for tag in snapshot.tags
+    }
     backups = []
     for snapshot in listed:
-        if not snapshot.is_proof:
-            names = [proof_tags(id_)[1] for id_ in (snapshot.id, snapshot.original) if id_]
-            found = next((proofs[name] for name in names if name in proofs), None)
-            known = {"proved": found is not None, "damaged": DAMAGED_TAG in (found or ())}
-            backups.append(snapshot.model_copy(update=known))
+        if snapshot.is_mark:
+            continue
+        proof, verified = (marks.get(mark_tags(mark, snapshot.first_id)) for mark in (PROOF_TAG, VERIFIED_TAG))
+        known = {
+            "proved": proof is not None,
+            "damaged": DAMAGED_TAG in (proof or ()),
+            "verified": verified is not None,
+        }
+        backups.append(snapshot.model_copy(update=known))
     return sorted(backups, key=lambda snapshot: snapshot.taken_at, reverse=True)
 
 
@@ -52,7 +59,7 @@ def widest_gap_seconds(taken: list[datetime], now: datetime, within: timedelta =
 def choose_snapshot(backups: list[Snapshot], wanted: str, environment: str) -> Snapshot:
     """The newest proved backup for `latest`, else the only one whose id begins with `wanted`, proved or not.
 
-    The id that it had before it was tagged counts as well.
+    The id that it was stored with, before it was copied, counts as well.
 
     Raises PreconditionFailed naming what there is.
     """
@@ -61,9 +68,7 @@ def choose_snapshot(backups: list[Snapshot], wanted: str, environment: str) -> S
     if wanted == "latest":
         found = [newest] if newest else []
     else:
-        found = [
-            s for s in newest_first if wanted and any((id_ or "").startswith(wanted) for id_ in (s.id, s.original))
-        ]
+        found = [s for s in newest_first if wanted and any(id_.startswith(wanted) for id_ in (s.id, s.first_id))]
     if len(found) != 1:
         there = ", ".join(_shown(s) for s in newest_first[:_LISTED]) or "none"
         raise PreconditionFailed(

@@ -10,7 +10,7 @@ from odoo_ops.model.command import Command
 from odoo_ops.model.environment import Environment, NoService, ProcessService, SystemdService
 from odoo_ops.model.repository import Repository
 from odoo_ops.model.snapshot import Snapshot
-from odoo_ops.policy.snapshots import backups_with_proofs
+from odoo_ops.policy.snapshots import backups_with_marks
 from odoo_ops.policy.space import Need
 
 _STOP_SECONDS = 60
@@ -156,9 +156,9 @@ class NativeRuntime:
         return str(json.loads(config.stdout)["id"])
 
     def snapshots(self, environment: str) -> list[Snapshot]:
-        """The backups of an environment in the repository, newest first, and whether each was proved."""
+        """The backups of an environment in the repository, newest first, and what was proved of each."""
         listed = self.host.run(restic.list_snapshots(self.restic, self.repository, host=environment))
-        return backups_with_proofs(
+        return backups_with_marks(
             [
                 Snapshot(
                     environment=environment,

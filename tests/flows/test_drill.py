@@ -33,7 +33,7 @@ def _nothing_left(target: Site) -> None:
     assert sorted(file.name for file in Path(target.settings.state_dir).iterdir()) == ["lock", "marker.json"]
 
 
-def test_drill_proves_boots_and_tags_the_newest_backup(odoo_site: Site, drill_site: Site) -> None:
+def test_drill_proves_boots_and_records_the_newest_backup(odoo_site: Site, drill_site: Site) -> None:
     before = odoo_site.content()
     backup(odoo_site.name)
     report = drill(odoo_site.name, drill_site.name)
@@ -44,14 +44,14 @@ def test_drill_proves_boots_and_tags_the_newest_backup(odoo_site: Site, drill_si
     assert report.recovery_seconds is not None
     assert 0 < report.recovery_seconds <= report.seconds
     (snapshot,) = _snapshots(odoo_site)
-    assert (snapshot.id, snapshot.proved, "verified" in snapshot.tags) == (report.snapshot_id, True, True)
+    assert (snapshot.id, snapshot.proved, snapshot.verified) == (report.snapshot_id, True, True)
     _nothing_left(drill_site)
     assert odoo_site.content() == before
     page = Artifact.get(f"drill-{odoo_site.name}")
     assert page is not None
     assert "the backup comes back" in str(page.data)
-    # once more: the tag is there already, the id stays; by its first id the snapshot is found as well
-    again = drill(odoo_site.name, drill_site.name, str(snapshot.original)[:8])
+    # once more: it is on record already
+    again = drill(odoo_site.name, drill_site.name, snapshot.short_id)
     assert again.snapshot_id == report.snapshot_id
 
 
@@ -64,7 +64,7 @@ def test_drill_fails_and_names_what_odoo_could_not_do_when_a_view_is_gone(odoo_s
     with pytest.raises(VerificationFailed, match=r"Registry loads, /web/login answers: .*status 500"):
         drill(odoo_site.name, drill_site.name)
     (snapshot,) = _snapshots(odoo_site)
-    assert "verified" not in snapshot.tags
+    assert not snapshot.verified
     _nothing_left(drill_site)
     table = Artifact.get(f"drill-{odoo_site.name}-checks")
     assert table is not None

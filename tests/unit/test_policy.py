@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from odoo_ops.errors import PreconditionFailed, Refused
 from odoo_ops.model.environment import DatabaseSettings
 from odoo_ops.model.manifest import Facts, Sequence
-from odoo_ops.model.snapshot import Snapshot, proof_tags
+from odoo_ops.model.snapshot import PROOF_TAG, VERIFIED_TAG, Snapshot, mark_tags
 from odoo_ops.policy.comparison import compare_facts, judge_files
 from odoo_ops.policy.dumps import (
     compression,
@@ -19,7 +19,7 @@ from odoo_ops.policy.dumps import (
 )
 from odoo_ops.policy.fences import refuse_identity
 from odoo_ops.policy.snapshots import (
-    backups_with_proofs,
+    backups_with_marks,
     choose_snapshot,
     newest_clean,
     newest_proved,
@@ -135,10 +135,10 @@ def test_newest_clean_is_not_one_whose_damage_is_known() -> None:
     listed = [
         _snapshot("aa11", 1, tags=("odoo-ops",)),
         _snapshot("ab22", 2, tags=("odoo-ops",)),
-        _snapshot("p1", 3, tags=proof_tags("aa11")),
-        _snapshot("p2", 4, tags=(*proof_tags("ab22"), "damaged")),
+        _snapshot("p1", 3, tags=mark_tags(PROOF_TAG, "aa11")),
+        _snapshot("p2", 4, tags=(*mark_tags(PROOF_TAG, "ab22"), "damaged")),
     ]
-    backups = backups_with_proofs(listed)
+    backups = backups_with_marks(listed)
     newest, clean = newest_proved(backups), newest_clean(backups)
     assert (newest and newest.id, clean and clean.id) == ("ab22", "aa11")
 
@@ -164,7 +164,7 @@ def test_refuse_identity_ignores_what_was_lost_and_refuses_what_changed() -> Non
 
 def _snapshot(identity: str, day: int, **fields: object) -> Snapshot:
     taken_at = datetime(2026, 3, day, tzinfo=UTC)
-    given = {"environment": "erp", "id": identity, "original": f"old-{identity}", "taken_at": taken_at}
+    given = {"environment": "erp", "id": identity, "original": None, "taken_at": taken_at}
     return Snapshot.model_validate(given | {"tags": (), "paths": (), "proved": True} | fields)
 
 
@@ -172,7 +172,7 @@ def test_choose_snapshot_takes_the_newest_or_the_named_one() -> None:
     snapshots = [_snapshot("aa11", 1), _snapshot("ab22", 3), _snapshot("cc33", 2)]
     assert choose_snapshot(snapshots, "latest", "erp").id == "ab22"
     assert choose_snapshot(snapshots, "cc", "erp").id == "cc33"
-    assert choose_snapshot(snapshots, "old-cc", "erp").id == "cc33"
+    assert choose_snapshot([*snapshots, _snapshot("dd44", 4, original="ee55")], "ee", "erp").id == "dd44"
 
 
 def test_choose_snapshot_takes_one_that_was_not_proved_only_when_it_is_named() -> None:
@@ -183,16 +183,21 @@ def test_choose_snapshot_takes_one_that_was_not_proved_only_when_it_is_named() -
         choose_snapshot(snapshots[1:], "latest", "erp")
 
 
-def test_backups_with_proofs_knows_a_proof_by_its_tag_also_when_the_snapshot_was_copied() -> None:
+def test_backups_with_marks_knows_a_mark_by_its_tag_also_when_the_snapshot_was_copied() -> None:
     listed = [
         _snapshot("aa11", 1, tags=("odoo-ops", "production"), proved=False),
         _snapshot("ab22", 2, tags=("odoo-ops", "production"), proved=False),
         _snapshot("cc33", 3, tags=("odoo-ops", "production"), original="dd44", proved=False),
-        _snapshot("ee55", 4, tags=proof_tags("aa11")),
-        _snapshot("ff66", 5, tags=proof_tags("dd44")),
+        _snapshot("ee55", 4, tags=mark_tags(PROOF_TAG, "aa11")),
+        _snapshot("ff66", 5, tags=mark_tags(PROOF_TAG, "dd44")),
+        _snapshot("a177", 6, tags=mark_tags(VERIFIED_TAG, "dd44")),
     ]
-    backups = backups_with_proofs(listed)
-    assert [(backup.id, backup.proved) for backup in backups] == [("cc33", True), ("ab22", False), ("aa11", True)]
+    backups = backups_with_marks(listed)
+    assert [(backup.id, backup.proved, backup.verified) for backup in backups] == [
+        ("cc33", True, True),
+        ("ab22", False, False),
+        ("aa11", True, False),
+    ]
     newest = newest_proved(backups)
     assert newest is not None
     assert newest.id == "cc33"
