@@ -21,7 +21,14 @@ from tasks.identity import check_apart, check_identity
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.reports import publish_drill_report, refuse_failures
-from tasks.restores import compare_restored, fetch_dump, read_snapshot, restore_database, restore_filestore
+from tasks.restores import (
+    compare_restored,
+    create_scratch,
+    fetch_dump,
+    filestore_restored,
+    read_snapshot,
+    restore_database,
+)
 
 
 @flow(name="drill", flow_run_name="drill {environment} in {target}")
@@ -45,8 +52,9 @@ def drill(environment: str, target: str, snapshot: str = "latest", from_offsite:
         chosen = read_snapshot(environment, target, snapshot, offsite=from_offsite)
         try:
             manifest = fetch_dump(target, chosen)
-            scratch = restore_database(target, manifest)
-            restore_filestore(target, chosen, manifest, scratch)
+            scratch = create_scratch(target, manifest)
+            with filestore_restored(target, chosen, manifest, scratch):
+                restore_database(target, manifest, scratch)
             checks += compare_restored(target, manifest, scratch, damaged_accepted=0)
             checks += neutralize_copy(target, manifest, scratch)
             restored_seconds = time.monotonic() - begun

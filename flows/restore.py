@@ -22,12 +22,13 @@ from tasks.locks import environment_locked
 from tasks.reports import publish_restore_report, refuse_failures
 from tasks.restores import (
     compare_restored,
+    create_scratch,
     fetch_dump,
+    filestore_restored,
     read_snapshot,
     refuse_difference,
     refuse_unconfirmed,
     restore_database,
-    restore_filestore,
     swap_in,
 )
 from tasks.services import check_odoo_answers
@@ -60,8 +61,9 @@ def restore(
         settle_leftovers(target)
         chosen = read_snapshot(environment, target, snapshot, offsite=from_offsite)
         manifest = fetch_dump(target, chosen)
-        scratch = restore_database(target, manifest)
-        restore_filestore(target, chosen, manifest, scratch)
+        scratch = create_scratch(target, manifest)
+        with filestore_restored(target, chosen, manifest, scratch):
+            restore_database(target, manifest, scratch)
         checks = compare_restored(target, manifest, scratch, damaged_accepted)
         refuse_difference(target, checks)
         if target != environment:

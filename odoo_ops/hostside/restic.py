@@ -16,6 +16,8 @@ from odoo_ops.hostside.filestore import Damages, read_inventory
 from odoo_ops.hostside.processes import lines_of, start_process
 
 _TAIL_LINES = 40
+# how restic's message about a file begins that is as it was; most are, and nobody needs more of them
+_UNCHANGED = b'{"message_type":"verbose_status","action":"unchanged"'
 
 
 def _messages(
@@ -28,6 +30,8 @@ def _messages(
     errors = threading.Thread(target=lambda: tail.extend(map(_readable, lines_of(stderr))))
     errors.start()
     for line in stdout:
+        if line.startswith(_UNCHANGED):
+            continue
         if line.startswith(b"{"):
             yield json.loads(line)
         else:

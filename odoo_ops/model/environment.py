@@ -167,6 +167,11 @@ class Environment(Value):
         return f"{self.state_dir}/{SPOOL}"
 
     @property
+    def dump(self) -> str:
+        """Folder in it that pg_dump makes."""
+        return f"{self.spool}/dump"
+
+    @property
     def restore_spool(self) -> str:
         """Folder into which a restore fetches the dump and its manifest."""
         return f"{self.state_dir}/restore"
