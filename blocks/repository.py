@@ -31,11 +31,7 @@ class BackupRepository(Block):
 
     def open(self) -> OpenRepository:
         """The repository with the keys that its server asks for."""
-        keys = self.credentials
-        found = keys and keys.aws_access_key_id and keys.aws_secret_access_key
-        return OpenRepository(
-            **dict(self.settings),
-            keys=S3Keys(access_key_id=keys.aws_access_key_id, secret_access_key=keys.aws_secret_access_key)
-            if keys and found
-            else None,
-        )
+        keys, found = None, self.credentials
+        if found and found.aws_access_key_id and found.aws_secret_access_key:
+            keys = S3Keys(access_key_id=found.aws_access_key_id, secret_access_key=found.aws_secret_access_key)
+        return OpenRepository(**dict(self.settings), keys=keys)

@@ -1,6 +1,6 @@
 """Free the space of forgotten backups in the environment's repository.
 
-restic holds the repository for itself meanwhile: backups of every environment in it wait ten minutes, then fail. So
+restic holds the repository for itself meanwhile: backups of every environment in it wait forty minutes, then fail. So
 this has a window of its own, and `max_repack_gib` bounds it. restic deletes nothing before what replaces it is
 stored, so a run that died is simply repeated.
 """

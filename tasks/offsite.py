@@ -1,18 +1,20 @@
 """Copies of an environment's backups in a second repository."""
 
+import re
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
 from odoo_ops.commands import restic
-from odoo_ops.errors import CommandFailed, PermanentError
+from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.report import OffsiteReport
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy.offsite import copy_faults, refuse_uncopyable, snapshots_to_copy
 from odoo_ops.runtimes.native import NativeRuntime
 from tasks.progress import Progress
 
-_SAVED = "snapshot "
+_SAVED = re.compile(r"snapshot [0-9a-f]+ saved")
 
 
 def has_offsite(environment: str) -> bool:
@@ -26,15 +28,11 @@ def refuse_unfit_offsite(environment: str) -> None:
     refuse_uncopyable(main.repository, offsite.repository)
 
 
-class OffsiteCopyFailed(PermanentError):
-    """The backups are where they were; copies of some are missing off-site."""
-
-
 @task(cache_policy=NO_CACHE)
 def copy_backups(environment: str) -> OffsiteReport:
     """Copy every proved backup that the off-site repository lacks, with its marks, and compare what is there then.
 
-    A second time only what is missing is sent. Raises OffsiteCopyFailed.
+    A second time only what is missing is sent. Raises VerificationFailed when a copy is missing or another.
     """
     main, offsite = OdooEnvironment.open(environment), OdooEnvironment.open(environment, offsite=True)
     sources = main.list_snapshots(environment)
@@ -43,7 +41,7 @@ def copy_backups(environment: str) -> OffsiteReport:
     copies = offsite.list_snapshots(environment)
     faults = copy_faults([source for source in missing if not source.is_mark], copies)
     if failure or faults:
-        raise OffsiteCopyFailed(
+        raise VerificationFailed(
             f"The backups of {environment} are kept in {main.repository.name}; of {len(missing)} snapshots that "
             f"{offsite.repository.name} ({offsite.repository.location}) lacks, not all could be copied there"
             f"{': ' + failure.output.strip() if failure else ''}{'; '.join(['', *faults])}. Next step: see that it "
@@ -64,7 +62,7 @@ def _copy(main: NativeRuntime, offsite: NativeRuntime, missing: list[Snapshot]) 
 
     def count(_stream: str, line: str) -> None:
         nonlocal done
-        if line.startswith(_SAVED):
+        if _SAVED.match(line):
             done += 1
             progress(done, len(missing), "snapshots")
 

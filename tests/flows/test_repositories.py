@@ -15,9 +15,8 @@ from blocks import BackupRepository, OdooEnvironment
 from flows.backup import backup
 from flows.copy_offsite import copy_offsite
 from flows.restore import restore
-from odoo_ops.errors import PreconditionFailed, Refused
+from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.repository import FolderLocation, Location, Repository, S3Keys
-from tasks.offsite import OffsiteCopyFailed
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -141,7 +140,7 @@ def test_backup_is_kept_and_the_run_marked_when_the_copy_fails(site: Site, rest:
     data = site.folder / "repository" / "data"
     data.rename(site.folder / "away")
     data.mkdir()
-    with pytest.raises(OffsiteCopyFailed, match=r"(?s)are kept in main; .*Next step: .*`copy_offsite`"):
+    with pytest.raises(VerificationFailed, match=r"(?s)are kept in main; .*Next step: .*`copy_offsite`"):
         copy_offsite(site.name)
     data.rmdir()
     (site.folder / "away").rename(data)

@@ -1,0 +1,117 @@
+"""How restic is told where a repository is, and what is copied off-site."""
+
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from odoo_ops.commands import restic
+from odoo_ops.errors import Refused
+from odoo_ops.model.repository import (
+    FolderLocation,
+    Limits,
+    Location,
+    OpenRepository,
+    RestLocation,
+    S3Keys,
+    S3Location,
+    SftpLocation,
+)
+from odoo_ops.model.snapshot import PROOF_TAG, TAG, VERIFIED_TAG, Snapshot, mark_tags
+from odoo_ops.policy.offsite import copy_faults, refuse_uncopyable, snapshots_to_copy
+
+SECRET = "canary-secret"
+KEYS = S3Keys(access_key_id="AKIA", secret_access_key=SecretStr(SECRET))
+SFTP = SftpLocation(
+    address="::1", port=2222, user="backup", path="/srv/odoo", private_key=SecretStr(SECRET), known_hosts="far x y"
+)
+REST = RestLocation(url="https://backup.example.com/erp/", user="erp", password=SecretStr(SECRET), certificate=SECRET)
+
+
+def _repository(location: Location, keys: S3Keys | None = None, **changes: object) -> OpenRepository:
+    given = {"name": "main", "location": location, "password": SecretStr(SECRET), "keys": keys}
+    return OpenRepository.model_validate(given | changes)
+
+
+@pytest.mark.parametrize(
+    ("location", "address"),
+    [
+        (FolderLocation(path="/srv/backups"), "/srv/backups"),
+        (S3Location(bucket="odoo", prefix="erp"), "s3:https://s3.amazonaws.com/odoo/erp"),
+        (SFTP, "sftp://backup@[::1]:2222//srv/odoo"),
+        (REST, "rest:https://backup.example.com/erp/"),
+    ],
+)
+def test_command_shows_where_the_repository_is_and_no_secret(location: Location, address: str) -> None:
+    command = restic.open_repository("restic", _repository(location, KEYS))
+    assert command.environment["RESTIC_REPOSITORY"] == address
+    assert command.secrets["RESTIC_PASSWORD"].get_secret_value() == SECRET
+    assert SECRET not in f"{command.argv} {command.environment} {command}"
+    assert {"RESTIC_", "AWS_"} <= set(command.without)
+
+
+def test_command_names_a_private_key_as_a_file() -> None:
+    command = restic.open_repository("restic", _repository(SFTP))
+    assert command.files["private_key"].get_secret_value() == SECRET
+    assert "-i %private_key%" in str(command)
+    assert "StrictHostKeyChecking=yes" in str(command)
+
+
+def test_command_keeps_to_the_limits() -> None:
+    limits = Limits(upload_kib_per_second=100, download_kib_per_second=200, processors=1)
+    command = restic.open_repository("restic", _repository(FolderLocation(path="/srv/backups"), limits=limits))
+    assert {"--limit-upload=100", "--limit-download=200"} <= set(command.argv)
+    assert command.environment["GOMAXPROCS"] == "1"
+
+
+def test_copy_has_both_passwords_and_addresses() -> None:
+    source = _repository(FolderLocation(path="/srv/backups"), password=SecretStr("canary-source"))
+    command = restic.copy_snapshots("restic", _repository(S3Location(bucket="odoo"), KEYS), source, ["aa11"])
+    assert command.environment["RESTIC_FROM_REPOSITORY"] == "/srv/backups"
+    assert command.secrets["RESTIC_FROM_PASSWORD"].get_secret_value() == "canary-source"
+    assert command.secrets["AWS_SECRET_ACCESS_KEY"].get_secret_value() == SECRET
+    assert command.argv[-3:] == ("copy", "--", "aa11")
+
+
+def test_url_is_refused_when_it_names_a_user() -> None:
+    with pytest.raises(ValidationError, match="names a user"):
+        RestLocation(url="https://erp:password@backup.example.com/erp")
+
+
+def test_refuse_uncopyable_wants_one_set_of_keys_for_each_kind() -> None:
+    first, second = (_repository(S3Location(bucket=bucket), KEYS) for bucket in ("one", "two"))
+    refuse_uncopyable(first, second)
+    refuse_uncopyable(first, _repository(SFTP))
+    other = S3Keys(access_key_id="AKIB", secret_access_key=SecretStr(SECRET))
+    with pytest.raises(Refused, match="both reached by s3, with different keys"):
+        refuse_uncopyable(first, second.model_copy(update={"keys": other}))
+    with pytest.raises(Refused, match="where the backups are"):
+        refuse_uncopyable(first, first)
+
+
+def _snapshot(identity: str, day: int, *tags: str, original: str | None = None) -> Snapshot:
+    taken_at = datetime(2026, 3, day, tzinfo=UTC)
+    return Snapshot(
+        environment="erp", id=identity, original=original, taken_at=taken_at, tags=tags, paths=(), tree=f"tree-{day}"
+    )
+
+
+def test_snapshots_to_copy_are_proved_backups_then_their_marks_unless_they_are_there() -> None:
+    listed = [
+        _snapshot("old", 1, TAG),
+        _snapshot("p1", 1, *mark_tags(PROOF_TAG, "old")),
+        _snapshot("not-proved", 2, TAG),
+        _snapshot("v4", 5, *mark_tags(VERIFIED_TAG, "new")),
+        _snapshot("p3", 3, *mark_tags(PROOF_TAG, "new")),
+        _snapshot("new", 3, TAG),
+        _snapshot("v9", 5, *mark_tags(VERIFIED_TAG, "forgotten")),
+    ]
+    offsite = [_snapshot("copy", 1, TAG, original="old"), _snapshot("copy-of-p1", 1, PROOF_TAG, original="p1")]
+    assert [snapshot.id for snapshot in snapshots_to_copy(listed, offsite)] == ["new", "p3", "v4"]
+
+
+def test_copy_faults_name_what_is_missing_or_holds_something_else() -> None:
+    sources = [_snapshot("aa11", 1), _snapshot("bb22", 2), _snapshot("cc33", 3)]
+    copies = [_snapshot("xx", 1, original="aa11"), _snapshot("yy", 9, original="bb22")]
+    faults = copy_faults(sources, copies)
+    assert [fault.split()[3] for fault in faults] == ["bb22", "cc33"]
