@@ -26,8 +26,10 @@ from tasks.restores import (
     create_scratch,
     fetch_dump,
     filestore_restored,
+    read_manifest,
     read_snapshot,
     restore_database,
+    scratch_name,
 )
 
 
@@ -51,9 +53,11 @@ def drill(environment: str, target: str, snapshot: str = "latest", from_offsite:
         begun, begun_at = time.monotonic(), datetime.now(UTC)
         chosen = read_snapshot(environment, target, snapshot, offsite=from_offsite)
         try:
-            manifest = fetch_dump(target, chosen)
-            scratch = create_scratch(target, manifest)
+            manifest = read_manifest(target, chosen)
+            scratch = scratch_name(target)
             with filestore_restored(target, chosen, manifest, scratch):
+                fetch_dump(target, chosen, manifest)
+                create_scratch(target, manifest, scratch)
                 restore_database(target, manifest, scratch)
             checks += compare_restored(target, manifest, scratch, damaged_accepted=0)
             checks += neutralize_copy(target, manifest, scratch)

@@ -25,10 +25,12 @@ from tasks.restores import (
     create_scratch,
     fetch_dump,
     filestore_restored,
+    read_manifest,
     read_snapshot,
     refuse_difference,
     refuse_unconfirmed,
     restore_database,
+    scratch_name,
     swap_in,
 )
 from tasks.services import check_odoo_answers
@@ -60,9 +62,11 @@ def restore(
         check_apart(environment, target, identity)
         settle_leftovers(target)
         chosen = read_snapshot(environment, target, snapshot, offsite=from_offsite)
-        manifest = fetch_dump(target, chosen)
-        scratch = create_scratch(target, manifest)
+        manifest = read_manifest(target, chosen)
+        scratch = scratch_name(target)
         with filestore_restored(target, chosen, manifest, scratch):
+            fetch_dump(target, chosen, manifest)
+            create_scratch(target, manifest, scratch)
             restore_database(target, manifest, scratch)
         checks = compare_restored(target, manifest, scratch, damaged_accepted)
         refuse_difference(target, checks)

@@ -50,10 +50,11 @@ def read_snapshot(source: str, target: str, wanted: str, *, offsite: bool) -> Sn
 
 
 @task(cache_policy=NO_CACHE)
-def fetch_dump(target: str, snapshot: Snapshot) -> Manifest:
-    """Fetch dump and manifest from the repository, when there is room for them and for the filestore.
+def read_manifest(target: str, snapshot: Snapshot) -> Manifest:
+    """The snapshot's manifest, when it can be restored into the target; until then nothing is written.
 
-    Raises VerificationFailed for a dump that is not whole, PreconditionFailed when there is no room.
+    Raises Refused for another environment's or version's, PreconditionFailed when there is no room, or no superuser
+    to prepare unaccent.
     """
     runtime = OdooEnvironment.open_for(target, snapshot)
     settings, host = runtime.environment, runtime.host
@@ -72,14 +73,27 @@ def fetch_dump(target: str, snapshot: Snapshot) -> Manifest:
         runtime.need("the filestore", settings.data_dir, manifest.inventory.bytes),
     ]
     refuse_without_room([*needs, *_need_of_postgresql(runtime, manifest.database_bytes)], host.name)
+    if manifest.facts.unaccent_immutable is True and not settings.database.admin_user:
+        raise PreconditionFailed(
+            f"The backup has {len(manifest.facts.unaccent_indexes)} indexes that need an IMMUTABLE unaccent, which "
+            f"only a superuser can make. Nothing was changed. Next step: set admin_user and admin_password in the "
+            f"environment file of {target} and register it again."
+        )
+    return manifest
+
+
+@task(cache_policy=NO_CACHE)
+def fetch_dump(target: str, snapshot: Snapshot, manifest: Manifest) -> None:
+    """Fetch the dump from the repository. Raises VerificationFailed for one that is not whole."""
+    runtime = OdooEnvironment.open_for(target, snapshot)
+    host, folder = runtime.host, runtime.environment.restore_spool
     host.call("make_directory", path=folder)
     _fetch(runtime, snapshot.id, snapshot.spool, folder, "Fetching the dump")
     if host.call("list_files", path=f"{folder}/dump") != manifest.dump_files:
         raise VerificationFailed(
             f"The dump in snapshot {snapshot.short_id} is not the one its manifest describes: files are missing "
-            "or cut short. Nothing was changed. Next step: name another snapshot."
+            "or cut short. It was not put in place. Next step: name another snapshot."
         )
-    return manifest
 
 
 def _need_of_postgresql(runtime: NativeRuntime, database_bytes: int) -> list[Need]:
@@ -111,30 +125,25 @@ def _fetch(runtime: NativeRuntime, snapshot: str, folder: str, into: str, work: 
     )
 
 
-@task(cache_policy=NO_CACHE)
-def create_scratch(target: str, manifest: Manifest) -> str:
-    """A new scratch database with the backup's extensions, and nothing else in it. Returns its name.
+def scratch_name(target: str) -> str:
+    """Name of the database that a restore is about to make, and of the folder for its filestore."""
+    return made_name("scratch", OdooEnvironment.open(target).environment.database.name, datetime.now(UTC))
 
-    Raises PreconditionFailed when unaccent must be prepared and the environment names no superuser.
-    """
+
+@task(cache_policy=NO_CACHE)
+def create_scratch(target: str, manifest: Manifest, scratch: str) -> None:
+    """Make the scratch database with the backup's extensions, and nothing else in it."""
     runtime = OdooEnvironment.open(target)
     settings, host = runtime.environment, runtime.host
-    unaccent = manifest.facts.unaccent_immutable is True
-    if unaccent and not settings.database.admin_user:
-        raise PreconditionFailed(
-            f"The backup has {len(manifest.facts.unaccent_indexes)} indexes that need an IMMUTABLE unaccent, which "
-            f"only a superuser can make. Nothing was changed. Next step: set admin_user and admin_password in the "
-            f"environment file of {target} and register it again."
-        )
-    name = made_name("scratch", settings.database.name, datetime.now(UTC))
     with database.connect(host, settings.database, "postgres", admin=True, autocommit=True) as connection:
         database.create_scratch_database(
-            connection, name, owner=settings.database.user, mark=scratch_mark(settings.name)
+            connection, scratch, owner=settings.database.user, mark=scratch_mark(settings.name)
         )
     if settings.database.admin_user:
-        with database.connect(host, settings.database, name, admin=True) as connection:
-            database.prepare_extensions(connection, list(manifest.facts.extensions), unaccent=unaccent)
-    return name
+        with database.connect(host, settings.database, scratch, admin=True) as connection:
+            database.prepare_extensions(
+                connection, list(manifest.facts.extensions), unaccent=manifest.facts.unaccent_immutable is True
+            )
 
 
 @task(cache_policy=NO_CACHE)
