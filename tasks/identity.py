@@ -13,7 +13,13 @@ from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 
 @task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
-def check_identity(environment: str, source: str | None = None, *, may_make_repository: bool = False) -> dict[str, str]:
+def check_identity(
+    environment: str,
+    source: str | None = None,
+    *,
+    may_make_repository: bool = False,
+    needs_repository: bool = True,
+) -> dict[str, str]:
     """Compare the environment, and the repository that is worked on, with their markers; write one at first sight.
 
     With `may_make_repository` (a backup), an environment that never had a repository gets one. One that it had
@@ -23,6 +29,7 @@ def check_identity(environment: str, source: str | None = None, *, may_make_repo
         environment: its name.
         source: the environment whose repository is worked on; None: its own.
         may_make_repository: see above.
+        needs_repository: whether one is worked on at all; an import needs none, and may be the way out of its loss.
 
     Returns:
         The environment's identity: name, PostgreSQL's system_identifier, the id of its own repository when it was
@@ -35,11 +42,11 @@ def check_identity(environment: str, source: str | None = None, *, may_make_repo
     settings = runtime.environment
     path, marker = _read_marker(runtime)
     found = {"environment": settings.name}
-    if source in {None, environment}:
+    if needs_repository and source in {None, environment}:
         if may_make_repository and "repository" not in marker:
             runtime.make_repository()
         found["repository"] = runtime.open_repository()
-    else:
+    elif needs_repository:
         _check_repository_of(str(source), environment)
     with database.connect(runtime.host, settings.database, "postgres") as connection:
         found["system_identifier"] = database.read_system_identifier(connection)
@@ -51,6 +58,18 @@ def check_identity(environment: str, source: str | None = None, *, may_make_repo
     if found.keys() - marker.keys():
         runtime.host.call("write_text", path=path, text=json.dumps({**marker, **found}, indent=1))
     return {**marker, **found}
+
+
+@task(cache_policy=NO_CACHE)
+def forget_database(environment: str) -> None:
+    """Take `database.uuid` off the marker, before a database of another identity is put in place on purpose.
+
+    The next run puts on record the one that it finds, whether the swap came to its end or not.
+    """
+    runtime = OdooEnvironment.open(environment)
+    path, marker = _read_marker(runtime)
+    if marker.pop("database_uuid", None):
+        runtime.host.call("write_text", path=path, text=json.dumps(marker, indent=1))
 
 
 @task(cache_policy=NO_CACHE)

@@ -8,18 +8,18 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters import database
-from odoo_ops.commands import postgres, restic
-from odoo_ops.errors import CommandFailed, PermanentError, PreconditionFailed, VerificationFailed
+from odoo_ops.commands import postgres
+from odoo_ops.errors import CommandFailed, PermanentError, VerificationFailed
 from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.manifest import Inventory, Manifest
 from odoo_ops.model.report import Swap
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy.comparison import compare_facts, compare_inventory, judge_files
-from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
-from odoo_ops.policy.fences import refuse_manifest, refuse_restore, refuse_unreachable_repository, refuse_version
+from odoo_ops.policy.dumps import kept_mark, made_name
+from odoo_ops.policy.fences import refuse_restore, refuse_unreachable_repository, refuse_version
 from odoo_ops.policy.snapshots import choose_snapshot
-from odoo_ops.policy.space import Need, refuse_without_room
-from odoo_ops.runtimes.native import NativeRuntime
+from odoo_ops.policy.space import refuse_without_room
+from odoo_ops.runtimes import staging, stored
 from tasks.progress import Progress
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
@@ -53,59 +53,16 @@ def fetch_dump(target: str, snapshot: Snapshot) -> Manifest:
     Raises VerificationFailed for a dump that is not whole, PreconditionFailed when there is no room.
     """
     runtime = OdooEnvironment.open(target, repository_of=snapshot.environment)
-    settings, host = runtime.environment, runtime.host
-    folder = settings.restore_spool
-    manifest = _read_manifest(runtime, snapshot)
-    refuse_manifest(manifest, OdooEnvironment.open(snapshot.environment).environment)
+    manifest = stored.read_manifest(runtime, snapshot, OdooEnvironment.open(snapshot.environment).environment)
     if target != snapshot.environment:
-        refuse_version(manifest, settings)
-    if not host.call("describe_path", path=settings.data_dir)["exists"]:
-        raise PreconditionFailed(
-            f"{settings.data_dir} is not there on {host.name}, so the filestore's owner is not known. "
-            "Nothing was changed. Next step: mount its disk, or make the folder and give it to the user who runs Odoo."
-        )
-    needs = [
-        runtime.need("the fetched dump", folder, sum(manifest.dump_files.values())),
-        runtime.need("the filestore", settings.data_dir, manifest.inventory.bytes),
-    ]
-    refuse_without_room([*needs, *_need_of_postgresql(runtime, manifest.database_bytes)], host.name)
-    host.call("make_directory", path=folder)
-    _fetch(runtime, snapshot.id, snapshot.spool, folder, "Fetching the dump")
-    if host.call("list_files", path=f"{folder}/dump") != manifest.dump_files:
-        raise VerificationFailed(
-            f"The dump in snapshot {snapshot.short_id} is not the one its manifest describes: files are missing "
-            "or cut short. Nothing was changed. Next step: name another snapshot."
-        )
-    return manifest
-
-
-def _need_of_postgresql(runtime: NativeRuntime, database_bytes: int) -> list[Need]:
-    """What the scratch database will take, where PostgreSQL is on the host and its folder can be seen."""
-    if not runtime.environment.database.is_on_its_host:
-        return []
-    with database.connect(runtime.host, runtime.environment.database, "postgres", admin=True) as connection:
-        folder = database.read_data_directory(connection)
-    return [runtime.need("the restored database", folder, database_bytes)] if folder else []
-
-
-def _read_manifest(runtime: NativeRuntime, snapshot: Snapshot) -> Manifest:
-    command = restic.print_file(runtime.restic, runtime.repository, snapshot.id, f"{snapshot.spool}/manifest.json")
-    try:
-        text = runtime.host.run(command).stdout
-    except CommandFailed as error:
-        raise VerificationFailed(
-            f"The manifest of snapshot {snapshot.short_id} cannot be read: {error.output.strip()}. "
-            "Nothing was changed. Next step: name another snapshot."
-        ) from error
-    return Manifest.model_validate_json(text)
-
-
-def _fetch(runtime: NativeRuntime, snapshot: str, folder: str, into: str, work: str) -> None:
-    runtime.host.call_command(
-        "restic_restore",
-        restic.restore_folder(runtime.restic, runtime.repository, snapshot, folder=folder, into=into),
-        on_progress=Progress(work),
+        refuse_version(manifest, runtime.environment)
+    dump = runtime.need("the fetched dump", runtime.environment.restore_spool, sum(manifest.dump_files.values()))
+    staged = staging.needs_of_staging(
+        runtime, filestore_bytes=manifest.inventory.bytes, database_bytes=manifest.database_bytes
     )
+    refuse_without_room([dump, *staged], runtime.host.name)
+    stored.fetch_spool(runtime, snapshot, manifest, Progress("Fetching the dump"))
+    return manifest
 
 
 @task(cache_policy=NO_CACHE)
@@ -116,22 +73,9 @@ def restore_database(target: str, manifest: Manifest) -> str:
     """
     runtime = OdooEnvironment.open(target)
     settings, host = runtime.environment, runtime.host
-    unaccent = manifest.facts.unaccent_immutable is True
-    if unaccent and not settings.database.admin_user:
-        raise PreconditionFailed(
-            f"The backup has {len(manifest.facts.unaccent_indexes)} indexes that need an IMMUTABLE unaccent, which "
-            f"only a superuser can make. Nothing was changed. Next step: set admin_user and admin_password in the "
-            f"environment file of {target} and register it again."
-        )
-    name = made_name("scratch", settings.database.name, datetime.now(UTC))
-    with database.connect(host, settings.database, "postgres", admin=True, autocommit=True) as connection:
-        database.create_scratch_database(
-            connection, name, owner=settings.database.user, mark=scratch_mark(settings.name)
-        )
-        major = connection.info.server_version // 10000
-    if settings.database.admin_user:
-        with database.connect(host, settings.database, name, admin=True) as connection:
-            database.prepare_extensions(connection, list(manifest.facts.extensions), unaccent=unaccent)
+    name, major = staging.create_scratch(
+        runtime, list(manifest.facts.extensions), unaccent=manifest.facts.unaccent_immutable is True
+    )
     progress = Progress("Restoring the database")
     done, total = 0, len(manifest.facts.rows)
 
@@ -169,14 +113,10 @@ def restore_database(target: str, manifest: Manifest) -> str:
 def restore_filestore(target: str, snapshot: Snapshot, manifest: Manifest, scratch: str) -> None:
     """Restore the filestore beside the present one, owned as Odoo's data_dir is."""
     runtime = OdooEnvironment.open(target, repository_of=snapshot.environment)
-    settings, host = runtime.environment, runtime.host
-    staged = settings.filestore_of(scratch)
-    owner = host.call("describe_path", path=settings.data_dir)
-    present = host.call("describe_path", path=settings.filestore)  # if it is lost: the folder above it
-    host.call("make_directory", path=staged)
-    if manifest.filestore in snapshot.paths:
-        _fetch(runtime, snapshot.id, manifest.filestore, staged, "Restoring the filestore")
-    host.call("give_tree", path=staged, uid=owner["uid"], gid=owner["gid"], mode=present["mode"])
+    with staging.filestore_staged(runtime, scratch) as staged:
+        if manifest.filestore in snapshot.paths:
+            work = Progress("Restoring the filestore")
+            stored.fetch_folder(runtime, snapshot, manifest.filestore, staged, work)
 
 
 @task(cache_policy=NO_CACHE)
