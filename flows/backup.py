@@ -2,6 +2,7 @@
 
 Lock, prove the identity, settle what a dead run left, dump in one exported snapshot, store, prove, report.
 A snapshot counts once its proof is stored beside it; that of a run which failed or died before is never `latest`.
+Where there is an off-site repository, what it lacks is copied there at last; a copy that fails marks the run.
 The environment is only read. Damaged attachments are named by record; the backup is kept all the same.
 """
 
@@ -9,6 +10,7 @@ import time
 
 from prefect import flow
 
+from flows.copy_offsite import copy_offsite
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import BackupReport, FilestoreProof, StoredSnapshot
 from tasks.backups import (
@@ -24,6 +26,7 @@ from tasks.backups import (
 from tasks.identity import check_identity
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
+from tasks.offsite import has_offsite
 from tasks.reports import publish_backup_report
 
 
@@ -47,7 +50,10 @@ def backup(environment: str) -> BackupReport:
         empty_spool(environment)
     report = _report(manifest, stored, proof, time.monotonic() - begun)
     publish_backup_report(report)
+    copied = copy_offsite(environment, return_state=True) if has_offsite(environment) else None
     judge_damage(environment, proof)
+    if copied is not None:
+        copied.result()
     return report
 
 

@@ -28,6 +28,7 @@ def export_zip(
     destination: AbsolutePath,
     snapshot: str = "latest",
     damaged_accepted: Annotated[int, Field(ge=0)] = 0,
+    from_offsite: bool = False,
 ) -> ExportReport:
     """Write a backup of an Odoo environment into a zip that Odoo itself can restore.
 
@@ -36,12 +37,13 @@ def export_zip(
         destination: Path of the new zip on the environment's host. A file that is there is never replaced.
         snapshot: Id of the snapshot, or `latest`.
         damaged_accepted: Export although so many attachments were damaged when they were backed up.
+        from_offsite: Take the copy in the off-site repository, where the environment's own is lost.
     """
     begun = time.monotonic()
     with environment_locked(environment, "export"):
-        check_identity(environment)
+        check_identity(environment, offsite=from_offsite)
         settle_leftovers(environment)
-        chosen = read_snapshot(environment, environment, snapshot)
+        chosen = read_snapshot(environment, environment, snapshot, offsite=from_offsite)
         with partial_zip(environment, destination) as partial:
             manifest = fetch_for_zip(environment, chosen, partial)
             write_zip(environment, chosen, manifest, partial)

@@ -17,7 +17,14 @@ from odoo_ops.model.paths import AbsolutePath
 from odoo_ops.model.zips import ImportReport
 from tasks.copies import neutralize_copy
 from tasks.identity import check_identity, forget_database
-from tasks.imports import inspect_zip, load_database, prove_import, refuse_unconfirmed_import, unpack_filestore
+from tasks.imports import (
+    create_scratch_for_zip,
+    filestore_unpacked,
+    inspect_zip,
+    load_database,
+    prove_import,
+    refuse_unconfirmed_import,
+)
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.reports import publish_import_report, refuse_failures
@@ -48,8 +55,9 @@ def import_zip(
         identity = check_identity(environment, needs_repository=False)
         settle_leftovers(environment)
         contents = inspect_zip(environment, source)
-        scratch = load_database(environment, source, contents)
-        unpack_filestore(environment, source, scratch)
+        scratch = create_scratch_for_zip(environment, contents)
+        with filestore_unpacked(environment, source, scratch):
+            load_database(environment, source, scratch)
         checks, proof, series = prove_import(environment, source, contents, scratch, damaged_accepted)
         refuse_difference(environment, checks)
         if as_copy:

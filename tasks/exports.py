@@ -57,7 +57,7 @@ def fetch_for_zip(environment: str, snapshot: Snapshot, partial: str) -> Manifes
     The filestore is not fetched: it is streamed into the zip. Raises VerificationFailed for a dump or an inventory
     that is not the manifest's, PreconditionFailed when there is no room.
     """
-    runtime = OdooEnvironment.open(environment)
+    runtime = OdooEnvironment.open_for(environment, snapshot)
     settings = runtime.environment
     manifest = stored.read_manifest(runtime, snapshot, settings)
     needs = [
@@ -81,7 +81,7 @@ def write_zip(environment: str, snapshot: Snapshot, manifest: Manifest, partial:
 
     All goes from program to zip as a stream. Raises CommandFailed when pg_restore or restic fails.
     """
-    runtime = OdooEnvironment.open(environment)
+    runtime = OdooEnvironment.open_for(environment, snapshot)
     settings, host = runtime.environment, runtime.host
     get_run_logger().info("Writing dump.sql of %s tables", f"{len(manifest.facts.rows):,}")
     host.call_command(

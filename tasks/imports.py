@@ -1,6 +1,8 @@
 """Stage Odoo's own zip beside the present state, and prove what was staged."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -69,48 +71,57 @@ def _refuse_unrestricted_psql(runtime: NativeRuntime) -> None:
 
 
 @task(cache_policy=NO_CACHE)
-def load_database(environment: str, source: str, contents: ZipContents) -> str:
-    """Run `dump.sql` in a new scratch database, as the environment's role, and return its name.
+def create_scratch_for_zip(environment: str, contents: ZipContents) -> str:
+    """A new scratch database with the extensions of a zip, and nothing else in it. Returns its name.
 
-    The first error ends it. Raises VerificationFailed then, and PreconditionFailed when unaccent must be prepared
-    and the environment names no superuser.
+    Raises PreconditionFailed when unaccent must be prepared and the environment names no superuser.
+    """
+    runtime = OdooEnvironment.open(environment)
+    prepared = runtime.environment.database.admin_user is not None and "unaccent" in contents.extensions
+    return staging.create_scratch(runtime, contents.extensions, unaccent=prepared or contents.indexes_unaccent)
+
+
+@task(cache_policy=NO_CACHE)
+def load_database(environment: str, source: str, scratch: str) -> None:
+    """Run `dump.sql` in the scratch database, as the environment's role; the first error ends it.
+
+    Raises VerificationFailed then.
     """
     runtime = OdooEnvironment.open(environment)
     settings, host = runtime.environment, runtime.host
-    prepared = settings.database.admin_user is not None and "unaccent" in contents.extensions
-    name, major = staging.create_scratch(runtime, contents.extensions, unaccent=prepared or contents.indexes_unaccent)
-    scratch = settings.database.model_copy(update={"name": name})
-    jobs = settings.backup.jobs
+    with database.connect(host, settings.database, "postgres") as connection:
+        major = connection.info.server_version // 10000
+    psql, vacuumdb = (runtime.postgres_program(name, major) for name in ("psql", "vacuumdb"))
     try:
         host.call_command(
             "load_sql",
-            postgres.run_input(runtime.postgres_program("psql", major), scratch),
+            postgres.run_input(psql, settings.database.model_copy(update={"name": scratch})),
             on_progress=Progress("Loading dump.sql"),
             path=source,
             key=secrets.token_hex(24),
         )
-        vacuumdb = runtime.postgres_program("vacuumdb", major)
-        host.run(postgres.analyze(vacuumdb, settings.database, name=name, jobs=jobs))
+        host.run(postgres.analyze(vacuumdb, settings.database, name=scratch, jobs=settings.backup.jobs))
     except CommandFailed as error:
         raise VerificationFailed(
-            f"dump.sql of {source} could not be loaded into the scratch database {name}: {error}\n"
+            f"dump.sql of {source} could not be loaded into the scratch database {scratch}: {error}\n"
             f"{settings.database.name!r} is as it was. Next step: look at the first error above; the zip may come "
             "from a newer PostgreSQL, or need an extension that is not here."
         ) from error
-    return name
 
 
-@task(cache_policy=NO_CACHE)
-def unpack_filestore(environment: str, source: str, scratch: str) -> None:
-    """Unpack the attachments' files beside the present filestore, owned as Odoo's data_dir is.
+@contextmanager
+def filestore_unpacked(environment: str, source: str, scratch: str) -> Iterator[None]:
+    """Unpack the attachments' files beside the present filestore while the block goes on.
 
-    Files that cannot be read in the zip are left out: the proof names their attachments.
+    At its end all are there, owned as Odoo's data_dir is, but those that cannot be read in the zip: the proof
+    names their attachments.
     """
     runtime = OdooEnvironment.open(environment)
     with staging.filestore_staged(runtime, scratch) as staged:
-        unreadable = runtime.host.call(
-            "unpack_filestore", on_progress=Progress("Unpacking the filestore"), path=source, root=staged
-        )
+        progress = Progress("Unpacking the filestore")
+        with runtime.host.beside("unpack_filestore", on_progress=progress, path=source, root=staged) as unpacked:
+            yield
+            unreadable = unpacked()
     for name in unreadable[:_UNREADABLE_SHOWN]:
         get_run_logger().warning("The zip is damaged at filestore/%s", name)
 

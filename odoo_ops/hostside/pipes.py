@@ -16,13 +16,15 @@ _CHUNK_BYTES = 1024 * 1024
 
 
 @contextmanager
-def output_of(channel: Channel, argv: list[str], environment: dict[str, str]) -> Iterator[IO[bytes]]:
+def output_of(
+    channel: Channel, argv: list[str], environment: dict[str, str], without: list[str], files: dict[str, str]
+) -> Iterator[IO[bytes]]:
     """The standard output of a program, while the block reads it.
 
     Raises OperationError when the program fails, and when what it writes is a tar archive that is cut short: the
     program tells why.
     """
-    process = start_process(channel, argv, environment, None, None, subprocess.PIPE)
+    process = start_process(channel, argv, environment, None, None, subprocess.PIPE, without, files)
     stdout, (errors, tail) = cast("IO[bytes]", process.stdout), _last_lines(process)
     cut_short: tarfile.ReadError | None = None
     try:
@@ -39,13 +41,15 @@ def output_of(channel: Channel, argv: list[str], environment: dict[str, str]) ->
 
 
 @contextmanager
-def input_of(channel: Channel, argv: list[str], environment: dict[str, str]) -> Iterator[IO[bytes]]:
+def input_of(
+    channel: Channel, argv: list[str], environment: dict[str, str], without: list[str], files: dict[str, str]
+) -> Iterator[IO[bytes]]:
     """The standard input of a program, while the block writes it; its output goes nowhere.
 
     When the block raises, the program is ended before it sees an end of its input that is none. Raises
     OperationError when the program fails, or ends before it read everything.
     """
-    process = start_process(channel, argv, environment, subprocess.PIPE, None, subprocess.DEVNULL)
+    process = start_process(channel, argv, environment, subprocess.PIPE, None, subprocess.DEVNULL, without, files)
     stdin, (errors, tail) = cast("IO[bytes]", process.stdin), _last_lines(process)
     unread = False
     try:

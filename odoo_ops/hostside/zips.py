@@ -1,4 +1,7 @@
-"""Odoo's own backup zip, written and read as streams: `dump.sql`, `filestore/` and `manifest.json`."""
+"""Odoo's own backup zip, written and read as streams: `dump.sql`, `filestore/` and `manifest.json`.
+
+`process` is what `output_of` and `input_of` take: argv, environment, without, files.
+"""
 
 import hashlib
 import os
@@ -31,22 +34,20 @@ _LARGE_BYTES = 2**31 - 1
 _LEVEL = 1
 
 
-def begin_zip(channel: Channel, argv: list[str], environment: dict[str, str], path: str, manifest: str) -> None:
+def begin_zip(channel: Channel, path: str, manifest: str, **process: Any) -> None:
     """Make a new private zip of `manifest.json` and, as `dump.sql`, a program's output."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "w+b") as file, _writing(file, "w") as archive:
-        with output_of(channel, argv, environment) as sql, archive.open(SQL, "w", force_zip64=True) as entry:
+        with output_of(channel, **process) as sql, archive.open(SQL, "w", force_zip64=True) as entry:
             shutil.copyfileobj(sql, entry, _CHUNK_BYTES)
         archive.writestr(MANIFEST, manifest)
 
 
-def add_filestore(
-    channel: Channel, argv: list[str], environment: dict[str, str], path: str, folder: str, inventory: str
-) -> None:
+def add_filestore(channel: Channel, path: str, folder: str, inventory: str, **process: Any) -> None:
     """Add the files that an inventory names from a program's tar archive of `folder` (`restic dump`)."""
     sizes = {attachment["fname"]: attachment["size"] or 0 for attachment in read_inventory(inventory)}
     prefix, done, total = folder.strip("/") + "/", 0, sum(sizes.values())
-    with open(path, "r+b") as file, _writing(file, "a") as archive, output_of(channel, argv, environment) as output:
+    with open(path, "r+b") as file, _writing(file, "a") as archive, output_of(channel, **process) as output:
         for member, content in _files_of_tar(output):
             name = member.name.lstrip("/").removeprefix(prefix)
             if name in sizes:
@@ -98,13 +99,13 @@ def inspect_zip(channel: Channel, path: str) -> dict[str, Any]:
     }
 
 
-def load_sql(channel: Channel, argv: list[str], environment: dict[str, str], path: str, key: str) -> None:
+def load_sql(channel: Channel, path: str, key: str, **process: Any) -> None:
     r"""Feed `dump.sql` of a zip to psql, which obeys no command of its own in it.
 
     psql would run programs that a dump names (`\!`); `\restrict` with a key that the dump cannot know keeps it
     from that. https://www.postgresql.org/docs/current/app-psql.html
     """
-    with opened(path) as (archive, entries), input_of(channel, argv, environment) as psql:
+    with opened(path) as (archive, entries), input_of(channel, **process) as psql:
         psql.write(f"\\restrict {key}\n".encode())
         with entry_of(archive, entries[SQL]) as stream:
             for line in sql_dumps.runnable(Counted(stream, channel, entries[SQL].file_size)):

@@ -63,6 +63,21 @@ class BackupReport(Value):
     checks: tuple[Check, ...]
 
 
+class OffsiteReport(Value):
+    """One copy to the off-site repository.
+
+    Attributes:
+        copied: backups that this run copied.
+        backups: all backups of the environment that are there now.
+    """
+
+    environment: str
+    repository: str
+    location: str
+    copied: int
+    backups: int
+
+
 class Swap(Value):
     """What was put in place, and what became of what was there before; None: there was nothing.
 

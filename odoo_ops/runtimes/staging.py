@@ -31,8 +31,8 @@ def needs_of_staging(runtime: NativeRuntime, *, filestore_bytes: int, database_b
     return needs
 
 
-def create_scratch(runtime: NativeRuntime, extensions: Sequence[str], *, unaccent: bool) -> tuple[str, int]:
-    """Make an empty scratch database with extensions; its name, and the server's major version.
+def create_scratch(runtime: NativeRuntime, extensions: Sequence[str], *, unaccent: bool) -> str:
+    """Make an empty scratch database with extensions, and return its name.
 
     With `unaccent`, that is made IMMUTABLE. Raises PreconditionFailed when the environment names no superuser for that.
     """
@@ -48,11 +48,10 @@ def create_scratch(runtime: NativeRuntime, extensions: Sequence[str], *, unaccen
         database.create_scratch_database(
             connection, name, owner=settings.database.user, mark=scratch_mark(settings.name)
         )
-        major = connection.info.server_version // 10000
     if settings.database.admin_user:
         with database.connect(host, settings.database, name, admin=True) as connection:
             database.prepare_extensions(connection, list(extensions), unaccent=unaccent)
-    return name, major
+    return name
 
 
 @contextmanager

@@ -35,18 +35,13 @@ def fetch_spool(runtime: NativeRuntime, snapshot: Snapshot, manifest: Manifest, 
     """
     folder = runtime.environment.restore_spool
     runtime.host.call("make_directory", path=folder)
-    fetch_folder(runtime, snapshot, snapshot.spool, folder, on_progress)
+    runtime.host.call_command(
+        "restic_restore",
+        restic.restore_folder(runtime.restic, runtime.repository, snapshot.id, folder=snapshot.spool, into=folder),
+        on_progress=on_progress,
+    )
     if runtime.host.call("list_files", path=f"{folder}/dump") != manifest.dump_files:
         raise VerificationFailed(
             f"The dump in snapshot {snapshot.short_id} is not the one its manifest describes: files are missing "
             "or cut short. Nothing was changed. Next step: name another snapshot."
         )
-
-
-def fetch_folder(runtime: NativeRuntime, snapshot: Snapshot, folder: str, into: str, on_progress: OnProgress) -> None:
-    """Fetch the content of a folder of a snapshot into a folder on the host."""
-    runtime.host.call_command(
-        "restic_restore",
-        restic.restore_folder(runtime.restic, runtime.repository, snapshot.id, folder=folder, into=into),
-        on_progress=on_progress,
-    )

@@ -34,7 +34,7 @@ hosts:
       private_key: {{from_file: {folder}/key}}
       known_hosts: erp.example.com ssh-ed25519 AAAA
 repositories:
-  {id}-repository: {{path: /srv/backups, password: {{from_file: {folder}/restic}}}}
+  {id}-repository: {{location: {{kind: folder, path: /srv/backups}}, password: {{from_file: {folder}/restic}}}}
 environments:
   {id}:
     stage: testing
@@ -98,6 +98,24 @@ def test_register_creates_everything_when_prefect_has_nothing(files: Files, clie
     assert isinstance(connection, SshConnection)
     assert connection.private_key.get_secret_value() == SECRETS["key"]
     assert client.read_global_concurrency_limit_by_name(f"odoo-environment-{files.id}").limit == 1
+
+
+def test_register_saves_keys_and_copies_repository_when_they_are_described(files: Files) -> None:
+    files.write(
+        "environments:",
+        f"  {files.id}-bucket:\n    location: {{kind: s3, bucket: odoo-backups}}\n"
+        f"    keys: {{access_key_id: AKIA, secret_access_key: {{from_file: {files.folder}/role}}}}\n"
+        f"    password: {{from_file: {files.folder}/restic}}\nenvironments:",
+    )
+    path = files.folder / "a.yaml"
+    path.write_text(path.read_text().replace("    odoo:", f"    offsite: {files.id}-bucket\n    odoo:"))
+    assert files.register() == ALL_CREATED | {"S3 keys": "created"}
+    copies = OdooEnvironment.load(files.id).offsite
+    assert copies is not None
+    opened = copies.open()
+    assert opened.keys is not None
+    assert opened.keys.secret_access_key.get_secret_value() == SECRETS["role"]
+    assert files.register() == ALL_UNCHANGED | {"S3 keys": "unchanged"}
 
 
 def test_register_changes_nothing_when_it_runs_again(files: Files, client: SyncPrefectClient) -> None:
@@ -190,7 +208,7 @@ def test_secrets_survive_when_a_form_sends_them_back_hidden(files: Files, client
     data: dict[str, Any] = {"settings": {**shown.data["settings"], "path": "/srv/moved"}}
     client.request("PATCH", "/block_documents/{id}", path_params={"id": shown.id}, json={"data": data})
     repository = BackupRepository.load(name).settings
-    assert (repository.path, repository.password.get_secret_value()) == ("/srv/moved", SECRETS["restic"])
+    assert (str(repository.location), repository.password.get_secret_value()) == ("/srv/moved", SECRETS["restic"])
 
 
 def test_cli_registers_and_lists_when_files_are_valid(files: Files) -> None:
@@ -273,8 +291,8 @@ def test_deployments_are_as_declared_when_all_are_deployed(client: SyncPrefectCl
         assert deployment.parameters.keys() <= deployment.parameter_openapi_schema["properties"].keys()
         if item.get("schedules"):  # by hand the form asks
             assert set(deployment.parameter_openapi_schema.get("required", [])) <= deployment.parameters.keys()
-        assert [schedule.slug for schedule in deployment.schedules] == [
-            schedule["slug"] for schedule in item.get("schedules", [])
+        assert [(schedule.slug, schedule.parameters) for schedule in deployment.schedules] == [
+            (schedule["slug"], schedule.get("parameters", {})) for schedule in item.get("schedules", [])
         ]
         assert deployment.concurrency_options is not None
         assert deployment.concurrency_options.collision_strategy == "ENQUEUE"
