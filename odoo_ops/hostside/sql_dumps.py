@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 _PART_BYTES = 1024 * 1024
-_IDENTIFIER = rb'(?:"(?:[^"]|"")+"|[^\s".(]+)'
-_COPY = re.compile(rb"COPY (" + _IDENTIFIER + rb")\.(" + _IDENTIFIER + rb") .*FROM stdin;\s*")
+_IDENTIFIER = rb'(?:"(?:[^"]|"")+"|[^\s".,()]+)'
+_NAME = re.compile(rb"(" + _IDENTIFIER + rb")\.(" + _IDENTIFIER + rb")")
+_COPY = re.compile(rb"COPY " + _NAME.pattern + rb" .*FROM stdin;\s*")
+_TABLE = re.compile(rb"CREATE (?:UNLOGGED )?TABLE " + _NAME.pattern)
 _ENTRY = re.compile(rb"-- (?:Data for )?Name: (.*); Type: ([A-Z ]+); Schema: ")
 _OWNER = re.compile(rb"ALTER [A-Z ]+ .* OWNER TO [^;]+;\s*")
 _END = b"-- PostgreSQL database dump complete"
@@ -38,7 +40,11 @@ def lines_of_dump(stream: Lines) -> Iterator[tuple[bytes, str | None]]:
             table = None
         yield part, table
         if table is None and begins and part.startswith(b"COPY ") and (copy := _COPY.fullmatch(part)):
-            table = f"{_plain(copy[1])}.{_plain(copy[2])}"
+            table = _name(copy)
+
+
+def _name(match: re.Match[bytes]) -> str:
+    return f"{_plain(match[1])}.{_plain(match[2])}"
 
 
 def _plain(identifier: bytes) -> str:
@@ -49,24 +55,43 @@ def _plain(identifier: bytes) -> str:
 def describe(stream: Lines) -> dict[str, Any]:
     """What a dump holds.
 
-    Returns rows (by `schema.table`), extensions (names), indexes_unaccent, and complete: whether its end is there.
+    Returns rows (by `schema.table`, as `count(*)` will tell them), extensions (names), indexes_unaccent, and
+    complete: whether its end is there.
     """
-    rows: dict[str, int] = {}
+    own: dict[str, int] = {}
+    parents: dict[str, list[str]] = {}
     extensions: list[str] = []
+    created = ""
     indexes_unaccent = complete = False
     for line, table in lines_of_dump(stream):
         if table is not None:
-            rows[table] = rows.get(table, 0) + line.endswith(b"\n")
-            continue
-        if line.startswith(b"COPY ") and (copy := _COPY.fullmatch(line)):
-            rows.setdefault(f"{_plain(copy[1])}.{_plain(copy[2])}", 0)
-        elif (entry := _ENTRY.match(line)) and entry[2] == b"EXTENSION":
-            extensions.append(entry[1].decode("utf-8", "replace"))
+            own[table] = own.get(table, 0) + line.endswith(b"\n")
+        elif line.startswith(b"COPY ") and (copy := _COPY.fullmatch(line)):
+            own.setdefault(_name(copy), 0)
+        elif line.startswith(b"CREATE ") and (table_made := _TABLE.match(line)):
+            created = _name(table_made)
+        elif line.startswith(b"INHERITS ("):
+            parents[created] = [_name(parent) for parent in _NAME.finditer(line)]
         elif line.startswith((b"CREATE INDEX ", b"CREATE UNIQUE INDEX ")) and b"unaccent(" in line:
             indexes_unaccent = True
+        elif (entry := _ENTRY.match(line)) and entry[2] == b"EXTENSION":
+            extensions.append(entry[1].decode("utf-8", "replace"))
         elif line.startswith(_END):
             complete = True
+    rows = _with_children(own, parents)
     return {"rows": rows, "extensions": extensions, "indexes_unaccent": indexes_unaccent, "complete": complete}
+
+
+def _with_children(own: dict[str, int], parents: dict[str, list[str]]) -> dict[str, int]:
+    """Rows of tables with those of the tables that inherit from them, as Odoo's `ir_actions` has many."""
+    rows = dict(own)
+    for table, count in own.items():
+        above = list(parents.get(table, []))
+        for parent in above:
+            above += [further for further in parents.get(parent, []) if further not in above]
+            if parent in rows:
+                rows[parent] += count
+    return rows
 
 
 def runnable(stream: Lines) -> Iterator[bytes]:
