@@ -83,14 +83,15 @@ def write_zip(environment: str, snapshot: Snapshot, manifest: Manifest, partial:
     """
     runtime = OdooEnvironment.open_for(environment, snapshot)
     settings, host = runtime.environment, runtime.host
-    get_run_logger().info("Writing dump.sql of %s tables", f"{len(manifest.facts.rows):,}")
     host.call_command(
         "begin_zip",
         postgres.print_sql(
             runtime.postgres_program("pg_restore", int(manifest.postgresql)), f"{settings.restore_spool}/dump"
         ),
+        on_progress=Progress("Writing dump.sql"),
         path=partial,
         manifest=odoo_manifest(manifest),
+        tables=len(manifest.facts.rows),
     )
     if manifest.filestore in snapshot.paths:
         host.call_command(

@@ -34,12 +34,16 @@ _LARGE_BYTES = 2**31 - 1
 _LEVEL = 1
 
 
-def begin_zip(channel: Channel, path: str, manifest: str, **process: Any) -> None:
-    """Make a new private zip of `manifest.json` and, as `dump.sql`, a program's output."""
+def begin_zip(channel: Channel, path: str, manifest: str, tables: int, **process: Any) -> None:
+    """Make a new private zip of `manifest.json` and, as `dump.sql`, a program's output with so many tables."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "w+b") as file, _writing(file, "w") as archive:
         with output_of(channel, **process) as sql, archive.open(SQL, "w", force_zip64=True) as entry:
-            shutil.copyfileobj(sql, entry, _CHUNK_BYTES)
+            done = 0
+            while chunk := sql.read(_CHUNK_BYTES):
+                entry.write(chunk)
+                done += chunk.count(b"\nCOPY ")
+                channel.progress(min(done, tables), tables, "tables")
         archive.writestr(MANIFEST, manifest)
 
 

@@ -54,7 +54,6 @@ def test_import_and_export_lose_nothing_when_it_is_a_real_odoo_18(
     with moved.connect() as connection:
         ((taken,),) = connection.execute("SELECT pg_database_size(current_database())").fetchall()
     needed = database_bytes_needed(inspect_zip.fn(moved.name, str(archive)))
-    print("SIZES", taken, needed)
     assert taken < needed
 
     backup(moved.name)
