@@ -59,7 +59,7 @@ def import_zip(
         with filestore_unpacked(environment, source, scratch):
             load_database(environment, source, scratch)
         checks, proof, series = prove_import(environment, source, contents, scratch, damaged_accepted)
-        refuse_difference(environment, checks)
+        refuse_difference(environment, checks, source="zip")
         if as_copy:
             checks += neutralize_copy(environment, series, scratch, identity.get("database_uuid"))
         lock.check()

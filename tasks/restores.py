@@ -175,13 +175,16 @@ def compare_restored(target: str, manifest: Manifest, scratch: str, damaged_acce
     ]
 
 
-def refuse_difference(target: str, checks: list[Check]) -> None:
-    """Raise VerificationFailed when what was restored beside the present state is not what was backed up."""
+def refuse_difference(target: str, checks: list[Check], source: str = "snapshot") -> None:
+    """Raise VerificationFailed when what was restored beside the present state is not what was backed up.
+
+    `source` is what holds that: another one is the next step.
+    """
     if found := failures(checks):
         settings = OdooEnvironment.open(target).environment
         raise VerificationFailed(
             f"What was restored is not what was backed up: {first_of(found)}. It was not put in place; "
-            f"{settings.database.name!r} is as it was. Next step: name another snapshot."
+            f"{settings.database.name!r} is as it was. Next step: name another {source}."
         )
 
 

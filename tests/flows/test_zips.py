@@ -129,6 +129,11 @@ def test_import_changes_nothing_when_the_zip_is_bad(exported: Path, site: Site) 
             "backslash commands are restricted",
         ),
     ]
+    bomb = _rewritten(exported, lambda name, content: (name, content))
+    with zipfile.ZipFile(bomb, "a") as changed:
+        changed.infolist()[-1].file_size = 10**15
+        changed.comment = b"so that the directory is written again"
+    cases.append((bomb, PreconditionFailed, r"the filestore up to 1,000,\d{3},\d{3},\d{3},\d{3} bytes"))
     for source, error, message in cases:
         with pytest.raises(error, match=message):
             import_zip(site.name, str(source), as_copy=False)

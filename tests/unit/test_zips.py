@@ -208,6 +208,16 @@ def test_zip_is_refused_when_a_name_stands_in_it_twice(tmp_path: Path, channel: 
         zips.inspect_zip(channel, str(archive))
 
 
+def test_file_is_left_out_when_it_is_longer_than_the_zip_says(tmp_path: Path, channel: Channel) -> None:
+    name = f"filestore/{SHA1[:2]}/{SHA1}"
+    archive = _zip(tmp_path / "a.zip", {"dump.sql": DUMP, name: b"0" * 1_000_000})
+    with zipfile.ZipFile(archive, "a") as changed:
+        changed.getinfo(name).file_size = 5
+        changed.comment = b"so that the directory is written again"
+    assert zips.unpack_filestore(channel, str(archive), str(tmp_path / "root")) == [f"{SHA1[:2]}/{SHA1}"]
+    assert [path for path in (tmp_path / "root").rglob("*") if path.is_file()] == []
+
+
 def _found(**changes: object) -> dict[str, Any]:
     found = {
         "manifest": json.dumps({"major_version": "19.0", "modules": {"base": "19.0.1.3"}}),
