@@ -68,13 +68,15 @@ def dump_database(environment: str) -> Manifest:
         )
         psql = runtime.postgres_program("psql", major)
         tables = len(database.list_tables(connection))
+        # before pg_dump reads them: what is restored may be ahead of the manifest, never behind it
+        sequences = database.read_sequences(connection)
         with _dumping(runtime, major, snapshot, tables=tables, compress=compress):
             host.run(
                 postgres.run_script(psql, settings.database, script=script),
                 stdout_file=f"{settings.spool}/inventory.jsonl",
                 next_step=_AFTER_DUMP,
             )
-            facts = database.read_facts(connection)
+            facts = database.read_facts(connection).model_copy(update={"sequences": sequences})
             size = database.read_database_bytes(connection)
             odoo = database.read_odoo_version(connection)
     manifest = Manifest(

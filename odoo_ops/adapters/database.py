@@ -121,12 +121,7 @@ def read_facts(connection: Connection) -> Facts:
     """Read everything that a manifest compares, in the connection's current transaction."""
     return Facts(
         rows=_row_counts(connection),
-        sequences={
-            f"{schema}.{name}": Sequence(last_value=value)
-            for schema, name, value in _rows(
-                connection, "SELECT schemaname, sequencename, last_value FROM pg_sequences ORDER BY 1, 2"
-            )
-        },
+        sequences=read_sequences(connection),
         extensions=dict(_rows(connection, "SELECT extname, extversion FROM pg_extension ORDER BY 1")),
         unaccent_immutable=_unaccent_immutable(connection),
         unaccent_indexes=tuple(
@@ -145,6 +140,12 @@ def read_facts(connection: Connection) -> Facts:
         users_sha256=read_users_digest(connection),
         database_uuid=read_database_uuid(connection),
     )
+
+
+def read_sequences(connection: Connection) -> dict[str, Sequence]:
+    """State of every sequence now: sequences are part of no snapshot."""
+    rows = _rows(connection, "SELECT schemaname, sequencename, last_value FROM pg_sequences ORDER BY 1, 2")
+    return {f"{schema}.{name}": Sequence(last_value=value) for schema, name, value in rows}
 
 
 def _rows(connection: Connection, query: str) -> list[tuple[Any, ...]]:
