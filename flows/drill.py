@@ -60,7 +60,7 @@ def drill(environment: str, target: str, snapshot: str = "latest", from_offsite:
                 create_scratch(target, manifest, scratch)
                 restore_database(target, manifest, scratch)
             checks += compare_restored(target, manifest, scratch, damaged_accepted=0)
-            checks += neutralize_copy(target, manifest, scratch)
+            checks += neutralize_copy(target, manifest.odoo_series, scratch)
             restored_seconds = time.monotonic() - begun
             trial = try_copy(target, scratch, manifest.facts.users_sha256)
             checks += trial.checks

@@ -71,7 +71,7 @@ def restore(
         checks = compare_restored(target, manifest, scratch, damaged_accepted)
         refuse_difference(target, checks)
         if target != environment:
-            checks += neutralize_copy(target, manifest, scratch, identity.get("database_uuid"))
+            checks += neutralize_copy(target, manifest.odoo_series, scratch, identity.get("database_uuid"))
         lock.check()
         swap = swap_in(target, scratch)
         checks.append(check_odoo_answers(target, swap))

@@ -15,7 +15,6 @@ from odoo_ops.adapters import copies, database
 from odoo_ops.errors import VerificationFailed
 from odoo_ops.model.checks import Check, first_of, passed_or_failed
 from odoo_ops.model.copies import CopyIdentity
-from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import Trial
 from odoo_ops.policy import drills
 from odoo_ops.runtimes.copies import BootedCopy, booted, read_neutralization
@@ -26,8 +25,8 @@ _LOGGED_ERROR = re.compile(r"^\S+ \S+ \d+ (?:ERROR|CRITICAL) ")
 
 
 @task(cache_policy=NO_CACHE)
-def neutralize_copy(target: str, manifest: Manifest, scratch: str, uuid: str | None = None) -> list[Check]:
-    """Neutralise a scratch database and give it an identity of its own, all or nothing.
+def neutralize_copy(target: str, series: str, scratch: str, uuid: str | None = None) -> list[Check]:
+    """Neutralise a scratch database of an Odoo series and give it an identity of its own, all or nothing.
 
     `uuid` is the `database.uuid` that it gets, by default a new one. Raises VerificationFailed, with nothing
     applied, when a module is not on disk: its part would be left out silently.
@@ -37,9 +36,9 @@ def neutralize_copy(target: str, manifest: Manifest, scratch: str, uuid: str | N
     with database.connect(runtime.host, settings.database, scratch) as connection:
         modules = copies.read_installed_modules(connection)
         found = read_neutralization(runtime, modules)
-        if found.series != manifest.odoo_series:
+        if found.series != series:
             raise VerificationFailed(
-                f"{' '.join(settings.odoo.command)} is Odoo {found.series}, the backup's {manifest.odoo_series}. "
+                f"{' '.join(settings.odoo.command)} is Odoo {found.series}, the database's {series}. "
                 f"No Odoo has seen the copy. Next step: correct `odoo` in the environment file of {target}."
             )
         if found.missing:

@@ -15,7 +15,12 @@ from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 @task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
 def check_identity(
-    environment: str, source: str | None = None, *, may_make_repository: bool = False, offsite: bool = False
+    environment: str,
+    source: str | None = None,
+    *,
+    may_make_repository: bool = False,
+    needs_repository: bool = True,
+    offsite: bool = False,
 ) -> dict[str, str]:
     """Compare the environment, and the repository that is worked on, with their markers; write one at first sight.
 
@@ -26,6 +31,7 @@ def check_identity(
         environment: its name.
         source: the environment whose repository is worked on; None: its own.
         may_make_repository: see above.
+        needs_repository: whether one is worked on at all; an import needs none, and may be the way out of its loss.
         offsite: whether the repository that holds the copies is worked on.
 
     Returns:
@@ -39,11 +45,11 @@ def check_identity(
     settings = runtime.environment
     path, marker = _read_marker(runtime, offsite=offsite)
     found, side = {"environment": settings.name}, _side(offsite=offsite)
-    if source in {None, environment}:
+    if needs_repository and source in {None, environment}:
         if may_make_repository and side not in marker:
             runtime.make_repository()
         found[side] = runtime.open_repository()
-    else:
+    elif needs_repository:
         _check_repository_of(str(source), environment, offsite=offsite)
     with database.connect(runtime.host, settings.database, "postgres") as connection:
         found["system_identifier"] = database.read_system_identifier(connection)
@@ -67,6 +73,18 @@ def check_repository_identity(environment: str, *, offsite: bool, by_former_pass
     if by_former_password:
         runtime = replace(runtime, repository=runtime.repository.opened_by_former)
     _refuse_other_repository(runtime.open_repository(), environment, offsite=offsite)
+
+
+@task(cache_policy=NO_CACHE)
+def forget_database(environment: str) -> None:
+    """Take `database.uuid` off the marker, before a database of another identity is put in place on purpose.
+
+    The next run puts on record the one that it finds, whether the swap came to its end or not.
+    """
+    runtime = OdooEnvironment.open(environment)
+    path, marker = _read_marker(runtime)
+    if marker.pop("database_uuid", None):
+        runtime.host.call("write_text", path=path, text=json.dumps(marker, indent=1))
 
 
 @task(cache_policy=NO_CACHE)

@@ -33,12 +33,25 @@ def settle_leftovers(environment: str) -> list[str]:
     ):
         runtime.host.call("remove_tree", path=settings.filestore_of(name))
         done.append(f"deleted filestore {name}")
+    done += _delete_partial_zip(runtime)
     for folder in (settings.spool, settings.restore_spool, settings.copy_dir):
         if runtime.host.call("remove_tree", path=folder):
             done.append(f"deleted {folder}")
     for line in done:
         get_run_logger().info("Settled what an earlier run left: %s", line)
     return done
+
+
+def _delete_partial_zip(runtime: NativeRuntime) -> list[str]:
+    """The zip that a dead export had begun, wherever that was."""
+    journal = runtime.environment.export_journal
+    text = runtime.host.call("read_text", path=journal)
+    if text is None:
+        return []
+    partial = json.loads(text)["partial"]
+    existed = runtime.host.call("remove_tree", path=partial)
+    runtime.host.call("remove_tree", path=journal)
+    return [f"deleted {partial}"] if existed else []
 
 
 def _settle_swap(runtime: NativeRuntime) -> list[str]:

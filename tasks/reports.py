@@ -6,9 +6,10 @@ from odoo_ops.errors import VerificationFailed
 from odoo_ops.model.checks import Check, failures
 from odoo_ops.model.report import BackupReport, DrillReport, OffsiteReport, RestoreReport
 from odoo_ops.model.upkeep import ForgetReport, PruneReport, RepositoryReport
+from odoo_ops.model.zips import ExportReport, ImportReport
 from odoo_ops.render import render
 
-_Report = BackupReport | RestoreReport | DrillReport | RepositoryReport
+_Report = BackupReport | RestoreReport | DrillReport | RepositoryReport | ExportReport | ImportReport
 
 
 def publish_backup_report(report: BackupReport) -> None:
@@ -24,6 +25,16 @@ def publish_restore_report(report: RestoreReport) -> None:
 def publish_drill_report(report: DrillReport) -> None:
     """The same for a drill, under `drill-<environment>`."""
     _publish("drill", report.environment, report)
+
+
+def publish_export_report(report: ExportReport) -> None:
+    """The same for an export, under `export-<environment>`."""
+    _publish("export", report.environment, report)
+
+
+def publish_import_report(report: ImportReport) -> None:
+    """The same for an import, under `import-<environment>`."""
+    _publish("import", report.environment, report)
 
 
 def publish_offsite_report(report: OffsiteReport) -> None:

@@ -11,17 +11,17 @@ from prefect.cache_policies import NO_CACHE
 from blocks import OdooEnvironment
 from odoo_ops.adapters import database
 from odoo_ops.commands import postgres, restic
-from odoo_ops.errors import CommandFailed, PermanentError, PreconditionFailed, VerificationFailed
+from odoo_ops.errors import CommandFailed, PermanentError, VerificationFailed
 from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.manifest import Inventory, Manifest
 from odoo_ops.model.report import Swap
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy.comparison import compare_facts, compare_inventory, judge_files
-from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
-from odoo_ops.policy.fences import refuse_manifest, refuse_restore, refuse_unreachable_repository, refuse_version
+from odoo_ops.policy.dumps import kept_mark, made_name
+from odoo_ops.policy.fences import refuse_restore, refuse_unreachable_repository, refuse_version
 from odoo_ops.policy.snapshots import choose_snapshot
-from odoo_ops.policy.space import Need, refuse_without_room
-from odoo_ops.runtimes.native import NativeRuntime
+from odoo_ops.policy.space import refuse_without_room
+from odoo_ops.runtimes import staging, stored
 from tasks.progress import Progress
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
@@ -57,72 +57,23 @@ def read_manifest(target: str, snapshot: Snapshot) -> Manifest:
     to prepare unaccent.
     """
     runtime = OdooEnvironment.open_for(target, snapshot)
-    settings, host = runtime.environment, runtime.host
-    folder = settings.restore_spool
-    manifest = _read_manifest(runtime, snapshot)
-    refuse_manifest(manifest, OdooEnvironment.open(snapshot.environment).environment)
+    settings = runtime.environment
+    manifest = stored.read_manifest(runtime, snapshot, OdooEnvironment.open(snapshot.environment).environment)
     if target != snapshot.environment:
         refuse_version(manifest, settings)
-    if not host.call("describe_path", path=settings.data_dir)["exists"]:
-        raise PreconditionFailed(
-            f"{settings.data_dir} is not there on {host.name}, so the filestore's owner is not known. "
-            "Nothing was changed. Next step: mount its disk, or make the folder and give it to the user who runs Odoo."
-        )
-    needs = [
-        runtime.need("the fetched dump", folder, sum(manifest.dump_files.values())),
-        runtime.need("the filestore", settings.data_dir, manifest.inventory.bytes),
-    ]
-    refuse_without_room([*needs, *_need_of_postgresql(runtime, manifest.database_bytes)], host.name)
-    if manifest.facts.unaccent_immutable is True and not settings.database.admin_user:
-        raise PreconditionFailed(
-            f"The backup has {len(manifest.facts.unaccent_indexes)} indexes that need an IMMUTABLE unaccent, which "
-            f"only a superuser can make. Nothing was changed. Next step: set admin_user and admin_password in the "
-            f"environment file of {target} and register it again."
-        )
+    dump = runtime.need("the fetched dump", settings.restore_spool, sum(manifest.dump_files.values()))
+    staged = staging.needs_of_staging(
+        runtime, filestore_bytes=manifest.inventory.bytes, database_bytes=manifest.database_bytes
+    )
+    refuse_without_room([dump, *staged], runtime.host.name)
+    staging.refuse_without_superuser(settings, unaccent=manifest.facts.unaccent_immutable is True)
     return manifest
 
 
 @task(cache_policy=NO_CACHE)
 def fetch_dump(target: str, snapshot: Snapshot, manifest: Manifest) -> None:
     """Fetch the dump from the repository. Raises VerificationFailed for one that is not whole."""
-    runtime = OdooEnvironment.open_for(target, snapshot)
-    host, folder = runtime.host, runtime.environment.restore_spool
-    host.call("make_directory", path=folder)
-    _fetch(runtime, snapshot.id, snapshot.spool, folder, "Fetching the dump")
-    if host.call("list_files", path=f"{folder}/dump") != manifest.dump_files:
-        raise VerificationFailed(
-            f"The dump in snapshot {snapshot.short_id} is not the one its manifest describes: files are missing "
-            "or cut short. It was not put in place. Next step: name another snapshot."
-        )
-
-
-def _need_of_postgresql(runtime: NativeRuntime, database_bytes: int) -> list[Need]:
-    """What the scratch database will take, where PostgreSQL is on the host and its folder can be seen."""
-    if not runtime.environment.database.is_on_its_host:
-        return []
-    with database.connect(runtime.host, runtime.environment.database, "postgres", admin=True) as connection:
-        folder = database.read_data_directory(connection)
-    return [runtime.need("the restored database", folder, database_bytes)] if folder else []
-
-
-def _read_manifest(runtime: NativeRuntime, snapshot: Snapshot) -> Manifest:
-    command = restic.print_file(runtime.restic, runtime.repository, snapshot.id, f"{snapshot.spool}/manifest.json")
-    try:
-        text = runtime.host.run(command).stdout
-    except CommandFailed as error:
-        raise VerificationFailed(
-            f"The manifest of snapshot {snapshot.short_id} cannot be read: {error.output.strip()}. "
-            "Nothing was changed. Next step: name another snapshot."
-        ) from error
-    return Manifest.model_validate_json(text)
-
-
-def _fetch(runtime: NativeRuntime, snapshot: str, folder: str, into: str, work: str) -> None:
-    runtime.host.call_command(
-        "restic_restore",
-        restic.restore_folder(runtime.restic, runtime.repository, snapshot, folder=folder, into=into),
-        on_progress=Progress(work),
-    )
+    stored.fetch_spool(OdooEnvironment.open_for(target, snapshot), snapshot, manifest, Progress("Fetching the dump"))
 
 
 def scratch_name(target: str) -> str:
@@ -133,17 +84,8 @@ def scratch_name(target: str) -> str:
 @task(cache_policy=NO_CACHE)
 def create_scratch(target: str, manifest: Manifest, scratch: str) -> None:
     """Make the scratch database with the backup's extensions, and nothing else in it."""
-    runtime = OdooEnvironment.open(target)
-    settings, host = runtime.environment, runtime.host
-    with database.connect(host, settings.database, "postgres", admin=True, autocommit=True) as connection:
-        database.create_scratch_database(
-            connection, scratch, owner=settings.database.user, mark=scratch_mark(settings.name)
-        )
-    if settings.database.admin_user:
-        with database.connect(host, settings.database, scratch, admin=True) as connection:
-            database.prepare_extensions(
-                connection, list(manifest.facts.extensions), unaccent=manifest.facts.unaccent_immutable is True
-            )
+    unaccent = manifest.facts.unaccent_immutable is True
+    staging.create_scratch(OdooEnvironment.open(target), scratch, list(manifest.facts.extensions), unaccent=unaccent)
 
 
 @task(cache_policy=NO_CACHE)
@@ -192,20 +134,16 @@ def filestore_restored(target: str, snapshot: Snapshot, manifest: Manifest, scra
     It is owned as Odoo's data_dir is. An error that leaves the block ends restic.
     """
     runtime = OdooEnvironment.open_for(target, snapshot)
-    settings, host = runtime.environment, runtime.host
-    staged = settings.filestore_of(scratch)
-    owner = host.call("describe_path", path=settings.data_dir)
-    present = host.call("describe_path", path=settings.filestore)  # if it is lost: the folder above it
-    host.call("make_directory", path=staged)
-    if manifest.filestore in snapshot.paths:
-        command = restic.restore_folder(
-            runtime.restic, runtime.repository, snapshot.id, folder=manifest.filestore, into=staged
-        )
-        with host.call_command_beside("restic_restore", command, on_progress=Progress("Restoring the filestore")):
+    with staging.filestore_staged(runtime, scratch) as staged:
+        if manifest.filestore in snapshot.paths:
+            command = restic.restore_folder(
+                runtime.restic, runtime.repository, snapshot.id, folder=manifest.filestore, into=staged
+            )
+            work = Progress("Restoring the filestore")
+            with runtime.host.call_command_beside("restic_restore", command, on_progress=work):
+                yield
+        else:
             yield
-    else:
-        yield
-    host.call("give_tree", path=staged, uid=owner["uid"], gid=owner["gid"], mode=present["mode"])
 
 
 @task(cache_policy=NO_CACHE)
@@ -246,13 +184,16 @@ def compare_restored(target: str, manifest: Manifest, scratch: str, damaged_acce
     ]
 
 
-def refuse_difference(target: str, checks: list[Check]) -> None:
-    """Raise VerificationFailed when what was restored beside the present state is not what was backed up."""
+def refuse_difference(target: str, checks: list[Check], source: str = "snapshot") -> None:
+    """Raise VerificationFailed when what was restored beside the present state is not what was backed up.
+
+    `source` is what holds that: another one is the next step.
+    """
     if found := failures(checks):
         settings = OdooEnvironment.open(target).environment
         raise VerificationFailed(
             f"What was restored is not what was backed up: {first_of(found)}. It was not put in place; "
-            f"{settings.database.name!r} is as it was. Next step: name another snapshot."
+            f"{settings.database.name!r} is as it was. Next step: name another {source}."
         )
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from importlib import resources
 from typing import IO, Any, Protocol
 
-from odoo_ops.errors import CommandFailed, OdooOpsError, PreconditionFailed, TransientError
+from odoo_ops.errors import CommandFailed, OdooOpsError, PreconditionFailed, TransientError, VerificationFailed
 
 OnLine = Callable[[str, str], None]
 OnProgress = Callable[[int, int, str], None]
@@ -145,6 +145,8 @@ class Agent:
                 return Locked(message["message"], details["owner"])
             case "TransientError":
                 return TransientError(f"{self._host}: {message['message']}")
+            case "VerificationFailed":
+                return VerificationFailed(f"On {self._host}: {message['message']}")
             case "PreconditionFailed":
                 return PreconditionFailed(
                     f"On {self._host}, in {self._operation}: {message['message']}. Next step: make sure that the user "

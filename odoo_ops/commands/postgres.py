@@ -92,6 +92,23 @@ def _quoted_conninfo(name: str) -> str:
     return f"dbname='{escaped}'"
 
 
+def print_sql(program: str, folder: str) -> Command:
+    """`pg_restore` of a dump as SQL to its standard output, for whoever restores it.
+
+    Comments are left out as in `restore_database`: a plain role's psql would stop at those on extensions.
+    """
+    return Command(argv=(program, "--no-owner", "--no-privileges", "--no-comments", "--file=-", folder))
+
+
+def run_input(program: str, database: DatabaseSettings) -> Command:
+    """`psql` of what its standard input will bring; the first error ends it."""
+    return Command(
+        argv=(program, "--no-psqlrc", "--no-password", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-"),
+        environment={**connection_environment(database), "PGDATABASE": database.name},
+        secrets=connection_secrets(database),
+    )
+
+
 def run_script(program: str, database: DatabaseSettings, *, script: str) -> Command:
     """`psql` of a script from stdin that prints bare rows; the first error ends it."""
     return Command(

@@ -98,6 +98,11 @@ def print_file(program: str, repository: OpenRepository, snapshot: str, file: st
     return repository_command(program, repository, "dump", "--", snapshot, file)
 
 
+def print_folder(program: str, repository: OpenRepository, snapshot: str, folder: str) -> Command:
+    """One folder of a snapshot as a tar archive to standard output; names in it are full paths."""
+    return repository_command(program, repository, "dump", "--archive=tar", "--", snapshot, folder)
+
+
 def restore_folder(program: str, repository: OpenRepository, snapshot: str, *, folder: str, into: str) -> Command:
     """The content of one folder of a snapshot into another folder."""
     return repository_command(

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from odoo_ops.hostside import files, filestore, locks, ports, processes, relay, restic
+from odoo_ops.hostside import files, filestore, locks, ports, processes, relay, restic, zips
 from odoo_ops.hostside.channel import OperationError, standard_channel
 
 _OPERATIONS: dict[str, Callable[..., object]] = {
@@ -16,6 +16,7 @@ _OPERATIONS: dict[str, Callable[..., object]] = {
     **ports.OPERATIONS,
     **processes.OPERATIONS,
     **restic.OPERATIONS,
+    **zips.OPERATIONS,
 }
 
 

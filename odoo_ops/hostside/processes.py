@@ -22,13 +22,16 @@ def start_process(
     channel: Channel,
     argv: list[str],
     environment: dict[str, str],
-    stdin: str | None,
+    stdin: str | int | None,
     working_directory: str | None,
     stdout: IO[bytes] | int,
     without: Sequence[str] = (),
     files: dict[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a child that ends with the agent. Raises OperationError when the program is not there."""
+    """Start a child that ends with the agent; `stdin` is a text, or subprocess.PIPE for what the caller writes.
+
+    Raises OperationError when the program is not there.
+    """
     argv, environment = place_files(files or {}, argv, environment)
     try:
         process = subprocess.Popen(
@@ -43,7 +46,7 @@ def start_process(
     except (FileNotFoundError, PermissionError) as error:
         raise OperationError("PreconditionFailed", f"cannot run {argv[0]}: {error.strerror}") from error
     channel.adopt(process)
-    if stdin is not None:
+    if isinstance(stdin, str):
         threading.Thread(target=_feed, args=(process.stdin, stdin.encode()), daemon=True).start()
     return process
 

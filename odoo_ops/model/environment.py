@@ -187,6 +187,11 @@ class Environment(Value):
         return f"{self.state_dir}/swap.json"
 
     @property
+    def export_journal(self) -> str:
+        """File that says, while a zip is written, which one."""
+        return f"{self.state_dir}/export.json"
+
+    @property
     def changed_list(self) -> str:
         """File in which a backup notes the filestore files that are new to the repository."""
         return f"{self.state_dir}/changed-files"

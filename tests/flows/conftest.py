@@ -194,7 +194,8 @@ class Site:
     def leftovers(self) -> list[str]:
         """What a run that has ended must not leave: spools, journals, scratch, sessions, locks."""
         found = [path for path in (self.settings.spool, self.settings.restore_spool) if Path(path).exists()]
-        found += [self.settings.swap_journal] if Path(self.settings.swap_journal).exists() else []
+        journals = (self.settings.swap_journal, self.settings.export_journal)
+        found += [path for path in journals if Path(path).exists()]
         found += [str(path) for path in self.filestore.parent.glob("odoo_ops_scratch*")]
         found += [name for name in self.made_databases() if "scratch" in name]
         found += [str(path) for path in (self.folder / "repository").glob("locks/*")]

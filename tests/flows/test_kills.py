@@ -17,6 +17,8 @@ from psycopg import sql
 from real_processes import MarkedProcess, run_flow, wait_until
 
 from flows.backup import backup
+from flows.export_zip import export_zip
+from flows.import_zip import import_zip
 from flows.restore import restore
 
 if TYPE_CHECKING:
@@ -49,12 +51,12 @@ INSERT INTO slow_to_restore VALUES (1);
 
 
 @pytest.fixture
-def start(site: Site) -> Iterator[Callable[[str], MarkedProcess]]:
+def start(site: Site) -> Iterator[Callable[..., MarkedProcess]]:
     """Starts flows in processes of their own; whatever is left of them at the end is ended."""
     started: list[MarkedProcess] = []
 
-    def run(name: str) -> MarkedProcess:
-        started.append(run_flow(name, site.name, log=site.folder / f"{name}-{len(started)}.log"))
+    def run(name: str, *parameters: str) -> MarkedProcess:
+        started.append(run_flow(name, site.name, *parameters, log=site.folder / f"{name}-{len(started)}.log"))
         return started[-1]
 
     yield run
@@ -184,6 +186,45 @@ def test_restore_passes_when_the_runs_before_were_killed_in_the_swap(
     assert site.leftovers() == []
     assert site.made_databases() == sorted([kept, str(report.kept_database)])
     assert (Path(site.settings.filestore_of(kept)) / later.parent.name / later.name).exists()
+
+
+def test_zip_goes_out_and_in_when_the_runs_before_were_killed_in_each_long_step(
+    site: Site, start: Callable[..., MarkedProcess], slow_restic: Callable[[str], None]
+) -> None:
+    with site.connect() as connection:
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(site.settings.database.user)))
+        connection.execute(_SLOW_ROW)
+    backed_up = site.content()
+    backup(site.name)
+    destination, elsewhere = site.folder / "out.zip", site.folder / "elsewhere.zip"
+
+    slow_restic("* dump *--archive=tar*")
+    run = start("export_zip", str(destination))
+    run.wait_for_child("restic", "--limit-download", "--archive=tar")
+    run.wait_until(lambda: _restic_works(site), "restic works")
+    partial = Path(f"{destination}.partial")
+    assert partial.exists()
+    run.kill()
+    assert not destination.exists()
+    slow_restic("none")
+    site.free_limit()
+    assert export_zip(site.name, str(elsewhere)).files == 21
+    assert not partial.exists()
+    assert site.leftovers() == []
+
+    site.attach(b"made after the backup")
+    present = site.content()
+    site.free_limit()
+    with _pg_restore_sleeps(site, seconds=600) as psql_sleeps:
+        run = start("import_zip", str(elsewhere))
+        run.wait_until(psql_sleeps, "psql works")
+        run.kill()
+    assert site.content() == present
+    site.free_limit()
+    report = import_zip(site.name, str(elsewhere), as_copy=False)
+    assert site.content() == backed_up
+    assert site.leftovers() == []
+    assert site.made_databases() == [report.kept_database]
 
 
 @contextmanager

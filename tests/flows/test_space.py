@@ -12,10 +12,11 @@ import pytest
 from flows.backup import backup
 from flows.restore import restore
 from odoo_ops.errors import PreconditionFailed
+from odoo_ops.model.environment import Environment
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.snapshot import Snapshot
+from odoo_ops.runtimes import stored
 from odoo_ops.runtimes.native import NativeRuntime
-from tasks import restores
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -28,12 +29,12 @@ pytestmark = [pytest.mark.postgres, pytest.mark.restic]
 def test_restore_is_refused_when_postgresql_has_no_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The manifest's own figure is changed, not the disk."""
     backup(site.name)
-    read = restores._read_manifest
+    read = stored.read_manifest
 
-    def much(runtime: NativeRuntime, snapshot: Snapshot) -> Manifest:
-        return read(runtime, snapshot).model_copy(update={"database_bytes": 10**18})
+    def much(runtime: NativeRuntime, snapshot: Snapshot, source: Environment) -> Manifest:
+        return read(runtime, snapshot, source).model_copy(update={"database_bytes": 10**18})
 
-    monkeypatch.setattr(restores, "_read_manifest", much)
+    monkeypatch.setattr(stored, "read_manifest", much)
     folder = re.escape(str(site.cluster.data))
     with pytest.raises(PreconditionFailed, match=rf"the restored database up to [\d,]+ bytes in {folder}"):
         restore(site.name)

@@ -1,0 +1,87 @@
+"""Import Odoo's own backup zip into an environment: as a harmless copy, or as it is (a move).
+
+The zip, on the environment's host, is read before anything is written. Everything is staged beside what is there,
+as in a restore, and proved: the rows of every table against the zip's SQL, every attachment's sha1. Then databases
+and filestores are swapped by rename; what was replaced is kept for the environment's `keep_replaced_hours`.
+Until the swap the present state is not touched; a run that dies in the swap is settled by the next one.
+A zip holds code that Odoo runs (server actions): import only from whom you trust.
+"""
+
+import time
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field
+
+from odoo_ops.model.paths import AbsolutePath
+from odoo_ops.model.zips import ImportReport
+from tasks.copies import neutralize_copy
+from tasks.identity import check_identity, forget_database
+from tasks.imports import (
+    create_scratch_for_zip,
+    filestore_unpacked,
+    inspect_zip,
+    load_database,
+    prove_import,
+    refuse_unconfirmed_import,
+)
+from tasks.leftovers import settle_leftovers
+from tasks.locks import environment_locked
+from tasks.reports import publish_import_report, refuse_failures
+from tasks.restores import refuse_difference, swap_in
+from tasks.services import check_odoo_answers
+
+
+@flow(name="import", flow_run_name="import into {environment}")
+def import_zip(
+    environment: str,
+    source: AbsolutePath,
+    confirm_production: str = "",
+    as_copy: bool = True,
+    damaged_accepted: Annotated[int, Field(ge=0)] = 0,
+) -> ImportReport:
+    """Put what an Odoo backup zip holds in place of an environment's database and filestore.
+
+    Args:
+        environment: Name of the environment that is filled. Its Odoo must be of the zip's series.
+        source: Path of the zip on the environment's host.
+        confirm_production: To import over production, write its name once more.
+        as_copy: Neutralise the database and give it an identity of its own. Off: take it as it is, a move.
+        damaged_accepted: Import although so many attachments have no whole file in the zip.
+    """
+    begun = time.monotonic()
+    refuse_unconfirmed_import(environment, confirm_production, as_copy=as_copy)
+    with environment_locked(environment, "import") as lock:
+        identity = check_identity(environment, needs_repository=False)
+        settle_leftovers(environment)
+        contents = inspect_zip(environment, source)
+        scratch = create_scratch_for_zip(environment, contents)
+        with filestore_unpacked(environment, source, scratch):
+            load_database(environment, source, scratch)
+        checks, proof, series = prove_import(environment, source, contents, scratch, damaged_accepted)
+        refuse_difference(environment, checks, source="zip")
+        if as_copy:
+            checks += neutralize_copy(environment, series, scratch, identity.get("database_uuid"))
+        lock.check()
+        if not as_copy:
+            forget_database(environment)
+        swap = swap_in(environment, scratch)
+        checks.append(check_odoo_answers(environment, swap))
+    report = ImportReport(
+        environment=environment,
+        source=source,
+        series=series,
+        as_copy=as_copy,
+        seconds=time.monotonic() - begun,
+        tables=len(contents.rows),
+        rows=sum(contents.rows.values()),
+        files=proof.files,
+        damaged=tuple(str(damage) for damage in proof.damaged),
+        damaged_total=proof.damaged_total,
+        kept_database=swap.kept_database,
+        kept_filestore=swap.kept_filestore,
+        checks=tuple(checks),
+    )
+    publish_import_report(report)
+    refuse_failures(f"The zip is in place in {environment} and what it replaced is kept, but", checks)
+    return report

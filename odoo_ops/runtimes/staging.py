@@ -1,0 +1,65 @@
+"""What is put together beside the present state, to be swapped in: a scratch database and a filestore."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from odoo_ops.adapters import database
+from odoo_ops.errors import PreconditionFailed
+from odoo_ops.model.environment import Environment
+from odoo_ops.policy.dumps import scratch_mark
+from odoo_ops.policy.space import Need
+from odoo_ops.runtimes.native import NativeRuntime
+
+
+def needs_of_staging(runtime: NativeRuntime, *, filestore_bytes: int, database_bytes: int) -> list[Need]:
+    """What a staged filestore and a scratch database take; the latter where PostgreSQL's folder can be seen.
+
+    Raises PreconditionFailed when the environment's data_dir is not there.
+    """
+    settings, host = runtime.environment, runtime.host
+    if not host.call("describe_path", path=settings.data_dir)["exists"]:
+        raise PreconditionFailed(
+            f"{settings.data_dir} is not there on {host.name}, so the filestore's owner is not known. "
+            "Nothing was changed. Next step: mount its disk, or make the folder and give it to the user who runs Odoo."
+        )
+    needs = [runtime.need("the filestore", settings.data_dir, filestore_bytes)]
+    if settings.database.is_on_its_host:
+        with database.connect(host, settings.database, "postgres", admin=True) as connection:
+            folder = database.read_data_directory(connection)
+        if folder:
+            needs.append(runtime.need("the restored database", folder, database_bytes))
+    return needs
+
+
+def refuse_without_superuser(settings: Environment, *, unaccent: bool) -> None:
+    """Raise PreconditionFailed when an IMMUTABLE unaccent is needed, and the environment names nobody to make it."""
+    if unaccent and not settings.database.admin_user:
+        raise PreconditionFailed(
+            "The database that is restored has indexes that need an IMMUTABLE unaccent, which only a superuser can "
+            "make. Nothing was changed. Next step: set admin_user and admin_password in the environment file of "
+            f"{settings.name} and register it again."
+        )
+
+
+def create_scratch(runtime: NativeRuntime, name: str, extensions: Sequence[str], *, unaccent: bool) -> None:
+    """Make an empty scratch database with extensions. With `unaccent`, that is made IMMUTABLE."""
+    settings, host = runtime.environment, runtime.host
+    with database.connect(host, settings.database, "postgres", admin=True, autocommit=True) as connection:
+        database.create_scratch_database(
+            connection, name, owner=settings.database.user, mark=scratch_mark(settings.name)
+        )
+    if settings.database.admin_user:
+        with database.connect(host, settings.database, name, admin=True) as connection:
+            database.prepare_extensions(connection, list(extensions), unaccent=unaccent)
+
+
+@contextmanager
+def filestore_staged(runtime: NativeRuntime, scratch: str) -> Iterator[str]:
+    """A new folder beside the present filestore, for the block to fill; then owned as Odoo's data_dir is."""
+    settings, host = runtime.environment, runtime.host
+    staged = settings.filestore_of(scratch)
+    owner = host.call("describe_path", path=settings.data_dir)
+    present = host.call("describe_path", path=settings.filestore)  # if it is lost: the folder above it
+    host.call("make_directory", path=staged)
+    yield staged
+    host.call("give_tree", path=staged, uid=owner["uid"], gid=owner["gid"], mode=present["mode"])

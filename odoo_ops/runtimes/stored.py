@@ -1,0 +1,47 @@
+"""A backup in the repository, as it is fetched: its manifest first, then its dump, whole."""
+
+from odoo_ops.adapters.agent import OnProgress
+from odoo_ops.commands import restic
+from odoo_ops.errors import CommandFailed, VerificationFailed
+from odoo_ops.model.environment import Environment
+from odoo_ops.model.manifest import Manifest
+from odoo_ops.model.snapshot import Snapshot
+from odoo_ops.policy.fences import refuse_manifest
+from odoo_ops.runtimes.native import NativeRuntime
+
+
+def read_manifest(runtime: NativeRuntime, snapshot: Snapshot, source: Environment) -> Manifest:
+    """The manifest of a snapshot of `source`.
+
+    Raises VerificationFailed when it cannot be read, Refused when it is another environment's.
+    """
+    command = restic.print_file(runtime.restic, runtime.repository, snapshot.id, f"{snapshot.spool}/manifest.json")
+    try:
+        text = runtime.host.run(command).stdout
+    except CommandFailed as error:
+        raise VerificationFailed(
+            f"The manifest of snapshot {snapshot.short_id} cannot be read: {error.output.strip()}. "
+            "Nothing was changed. Next step: name another snapshot."
+        ) from error
+    manifest = Manifest.model_validate_json(text)
+    refuse_manifest(manifest, source)
+    return manifest
+
+
+def fetch_spool(runtime: NativeRuntime, snapshot: Snapshot, manifest: Manifest, on_progress: OnProgress) -> None:
+    """Fetch dump, inventory and manifest into the environment's `restore_spool`.
+
+    Raises VerificationFailed for a dump that is not the manifest's.
+    """
+    folder = runtime.environment.restore_spool
+    runtime.host.call("make_directory", path=folder)
+    runtime.host.call_command(
+        "restic_restore",
+        restic.restore_folder(runtime.restic, runtime.repository, snapshot.id, folder=snapshot.spool, into=folder),
+        on_progress=on_progress,
+    )
+    if runtime.host.call("list_files", path=f"{folder}/dump") != manifest.dump_files:
+        raise VerificationFailed(
+            f"The dump in snapshot {snapshot.short_id} is not the one its manifest describes: files are missing "
+            "or cut short. Nothing was changed. Next step: name another snapshot."
+        )
