@@ -64,7 +64,7 @@ _TAMPERED = [
             " WHERE parent_state = 'posted' AND debit > 0)"
         ),
         "Trial balance",
-        r"\d{6} .* \(account.account \d+, res.company 1\): debit .*1 instead of ",
+        r"\d{6} .* \(account.account \d+, res.company 1\): debit \d+\.\d\d instead of \d+",
     ),
     (
         (
