@@ -10,17 +10,18 @@ from prefect import flow
 from odoo_ops.model.report import OffsiteReport
 from tasks.identity import check_identity
 from tasks.locks import offsite_locked
-from tasks.offsite import copy_backups
+from tasks.offsite import copy_backups, refuse_unfit_offsite
 from tasks.reports import publish_offsite_report
 
 
-@flow(name="copy offsite", flow_run_name="copy {environment} offsite")
+@flow(name="copy_offsite", flow_run_name="copy {environment} offsite")
 def copy_offsite(environment: str) -> OffsiteReport:
     """Copy the backups of an environment that its off-site repository lacks.
 
     Args:
         environment: Name of the environment, as it was registered.
     """
+    refuse_unfit_offsite(environment)
     with offsite_locked(environment) as lock:
         check_identity(environment, offsite=True, may_make_repository=True)
         lock.check()
