@@ -355,8 +355,7 @@ def _installed(program: Path, cluster: PostgresCluster, data: Path, name: str, *
     done = subprocess.run(
         [
             program,
-            f"--init={modules}",
-            "--skip-auto-install",
+            *modules,
             "--stop-after-init",
             "--no-http",
             f"--database={name}",
