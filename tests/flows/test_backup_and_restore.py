@@ -254,7 +254,7 @@ def test_repository_is_not_made_anew_when_its_folder_is_suddenly_empty(site: Sit
     repository = site.folder / "repository"
     repository.rename(site.folder / "unmounted")
     repository.mkdir()
-    with pytest.raises(PreconditionFailed, match="There is no repository in .* Next step: look at the path"):
+    with pytest.raises(PreconditionFailed, match="There is no repository in .* Next step: look at the address"):
         backup(site.name)
     assert list(repository.iterdir()) == []
 

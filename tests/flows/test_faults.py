@@ -54,10 +54,10 @@ def test_backup_says_so_and_the_next_one_passes_when_postgresql_stops_in_the_dum
             "pg_dump writes data",
         )
         site.cluster._control("stop", "-m", "immediate")
-        with pytest.raises(CommandFailed, match=r"pg_dump.* ended with status 1 on here(.|\n)*Next step: ") as failure:
+        # pg_dump notices it, or what counts the rows meanwhile: whichever comes first
+        said = r"(?s)(pg_dump|psql) .*ended with status .* on here.*Next step: |connection to .* was lost.*Next step: "
+        with pytest.raises((CommandFailed, TransientError), match=said):
             run.result()
-    assert 'contents of table "much" failed' in str(failure.value)
-    assert "server closed the connection unexpectedly" in str(failure.value)
     assert OdooEnvironment.open(site.name).snapshots(site.name) == []
     site.cluster.start()
     assert backup(site.name).damaged_total == 0

@@ -205,7 +205,9 @@ def test_secrets_survive_when_a_form_sends_them_back_hidden(files: Files, client
     files.register()
     name = f"{files.id}-repository"
     shown = client.read_block_document_by_name(name, "odoo-backup-repository", include_secrets=False)
-    data: dict[str, Any] = {"settings": {**shown.data["settings"], "path": "/srv/moved"}}
+    data: dict[str, Any] = {
+        "settings": {**shown.data["settings"], "location": {"kind": "folder", "path": "/srv/moved"}}
+    }
     client.request("PATCH", "/block_documents/{id}", path_params={"id": shown.id}, json={"data": data})
     repository = BackupRepository.load(name).settings
     assert (str(repository.location), repository.password.get_secret_value()) == ("/srv/moved", SECRETS["restic"])
