@@ -16,7 +16,7 @@ from odoo_ops.model.checks import Check
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import DrillReport
 from tasks.copies import neutralize_copy, try_copy
-from tasks.drills import judge, measure_rpo, record_verified, refuse_unfit_target, refuse_unproved
+from tasks.drills import judge, measure_rpo, read_business_lines, record_verified, refuse_unfit_target, refuse_unproved
 from tasks.identity import check_apart, check_identity
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
@@ -73,8 +73,8 @@ def drill(environment: str, target: str, snapshot: str = "latest", from_offsite:
             lock.check()
             settle_leftovers(target)
         gap_seconds = measure_rpo(environment, target, begun_at, offsite=from_offsite)
-        answers, verified = judge(environment, manifest, checks, gap_seconds, ready_seconds)
-        if verified:
+        answers, unproved = judge(environment, manifest, checks, gap_seconds, ready_seconds)
+        if not unproved:
             answers.append(record_verified(target, chosen, answers))
     report = DrillReport(
         environment=environment,
@@ -82,12 +82,13 @@ def drill(environment: str, target: str, snapshot: str = "latest", from_offsite:
         snapshot_id=chosen.id,
         taken_at=manifest.taken_at if manifest else chosen.taken_at,
         seconds=time.monotonic() - begun,
-        verified=verified,
+        verified=not unproved,
         gap_seconds=gap_seconds,
         recovery_seconds=ready_seconds,
+        business=read_business_lines(manifest, answers),
         checks=tuple(answers),
     )
     publish_drill_report(report)
     refuse_failures(f"The backup of {environment} did not stand the drill:", answers)
-    refuse_unproved(environment, answers, verified=verified)
+    refuse_unproved(environment, unproved)
     return report

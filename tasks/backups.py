@@ -10,6 +10,8 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters import database
+from odoo_ops.adapters.business import read_business
+from odoo_ops.adapters.number_sequences import read_number_sequences
 from odoo_ops.commands import git, postgres, restic
 from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
 from odoo_ops.model.checks import Check
@@ -70,6 +72,7 @@ def dump_database(environment: str) -> Manifest:
         tables = len(database.list_tables(connection))
         # before pg_dump reads them: what is restored may be ahead of the manifest, never behind it
         sequences = database.read_sequences(connection)
+        number_sequences = read_number_sequences(connection)
         with _dumping(runtime, major, snapshot, tables=tables, compress=compress):
             host.run(
                 postgres.run_script(psql, settings.database, script=script),
@@ -77,6 +80,7 @@ def dump_database(environment: str) -> Manifest:
                 next_step=_AFTER_DUMP,
             )
             facts = database.read_facts(connection).model_copy(update={"sequences": sequences})
+            business = read_business(connection, number_sequences)
             size = database.read_database_bytes(connection)
             odoo = database.read_odoo_version(connection)
     manifest = Manifest(
@@ -90,6 +94,7 @@ def dump_database(environment: str) -> Manifest:
         addons_commits=_addons_commits(runtime),
         database_bytes=size,
         facts=facts,
+        business=business,
         inventory=Inventory(**host.call("digest_inventory", inventory=f"{settings.spool}/inventory.jsonl")),
         dump_files=host.call("list_files", path=settings.dump),
     )

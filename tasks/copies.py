@@ -12,12 +12,12 @@ from pydantic import SecretStr
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters import copies, database
-from odoo_ops.errors import VerificationFailed
+from odoo_ops.errors import PreconditionFailed, VerificationFailed
 from odoo_ops.model.checks import Check, first_of, passed_or_failed
 from odoo_ops.model.copies import CopyIdentity
 from odoo_ops.model.report import Trial
 from odoo_ops.policy import drills
-from odoo_ops.runtimes.copies import BootedCopy, booted, read_neutralization
+from odoo_ops.runtimes.copies import BootedCopy, booted, print_invoice, read_neutralization
 from odoo_ops.runtimes.native import NativeRuntime
 
 _LOGGED = re.compile(r"^\S+ \S+ \d+ INFO ")
@@ -77,7 +77,7 @@ def try_copy(target: str, scratch: str, users_sha256: str) -> Trial:
     begun, ready_seconds = time.monotonic(), None
     get_run_logger().info("Booting Odoo on the copy %s", scratch)
     with booted(runtime, scratch) as copy:
-        for name, question in _questions(copy, login, password, sample):
+        for name, question in _questions(runtime, copy, login, password, sample):
             checks.append(_ask(name, question))
             if checks[-1].outcome == "failed":
                 break
@@ -92,7 +92,7 @@ def try_copy(target: str, scratch: str, users_sha256: str) -> Trial:
 
 
 def _questions(
-    copy: BootedCopy, login: str, password: str, sample: tuple[int, str] | None
+    runtime: NativeRuntime, copy: BootedCopy, login: str, password: str, sample: tuple[int, str] | None
 ) -> Iterator[tuple[str, Callable[[], str]]]:
     """What Odoo is asked, in an order in which each makes sense only after those before it."""
     yield drills.LOGIN_PAGE, lambda: f"{len(copy.wait_for_login_page()):,} characters"
@@ -104,6 +104,7 @@ def _questions(
     yield drills.RECORDS, lambda: _read_records(copy)
     if sample is not None:
         yield drills.ATTACHMENT, lambda: _read_attachment(copy, *sample)
+    yield drills.INVOICE, lambda: print_invoice(runtime, copy)
 
 
 def _ask(name: str, question: Callable[[], str]) -> Check:
@@ -111,6 +112,8 @@ def _ask(name: str, question: Callable[[], str]) -> Check:
         return Check(name=name, outcome="passed", detail=question())
     except VerificationFailed as error:
         return Check(name=name, outcome="failed", detail=str(error))
+    except PreconditionFailed as error:
+        return Check(name=name, outcome="not measured", detail=str(error))
 
 
 def _read_records(copy: BootedCopy) -> str:

@@ -9,10 +9,12 @@ from prefect.cache_policies import NO_CACHE
 from blocks import OdooEnvironment
 from odoo_ops.commands import restic
 from odoo_ops.errors import CommandFailed, VerificationFailed
+from odoo_ops.model.business import BusinessLine
 from odoo_ops.model.checks import Check, first_of
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.snapshot import VERIFIED_TAG, Snapshot
 from odoo_ops.policy import drills
+from odoo_ops.policy.business import business_lines
 from odoo_ops.policy.fences import refuse_drill, refuse_unreachable_repository
 from odoo_ops.policy.snapshots import widest_gap_seconds
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
@@ -26,12 +28,11 @@ def refuse_unfit_target(environment: str, target: str, *, offsite: bool) -> None
     refuse_unreachable_repository(theirs.environment, ours.environment, theirs.repository, same_host=same_host)
 
 
-def refuse_unproved(environment: str, answers: list[Check], *, verified: bool) -> None:
+def refuse_unproved(environment: str, unproved: list[str]) -> None:
     """Raise VerificationFailed when nothing failed but not every question was answered: that proves nothing."""
-    if not verified:
-        open_ones = [answer.name for answer in answers if answer.outcome == "not measured"]
+    if unproved:
         raise VerificationFailed(
-            f"The backup of {environment} is not proved; not measured: {first_of(open_ones)}. "
+            f"The backup of {environment} is not proved; not measured: {first_of(unproved)}. "
             "Next step: read the drill's report, then mend what kept these questions from being asked."
         )
 
@@ -42,16 +43,21 @@ def judge(
     checks: list[Check],
     gap_seconds: float | None,
     recovery_seconds: float | None,
-) -> tuple[list[Check], bool]:
-    """Every question with its answer, objectives last; and whether the snapshot is verified.
+) -> tuple[list[Check], list[str]]:
+    """Every question with its answer, objectives last; and those that keep the snapshot from being verified.
 
     Missed objectives are failures of the run, not of the snapshot.
     """
     answers = drills.all_answers(checks)
     objectives = OdooEnvironment.open(environment).environment.objectives
     measured = drills.judge_objectives(objectives, gap_seconds, recovery_seconds)
-    verified = manifest is not None and drills.is_verified(answers, attachments=manifest.inventory.attachments)
-    return [*answers, *measured], verified
+    attachments, modules = (manifest.inventory.attachments, manifest.facts.modules) if manifest else (1, {})
+    return [*answers, *measured], drills.unproved(answers, attachments=attachments, modules=modules)
+
+
+def read_business_lines(manifest: Manifest | None, answers: list[Check]) -> tuple[BusinessLine, ...]:
+    """The business in the backup, for a manager to read."""
+    return tuple(business_lines(manifest.business, answers)) if manifest else ()
 
 
 @task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)

@@ -10,12 +10,15 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters import database
+from odoo_ops.adapters.business import read_business
+from odoo_ops.adapters.number_sequences import read_number_sequences
 from odoo_ops.commands import postgres, restic
 from odoo_ops.errors import CommandFailed, PermanentError, VerificationFailed
 from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.manifest import Inventory, Manifest
 from odoo_ops.model.report import Swap
 from odoo_ops.model.snapshot import Snapshot
+from odoo_ops.policy.business import compare_business
 from odoo_ops.policy.comparison import compare_facts, compare_inventory, judge_files
 from odoo_ops.policy.dumps import kept_mark, made_name
 from odoo_ops.policy.fences import refuse_restore, refuse_unreachable_repository, refuse_version
@@ -168,6 +171,8 @@ def compare_restored(target: str, manifest: Manifest, scratch: str, damaged_acce
             changed_list=None,
         ) as proved:
             checks = compare_facts(manifest.facts, database.read_facts(connection))
+            business = read_business(connection, read_number_sequences(connection))
+            checks += compare_business(manifest.business, business, manifest.facts.modules)
             found = Inventory(**host.call("digest_inventory", inventory=inventory))
             proof = proved()
     policy = OdooEnvironment.open(manifest.environment).environment.backup

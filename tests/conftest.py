@@ -54,6 +54,13 @@ def sshd_program() -> Path:
 
 
 @pytest.fixture(scope="session")
+def wkhtmltopdf() -> Path:
+    """Odoo looks for it on PATH by itself."""
+    found = shutil.which("wkhtmltopdf")
+    return require_engine("wkhtmltopdf", Path(found) if found else None, "apt-get install wkhtmltopdf")
+
+
+@pytest.fixture(scope="session")
 def postgres_programs(engines: Engines) -> Path:
     return require_engine("PostgreSQL's server", engines.postgres, "apt-get install postgresql")
 

@@ -99,6 +99,35 @@ class OdooSite:
         content = base64.b64decode(record["datas"] or "")
         return hashlib.sha1(content, usedforsecurity=False).hexdigest()
 
+    def has_module(self, name: str) -> bool:
+        """Whether a module is installed. Raises VerificationFailed."""
+        return bool(self.call("ir.module.module", "search_count", [("name", "=", name), ("state", "=", "installed")]))
+
+    def find_invoice(self) -> int | None:
+        """The newest posted customer invoice that the user may read. Raises VerificationFailed."""
+        if not self.call("account.move", "has_access", [], "read"):
+            return None
+        posted = [("move_type", "=", "out_invoice"), ("state", "=", "posted")]
+        found = self.call("account.move", "search", posted, limit=1, order="id desc")
+        return int(found[0]) if found else None
+
+    def print_invoice(self, invoice: int) -> int:
+        """Print an invoice as Odoo sends it to customers, by wkhtmltopdf. Returns its bytes.
+
+        The report's styles are fetched from this server, whatever address the database names.
+        Raises VerificationFailed when it is not a whole PDF.
+        """
+        self.call("ir.config_parameter", "set_param", "report.url", self._url)
+        path = f"/report/pdf/account.report_invoice/{invoice}"
+        answer = self._get(path)
+        content = answer.content
+        if answer.status_code != HTTPStatus.OK or not content.startswith(b"%PDF") or b"%%EOF" not in content[-1024:]:
+            raise VerificationFailed(
+                f"{path}: status {answer.status_code}, {len(content):,} bytes that are not a whole PDF. "
+                "Next step: read Odoo's log, and try wkhtmltopdf on that host."
+            )
+        return len(content)
+
     def _get(self, path: str) -> httpx.Response:
         try:
             return self._client.get(path)
@@ -115,7 +144,7 @@ class OdooSite:
         if "error" in message:
             data = message["error"].get("data", {})
             raise VerificationFailed(f"{path}: {data.get('name', 'error')}: {data.get('message', '')}")
-        return message["result"]
+        return message.get("result")  # Odoo leaves it out where it is null
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from odoo_ops.model.base import Value
+from odoo_ops.model.business import Business
 
 
 class Sequence(Value):
@@ -43,7 +44,7 @@ class Facts(Value):
 
 
 class Manifest(Value):
-    """Proof of one backup."""
+    """Proof of one backup; one of an older version has no `business`."""
 
     format: int = 1
     environment: str
@@ -56,6 +57,7 @@ class Manifest(Value):
     addons_commits: dict[str, str]
     database_bytes: int
     facts: Facts
+    business: Business | None = None
     inventory: Inventory
     dump_files: dict[str, int]
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from odoo_ops.model.base import Value
+from odoo_ops.model.business import BusinessLine
 from odoo_ops.model.checks import Check
 
 
@@ -122,6 +123,7 @@ class DrillReport(Value):
         gap_seconds: RPO: the longest time without a backup within the last week, until the drill began; None: no
             backup was proved.
         recovery_seconds: RTO: from the beginning until Odoo answered; None: it never did.
+        business: the figures of the books and the stock in the backup.
     """
 
     environment: str
@@ -132,4 +134,5 @@ class DrillReport(Value):
     verified: bool
     gap_seconds: float | None
     recovery_seconds: float | None
+    business: tuple[BusinessLine, ...]
     checks: tuple[Check, ...]

@@ -1,10 +1,10 @@
 """What a drill asks, and what its answers mean."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from odoo_ops.model.checks import Check
 from odoo_ops.model.environment import Objectives
-from odoo_ops.policy import comparison
+from odoo_ops.policy import business, comparison
 
 NEUTRALIZED = "Neutralised before any Odoo saw it"
 LOGIN_PAGE = "Registry loads, /web/login answers"
@@ -12,6 +12,7 @@ ASSETS = "Scripts and styles of the login page"
 LOG_IN = "A user logs in"
 RECORDS = "Records are read"
 ATTACHMENT = "An attachment is served whole"
+INVOICE = "An invoice is printed"
 LOG = "Odoo's log holds no error"
 SETTLED = "No module waits to be changed"
 USERS_AFTER = "Users and groups unchanged by the boot"
@@ -21,12 +22,14 @@ RTO = "RTO: time until Odoo answered"
 
 QUESTIONS = (
     *comparison.QUESTIONS,
+    *business.QUESTIONS,
     NEUTRALIZED,
     LOGIN_PAGE,
     ASSETS,
     LOG_IN,
     RECORDS,
     ATTACHMENT,
+    INVOICE,
     LOG,
     SETTLED,
     USERS_AFTER,
@@ -40,13 +43,23 @@ def all_answers(checks: Sequence[Check]) -> list[Check]:
     return [answered.get(name, Check(name=name, outcome="not measured")) for name in QUESTIONS] + unknown
 
 
-def is_verified(answers: Sequence[Check], *, attachments: int) -> bool:
-    """Whether a snapshot may be called verified: every question was answered well.
+def unproved(answers: Sequence[Check], *, attachments: int, modules: Collection[str]) -> list[str]:
+    """Questions that keep a snapshot from being called verified: those that were not answered well.
 
-    Where there is no attachment, none can be served.
+    Fine is what was not measured because there is nothing to measure: no attachment, no module; and an invoice, which
+    needs a program that no backup holds.
+
+    Args:
+        answers: one to every question.
+        attachments: how many the backup has.
+        modules: those installed in it.
     """
-    needed = [answer for answer in answers if attachments or answer.name != ATTACHMENT]
-    return all(answer.outcome == "passed" for answer in needed)
+    fine = business.questions_without_module(modules) | {INVOICE} | (set() if attachments else {ATTACHMENT})
+    return [
+        answer.name
+        for answer in answers
+        if answer.outcome == "failed" or (answer.outcome == "not measured" and answer.name not in fine)
+    ]
 
 
 def judge_objectives(objectives: Objectives, gap_seconds: float | None, recovery_seconds: float | None) -> list[Check]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from odoo_ops.adapters.agent import Agent
 from odoo_ops.adapters.odoo_site import OdooSite, open_site
 from odoo_ops.commands import odoo
-from odoo_ops.errors import CommandFailed, VerificationFailed
+from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
 from odoo_ops.model.copies import Neutralization
 from odoo_ops.policy.configuration import options_for_copy
 from odoo_ops.render import render
@@ -67,6 +67,21 @@ def booted(runtime: NativeRuntime, database: str) -> Iterator[BootedCopy]:
         open_site(host, f"http://127.0.0.1:{port}") as site,
     ):
         yield BootedCopy(site, database, log_file, agent)
+
+
+def print_invoice(runtime: NativeRuntime, copy: BootedCopy) -> str:
+    """Print the newest customer invoice on a copy where a user is logged in; returns what came out, in words.
+
+    Raises VerificationFailed when it cannot be printed, PreconditionFailed where there is none, or nothing that prints.
+    """
+    if not copy.site.has_module("account"):
+        raise PreconditionFailed("the module account is not installed")
+    if runtime.host.find_program("wkhtmltopdf", []) is None:
+        raise PreconditionFailed(f"{runtime.host.name} has no wkhtmltopdf on its PATH, by which Odoo prints")
+    invoice = copy.site.find_invoice()
+    if invoice is None:
+        raise PreconditionFailed("no posted customer invoice that the administrator may read")
+    return f"account.move {invoice}, a PDF of {copy.site.print_invoice(invoice):,} bytes"
 
 
 def _write_config(runtime: NativeRuntime, database: str | None = None, port: int | None = None) -> str:

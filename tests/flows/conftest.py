@@ -332,21 +332,41 @@ class PristineOdoo:
 def pristine_odoo(
     odoo19: Path, postgres_cluster: PostgresCluster, tmp_path_factory: pytest.TempPathFactory
 ) -> PristineOdoo:
-    """`-i base` by a real Odoo, once; the extensions were prepared as the product asks for."""
-    data, name = tmp_path_factory.mktemp("pristine"), "pristine_odoo"
-    with psycopg.connect(postgres_cluster.conninfo, autocommit=True) as connection:
+    """`-i base` by a real Odoo, once."""
+    return _installed(odoo19, postgres_cluster, tmp_path_factory.mktemp("pristine"), "pristine_odoo", "--init=base")
+
+
+@pytest.fixture(scope="session")
+def pristine_shop(
+    odoo19: Path, postgres_cluster: PostgresCluster, tmp_path_factory: pytest.TempPathFactory
+) -> PristineOdoo:
+    """The same with books (a chart of accounts is loaded) and a valued stock; that takes a minute or two."""
+    modules = ("--init=account,stock_account", "--skip-auto-install")
+    return _installed(odoo19, postgres_cluster, tmp_path_factory.mktemp("pristine"), "pristine_shop", *modules)
+
+
+def _installed(program: Path, cluster: PostgresCluster, data: Path, name: str, *modules: str) -> PristineOdoo:
+    """A database of a real Odoo; the extensions were prepared as the product asks for."""
+    with psycopg.connect(cluster.conninfo, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {name} LOGIN CREATEDB PASSWORD '{ROLE_PASSWORD}'")
         connection.execute(f"CREATE DATABASE {name} OWNER {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'")
-    with psycopg.connect(make_conninfo(postgres_cluster.conninfo, dbname=name), autocommit=True) as connection:
+    with psycopg.connect(make_conninfo(cluster.conninfo, dbname=name), autocommit=True) as connection:
         connection.execute("CREATE EXTENSION pg_trgm; CREATE EXTENSION unaccent")
         connection.execute("ALTER FUNCTION unaccent(text) IMMUTABLE")
     done = subprocess.run(
-        [odoo19, "--init=base", "--stop-after-init", "--no-http", f"--database={name}", f"--data-dir={data}"],
+        [
+            program,
+            *modules,
+            "--stop-after-init",
+            "--no-http",
+            f"--database={name}",
+            f"--data-dir={data}",
+        ],
         cwd="/",
         env={
             **os.environ,
             "PGHOST": "127.0.0.1",
-            "PGPORT": str(postgres_cluster.port),
+            "PGPORT": str(cluster.port),
             "PGUSER": name,
             "PGPASSWORD": ROLE_PASSWORD,
         },
@@ -355,20 +375,30 @@ def pristine_odoo(
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    return PristineOdoo(program=odoo19, database=name, role=name, filestore=data / "filestore" / name)
+    return PristineOdoo(program=program, database=name, role=name, filestore=data / "filestore" / name)
 
 
 @pytest.fixture
 def odoo_site(make_site: SiteMaker, pristine_odoo: PristineOdoo) -> Site:
     """An environment with a database of a real Odoo 19, which can boot on it."""
-    site = make_site(odoo=pristine_odoo.program, role=pristine_odoo.role)
+    return _copied(make_site, pristine_odoo)
+
+
+@pytest.fixture
+def shop_site(make_site: SiteMaker, pristine_shop: PristineOdoo) -> Site:
+    """The same with books and a stock, both empty."""
+    return _copied(make_site, pristine_shop)
+
+
+def _copied(make_site: SiteMaker, pristine: PristineOdoo) -> Site:
+    site = make_site(odoo=pristine.program, role=pristine.role)
     with site.admin() as connection:
         connection.execute(
             sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
-                *map(sql.Identifier, (site.settings.database.name, pristine_odoo.role, pristine_odoo.database))
+                *map(sql.Identifier, (site.settings.database.name, pristine.role, pristine.database))
             )
         )
-    shutil.copytree(pristine_odoo.filestore, site.filestore)
+    shutil.copytree(pristine.filestore, site.filestore)
     return site
 
 

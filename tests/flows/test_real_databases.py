@@ -2,19 +2,38 @@
 
 import json
 import os
+import re
 import subprocess
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from prefect import flow
 
+from blocks import OdooEnvironment
 from flows.backup import backup
 from flows.export_zip import export_zip
 from flows.import_zip import import_zip
 from flows.restore import restore
+from odoo_ops.adapters import database
+from odoo_ops.adapters.business import read_business
+from odoo_ops.adapters.number_sequences import read_number_sequences
+from odoo_ops.model.business import Business
+from odoo_ops.model.checks import Check
+from odoo_ops.policy.business import QUESTIONS, compare_business
 from odoo_ops.policy.zips import database_bytes_needed
 from tasks.imports import inspect_zip
+from tasks.restores import (
+    compare_restored,
+    create_scratch,
+    fetch_dump,
+    filestore_restored,
+    read_manifest,
+    read_snapshot,
+    restore_database,
+    scratch_name,
+)
 
 if TYPE_CHECKING:
     from conftest import Site, SiteMaker
@@ -33,7 +52,11 @@ def test_restore_equals_the_original_when_it_is_a_real_odoo_18(empty_site: Site,
     report = backup(empty_site.name)
     assert (report.files, report.damaged_total) == (files, 0)
     empty_site.lose_all()
-    assert restore(empty_site.name).files == files
+    restored = restore(empty_site.name)
+    assert restored.files == files
+    outcomes = {check.name: check.outcome for check in restored.checks}
+    if sample == "odoo18_shop":
+        assert {outcomes[name] for name in QUESTIONS} == {"passed"}
     assert empty_site.content() == before
 
 
@@ -71,6 +94,89 @@ def _sample(name: str) -> Path:
     if not archive.exists():
         pytest.skip(f"no sample database {archive.name}: it is not part of the project")
     return archive
+
+
+# one cent, one piece, one number: what is wrong, in which check, and how it is named
+_TAMPERED = [
+    (
+        (
+            "UPDATE account_move_line SET debit = debit + 0.01 WHERE id = (SELECT min(id) FROM account_move_line"
+            " WHERE parent_state = 'posted' AND debit > 0)"
+        ),
+        "Trial balance",
+        r"\d{6} .* \(account.account \d+, res.company 1\): debit \d+\.\d\d instead of \d+",
+    ),
+    (
+        (
+            "UPDATE account_move_line SET amount_residual = amount_residual - 0.01 WHERE id = (SELECT min(l.id)"
+            " FROM account_move_line l JOIN account_account a ON a.id = l.account_id"
+            " WHERE parent_state = 'posted' AND account_type = 'asset_receivable')"
+        ),
+        "Open receivables and payables",
+        r"res.partner \d+, res.company 1: receivable -?0.01 instead of 0.00",
+    ),
+    (
+        "UPDATE account_move SET sequence_number = 3 WHERE name = 'INV/2026/00004'",
+        "Numbers of invoices, bills and entries",
+        r"INV INV/2026/ \(account.journal 1\): last number 3 instead of 4",
+    ),
+    (
+        (
+            "UPDATE stock_quant SET quantity = quantity + 1 WHERE id = (SELECT min(q.id) FROM stock_quant q"
+            " JOIN stock_location l ON l.id = q.location_id WHERE l.usage = 'internal')"
+        ),
+        "Stock quantities",
+        r"product.product \d+ in WH/Stock.*: quantity \d+.00 instead of \d+.00",
+    ),
+    (
+        "UPDATE stock_valuation_layer SET value = value + 0.01 WHERE id = (SELECT min(id) FROM stock_valuation_layer)",
+        "Stock valuation",
+        r"product.product \d+, res.company 1: value 0.01 instead of 0.00",
+    ),
+    (
+        "SELECT setval('ir_sequence_' || to_char(id, 'FM000'), 1, false) FROM ir_sequence WHERE code = 'sale.order'",
+        "Number sequences",
+        r"Sales Order \(ir.sequence \d+\): the next number is 1 instead of \d+",
+    ),
+]
+
+
+def test_comparison_names_the_changed_cent_when_it_is_a_real_odoo_18(empty_site: Site) -> None:
+    _import(empty_site, _sample("odoo18_shop"))
+    backup(empty_site.name)
+    checks = {check.name: check for check in _restore_with_a_cent_more(empty_site.name)}
+    assert [name for name, check in checks.items() if check.outcome == "failed"] == ["Trial balance"]
+    assert re.match(_TAMPERED[0][2], checks["Trial balance"].detail)
+    assert checks["Stock quantities"].detail.startswith("internal: quantity 1,188.00, reserved 244.00")
+    with empty_site.connect() as connection:
+        before = _read(connection)
+        for change, name, detail in _TAMPERED:
+            with connection.transaction(force_rollback=True):
+                connection.execute(change)
+                found = compare_business(before, _read(connection), ["base", "account", "stock", "stock_account"])
+            failed = [check for check in found if check.outcome != "passed"]
+            assert [(check.name, check.outcome) for check in failed] == [(name, "failed")]
+            assert re.match(detail, failed[0].detail), failed[0].detail
+
+
+def _read(connection: database.Connection) -> Business:
+    return read_business(connection, read_number_sequences(connection))
+
+
+@flow
+def _restore_with_a_cent_more(name: str) -> list[Check]:
+    """The steps of `restore` up to the comparison, with a change between the restored database and it."""
+    chosen = read_snapshot(name, name, "latest", offsite=False)
+    manifest = read_manifest(name, chosen)
+    scratch = scratch_name(name)
+    with filestore_restored(name, chosen, manifest, scratch):
+        fetch_dump(name, chosen, manifest)
+        create_scratch(name, manifest, scratch)
+        restore_database(name, manifest, scratch)
+    runtime = OdooEnvironment.open(name)
+    with database.connect(runtime.host, runtime.environment.database, scratch) as connection:
+        connection.execute(_TAMPERED[0][0].encode())
+    return compare_restored(name, manifest, scratch, damaged_accepted=0)
 
 
 def _import(site: Site, archive: Path) -> None:

@@ -175,19 +175,24 @@ def _answers(**changes: str) -> list[Check]:
 
 
 @pytest.mark.parametrize(
-    ("changes", "attachments", "verified"),
+    ("changes", "attachments", "modules", "unproved"),
     [
-        ({}, 5, True),
-        ({drills.LOG_IN: "failed"}, 5, False),
-        ({drills.LOG_IN: "not measured"}, 5, False),
-        ({drills.ATTACHMENT: "not measured"}, 5, False),
-        ({drills.ATTACHMENT: "not measured"}, 0, True),
+        ({}, 5, ["base"], []),
+        ({drills.LOG_IN: "failed"}, 5, ["base"], [drills.LOG_IN]),
+        ({drills.LOG_IN: "not measured"}, 5, ["base"], [drills.LOG_IN]),
+        ({drills.ATTACHMENT: "not measured"}, 5, ["base"], [drills.ATTACHMENT]),
+        ({drills.ATTACHMENT: "not measured"}, 0, ["base"], []),
+        ({drills.INVOICE: "not measured"}, 5, ["base", "account"], []),
+        ({drills.INVOICE: "failed"}, 5, ["base", "account"], [drills.INVOICE]),
+        ({"Trial balance": "not measured", "Stock valuation": "not measured"}, 5, ["base", "stock"], []),
+        ({"Trial balance": "not measured"}, 5, ["base", "account"], ["Trial balance"]),
+        ({"Number sequences": "not measured"}, 5, ["base"], ["Number sequences"]),
     ],
 )
-def test_snapshot_is_verified_only_when_every_question_was_answered_well(
-    changes: dict[str, str], attachments: int, verified: bool
+def test_snapshot_is_unproved_until_every_question_that_makes_sense_was_answered_well(
+    changes: dict[str, str], attachments: int, modules: list[str], unproved: list[str]
 ) -> None:
-    assert drills.is_verified(_answers(**changes), attachments=attachments) == verified
+    assert drills.unproved(_answers(**changes), attachments=attachments, modules=modules) == unproved
 
 
 def test_all_answers_call_what_a_drill_did_not_come_to_not_measured() -> None:
@@ -195,7 +200,7 @@ def test_all_answers_call_what_a_drill_did_not_come_to_not_measured() -> None:
     answers = drills.all_answers([Check(name=drills.NEUTRALIZED, outcome="passed"), came])
     assert [check.name for check in answers] == [*drills.QUESTIONS, came.name]
     assert {check.outcome for check in answers if check.name != drills.NEUTRALIZED} == {"not measured", "failed"}
-    assert not drills.is_verified(answers, attachments=0)
+    assert len(drills.unproved(answers, attachments=1, modules=["base", "account", "stock_account"])) > 1
 
 
 def test_judge_objectives_tells_missed_from_not_measured() -> None:
