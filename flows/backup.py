@@ -2,13 +2,16 @@
 
 Lock, prove the identity, settle what a dead run left, dump in one exported snapshot, store, prove, report.
 A snapshot counts once its proof is stored beside it; that of a run which failed or died before is never `latest`.
-The environment is only read. Damaged attachments are named by record; the backup is kept all the same.
+The environment is only read. Damaged attachments are named by record; the backup is kept all the same, as it is
+when database or backup are so much smaller than the last that somebody must look: such a run is marked failed.
 """
 
 import time
 
 from prefect import flow
 
+from odoo_ops.model.checks import Check
+from odoo_ops.model.figures import sizes_of
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import BackupReport, FilestoreProof, StoredSnapshot
 from tasks.backups import (
@@ -25,6 +28,7 @@ from tasks.identity import check_identity
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.reports import publish_backup_report
+from tasks.trends import judge_sizes, keep_backup_figures, publish_trends, read_earlier_backups, refuse_shrunk
 
 
 @flow(name="backup", flow_run_name="backup {environment}")
@@ -43,15 +47,23 @@ def backup(environment: str) -> BackupReport:
             stored = store_snapshot(environment)
         proof = prove_snapshot(environment, stored.snapshot_id)
         record_proof(environment, stored.snapshot_id, proof)
+        sizes = sizes_of(manifest, stored.snapshot_id, stored.total_bytes)
+        earlier = read_earlier_backups(environment, sizes)
         lock.check()
         empty_spool(environment)
-    report = _report(manifest, stored, proof, time.monotonic() - begun)
+    checks = [*read_checks(manifest, proof), *judge_sizes(environment, sizes, earlier)]
+    report = _report(manifest, stored, proof, checks, time.monotonic() - begun)
     publish_backup_report(report)
+    keep_backup_figures(report, earlier)
+    publish_trends(environment, return_state=True)  # no backup fails for its picture
     judge_damage(environment, proof)
+    refuse_shrunk(report, earlier)
     return report
 
 
-def _report(manifest: Manifest, stored: StoredSnapshot, proof: FilestoreProof, seconds: float) -> BackupReport:
+def _report(
+    manifest: Manifest, stored: StoredSnapshot, proof: FilestoreProof, checks: list[Check], seconds: float
+) -> BackupReport:
     return BackupReport(
         environment=manifest.environment,
         database=manifest.database,
@@ -63,9 +75,11 @@ def _report(manifest: Manifest, stored: StoredSnapshot, proof: FilestoreProof, s
         attachments=proof.attachments,
         files=proof.files,
         hashed_files=proof.hashed_files,
+        database_bytes=manifest.database_bytes,
+        filestore_bytes=manifest.inventory.bytes,
         total_bytes=stored.total_bytes,
         added_bytes=stored.added_bytes,
         damaged=tuple(str(damage) for damage in proof.damaged),
         damaged_total=proof.damaged_total,
-        checks=tuple(read_checks(manifest, proof)),
+        checks=tuple(checks),
     )

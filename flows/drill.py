@@ -22,6 +22,7 @@ from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.reports import publish_drill_report, refuse_failures
 from tasks.restores import compare_restored, fetch_dump, read_snapshot, restore_database, restore_filestore
+from tasks.trends import keep_drill_figures, publish_trends
 
 
 @flow(name="drill", flow_run_name="drill {environment} in {target}")
@@ -68,6 +69,7 @@ def drill(environment: str, target: str, snapshot: str = "latest") -> DrillRepor
         target=target,
         snapshot_id=chosen.id,
         taken_at=manifest.taken_at if manifest else chosen.taken_at,
+        begun_at=begun_at,
         seconds=time.monotonic() - begun,
         verified=verified,
         gap_seconds=gap_seconds,
@@ -75,6 +77,8 @@ def drill(environment: str, target: str, snapshot: str = "latest") -> DrillRepor
         checks=tuple(answers),
     )
     publish_drill_report(report)
+    keep_drill_figures(report)
+    publish_trends(environment, return_state=True)  # no drill fails for its picture
     refuse_failures(f"The backup of {environment} did not stand the drill:", answers)
     refuse_unproved(environment, answers, verified=verified)
     return report

@@ -56,6 +56,8 @@ class BackupReport(Value):
     attachments: int
     files: int
     hashed_files: int
+    database_bytes: int
+    filestore_bytes: int
     total_bytes: int
     added_bytes: int
     damaged: tuple[str, ...]
@@ -113,6 +115,7 @@ class DrillReport(Value):
     target: str
     snapshot_id: str
     taken_at: datetime
+    begun_at: datetime
     seconds: float
     verified: bool
     gap_seconds: float | None
