@@ -7,11 +7,13 @@ UV := .tools/bin/uv
 export UV_CACHE_DIR := $(CURDIR)/.tools/cache/uv
 export PIP_CACHE_DIR := $(CURDIR)/.tools/cache/pip
 
-.PHONY: help packages engines engines-for-tests check test demo demo-stop
+.PHONY: help packages engines engines-for-tests check test demo demo-stop bench
 
 help:
 	@echo 'make demo       a real Odoo: backed up, lost, restored and proved, all under .demo'
 	@echo 'make demo-stop  end the servers that the demo left for a look around'
+	@echo 'make bench      our backup and restore beside the usual script: DATABASE_MB=100 FILESTORE_MB=300 FILES=4000'
+	@echo '                REPEAT=1 JSON=path KEEP=1 ANYWHERE=1 (docs/benchmarks.md)'
 	@echo 'make test       install what is needed and run all tests'
 	@echo 'make check      style, types and layers (seconds)'
 	@echo 'make engines    the real programs of demo and tests, under .demo/engines'
@@ -63,3 +65,14 @@ demo: engines
 
 demo-stop: .venv/installed
 	@$(DEMO) stop
+
+# Not a test: what it prints depends on the machine.
+DATABASE_MB ?= 100
+FILESTORE_MB ?= 300
+FILES ?= 4000
+REPEAT ?= 1
+BENCH_OPTIONS := --database-mb $(DATABASE_MB) --filestore-mb $(FILESTORE_MB) --files $(FILES) --repeat $(REPEAT) \
+  $(if $(JSON),--json "$(JSON)") $(if $(filter 1,$(KEEP)),--keep) $(if $(filter 1,$(ANYWHERE)),--anywhere)
+
+bench: packages .venv/installed
+	@PATH="$(CURDIR)/.tools/bin:$$PATH" exec setpriv --pdeathsig TERM .venv/bin/python -m deployments.bench $(BENCH_OPTIONS)

@@ -13,6 +13,8 @@ from blocks.repository import BackupRepository
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.errors import PreconditionFailed
 from odoo_ops.model.environment import Environment
+from odoo_ops.model.repository import OpenRepository
+from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.runtimes.native import NativeRuntime
 
 
@@ -33,18 +35,37 @@ class OdooEnvironment(Block):
     settings: Environment = Field(description="The environment.")
     host: OdooHost = Field(description="The machine on which it lives.")
     repository: BackupRepository = Field(description="Where its backups are kept.")
+    offsite: BackupRepository | None = Field(default=None, description="Where copies of its backups are kept.")
 
     @classmethod
-    def open(cls, name: str, *, repository_of: str | None = None) -> NativeRuntime:
+    def open(cls, name: str, *, repository_of: str | None = None, offsite: bool = False) -> NativeRuntime:
         """The environment that is registered under a name, ready to be acted on.
 
-        With `repository_of`, it works on the repository of that environment: to restore the other's backup.
-        A flow run reads it once: what is registered meanwhile counts for the next run, and all its tasks share
-        one connection to the host. Raises PreconditionFailed when there is none.
+        With `repository_of`, it works on the repository of that environment: to restore the other's backup; with
+        `offsite`, on the one that holds the copies. A flow run reads it once: what is registered meanwhile counts
+        for the next run, and all its tasks share one connection to the host. Raises PreconditionFailed when there
+        is none.
         """
         run = flow_run.get_id()
         runtime = _opened_in(run, name) if run else _open(name)
-        return replace(runtime, repository=cls.open(repository_of).repository) if repository_of else runtime
+        owner = cls.open(repository_of) if repository_of else runtime
+        if offsite:
+            return replace(runtime, repository=_offsite_of(owner), copied_from=owner.repository)
+        return replace(runtime, repository=owner.repository, offsite=owner.offsite)
+
+    @classmethod
+    def open_for(cls, name: str, snapshot: Snapshot) -> NativeRuntime:
+        """The environment, working on the repository that holds this snapshot."""
+        return cls.open(name, repository_of=snapshot.environment, offsite=snapshot.offsite)
+
+
+def _offsite_of(runtime: NativeRuntime) -> OpenRepository:
+    if runtime.offsite is None:
+        raise PreconditionFailed(
+            f"{runtime.environment.name} has no off-site repository. Nothing was changed. Next step: name one as "
+            "`offsite` in its environment file and register it again."
+        )
+    return runtime.offsite
 
 
 @lru_cache(maxsize=16)
@@ -60,4 +81,9 @@ def _open(name: str) -> NativeRuntime:
             f"No environment named {name!r} is registered ({error}). "
             "Next step: run `odoo-ops environments register`, or correct the name."
         ) from error
-    return NativeRuntime(block.settings, HostAdapter(block.host.settings), block.repository.settings)
+    return NativeRuntime(
+        block.settings,
+        HostAdapter(block.host.settings),
+        block.repository.open(),
+        block.offsite.open() if block.offsite else None,
+    )

@@ -17,6 +17,7 @@ from prefect.client.schemas import BlockDocument
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import get_current_settings
+from prefect_aws import AwsCredentials
 from pydantic import ValidationError
 
 from blocks import BackupRepository, OdooEnvironment, OdooHost
@@ -24,8 +25,9 @@ from deployments.environment_files import PlacedEnvironment, load
 from odoo_ops.errors import PermanentError, PreconditionFailed, TransientError
 from odoo_ops.model.base import Value
 from odoo_ops.model.environment import Environment
+from odoo_ops.model.repository import OpenRepository
 
-Kind = Literal["host", "repository", "environment", "concurrency limit"]
+Kind = Literal["host", "S3 keys", "repository", "environment", "concurrency limit"]
 Outcome = Literal["created", "updated", "unchanged"]
 
 
@@ -69,7 +71,7 @@ def register(directory: Path) -> Registration:
         for name, host in configuration.hosts.items():
             changes.append(_save(client, OdooHost(settings=host), "host", name))
         for name, repository in configuration.repositories.items():
-            changes.append(_save(client, BackupRepository(settings=repository), "repository", name))
+            changes += _save_repository(client, name, repository)
         for name, environment in configuration.environments.items():
             # The limit first: an environment without one cannot be locked.
             changes.append(_ensure_limit(client, f"odoo-environment-{name}"))
@@ -147,7 +149,23 @@ def _environment_block(environment: PlacedEnvironment) -> OdooEnvironment:
         settings=environment.settings,
         host=cast("OdooHost", OdooHost.load(environment.host)),
         repository=cast("BackupRepository", BackupRepository.load(environment.repository)),
+        offsite=cast("BackupRepository", BackupRepository.load(environment.offsite)) if environment.offsite else None,
     )
+
+
+def _save_repository(client: SyncPrefectClient, name: str, repository: OpenRepository) -> list[Change]:
+    """The repository's block; its keys for S3 are a block of their own, as Prefect's other S3 blocks have them."""
+    if repository.keys is None:
+        return [_save(client, BackupRepository(settings=repository.settings), "repository", name)]
+    keys = AwsCredentials(
+        aws_access_key_id=repository.keys.access_key_id,
+        aws_secret_access_key=repository.keys.secret_access_key,
+    )
+    saved = _save(client, keys, "S3 keys", name)
+    block = BackupRepository(
+        settings=repository.settings, credentials=cast("AwsCredentials", AwsCredentials.load(name))
+    )
+    return [saved, _save(client, block, "repository", name)]
 
 
 def _save(client: SyncPrefectClient, block: Block, kind: Kind, name: str) -> Change:

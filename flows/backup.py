@@ -2,6 +2,7 @@
 
 Lock, prove the identity, settle what a dead run left, dump in one exported snapshot, store, prove, report.
 A snapshot counts once its proof is stored beside it; that of a run which failed or died before is never `latest`.
+Where there is an off-site repository, what it lacks is copied there at last; a copy that fails marks the run.
 The environment is only read. Damaged attachments are named by record; the backup is kept all the same, as it is
 when database or backup are so much smaller than the last that somebody must look: such a run is marked failed.
 """
@@ -10,6 +11,7 @@ import time
 
 from prefect import flow
 
+from flows.copy_offsite import copy_offsite
 from odoo_ops.model.checks import Check
 from odoo_ops.model.figures import sizes_of
 from odoo_ops.model.manifest import Manifest
@@ -27,6 +29,7 @@ from tasks.backups import (
 from tasks.identity import check_identity
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
+from tasks.offsite import has_offsite
 from tasks.reports import publish_backup_report
 from tasks.trends import judge_sizes, keep_backup_figures, publish_trends, read_earlier_backups, refuse_shrunk
 
@@ -48,7 +51,7 @@ def backup(environment: str) -> BackupReport:
         proof = prove_snapshot(environment, stored.snapshot_id)
         record_proof(environment, stored.snapshot_id, proof)
         sizes = sizes_of(manifest, stored.snapshot_id, stored.total_bytes)
-        earlier = read_earlier_backups(environment, sizes)
+        earlier = read_earlier_backups(environment, sizes, stored)
         lock.check()
         empty_spool(environment)
     checks = [*read_checks(manifest, proof), *judge_sizes(environment, sizes, earlier)]
@@ -56,8 +59,11 @@ def backup(environment: str) -> BackupReport:
     publish_backup_report(report)
     keep_backup_figures(report, earlier)
     publish_trends(environment, return_state=True)  # no backup fails for its picture
+    copied = copy_offsite(environment, return_state=True) if has_offsite(environment) else None
     judge_damage(environment, proof)
     refuse_shrunk(report, earlier)
+    if copied is not None:
+        copied.result()
     return report
 
 

@@ -21,32 +21,41 @@ from tasks.identity import check_apart, check_identity
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.reports import publish_drill_report, refuse_failures
-from tasks.restores import compare_restored, fetch_dump, read_snapshot, restore_database, restore_filestore
+from tasks.restores import (
+    compare_restored,
+    create_scratch,
+    fetch_dump,
+    filestore_restored,
+    read_snapshot,
+    restore_database,
+)
 from tasks.trends import keep_drill_figures, publish_trends
 
 
 @flow(name="drill", flow_run_name="drill {environment} in {target}")
-def drill(environment: str, target: str, snapshot: str = "latest") -> DrillReport:
+def drill(environment: str, target: str, snapshot: str = "latest", from_offsite: bool = False) -> DrillReport:
     """Restore a backup as a trial, boot a real Odoo on it, and measure RPO and RTO.
 
     Args:
         environment: Name of the environment whose backup is tried out.
         target: Environment that lends host, PostgreSQL and Odoo to the trial. Never production.
         snapshot: Id of the snapshot, or `latest`.
+        from_offsite: Try out the copy in the off-site repository.
     """
-    refuse_unfit_target(environment, target)
+    refuse_unfit_target(environment, target, offsite=from_offsite)
     checks: list[Check] = []
     ready_seconds: float | None = None
     manifest: Manifest | None = None
     with environment_locked(target, "drill") as lock:
-        check_apart(environment, target, check_identity(target, environment))
+        check_apart(environment, target, check_identity(target, environment, offsite=from_offsite))
         settle_leftovers(target)
         begun, begun_at = time.monotonic(), datetime.now(UTC)
-        chosen = read_snapshot(environment, target, snapshot)
+        chosen = read_snapshot(environment, target, snapshot, offsite=from_offsite)
         try:
             manifest = fetch_dump(target, chosen)
-            scratch = restore_database(target, manifest)
-            restore_filestore(target, chosen, manifest, scratch)
+            scratch = create_scratch(target, manifest)
+            with filestore_restored(target, chosen, manifest, scratch):
+                restore_database(target, manifest, scratch)
             checks += compare_restored(target, manifest, scratch, damaged_accepted=0)
             checks += neutralize_copy(target, manifest, scratch)
             restored_seconds = time.monotonic() - begun
@@ -60,7 +69,7 @@ def drill(environment: str, target: str, snapshot: str = "latest") -> DrillRepor
         finally:
             lock.check()
             settle_leftovers(target)
-        gap_seconds = measure_rpo(environment, target, begun_at)
+        gap_seconds = measure_rpo(environment, target, begun_at, offsite=from_offsite)
         answers, verified = judge(environment, manifest, checks, gap_seconds, ready_seconds)
         if verified:
             answers.append(record_verified(target, chosen, answers))

@@ -22,12 +22,13 @@ from tasks.locks import environment_locked
 from tasks.reports import publish_restore_report, refuse_failures
 from tasks.restores import (
     compare_restored,
+    create_scratch,
     fetch_dump,
+    filestore_restored,
     read_snapshot,
     refuse_difference,
     refuse_unconfirmed,
     restore_database,
-    restore_filestore,
     swap_in,
 )
 from tasks.services import check_odoo_answers
@@ -40,6 +41,7 @@ def restore(
     target: str = "",
     confirm_production: str = "",
     damaged_accepted: Annotated[int, Field(ge=0)] = 0,
+    from_offsite: bool = False,
 ) -> RestoreReport:
     """Put an environment back to what a snapshot holds, proved before it is swapped in.
 
@@ -49,17 +51,19 @@ def restore(
         target: Environment into which it is restored, as a neutralised copy. Empty: its own, as it was.
         confirm_production: To restore over production, write its name once more.
         damaged_accepted: Restore although so many attachments were damaged when they were backed up.
+        from_offsite: Take the copy in the off-site repository, where the environment's own is lost.
     """
     begun, target = time.monotonic(), target or environment
-    refuse_unconfirmed(environment, target, confirm_production)
+    refuse_unconfirmed(environment, target, confirm_production, offsite=from_offsite)
     with environment_locked(target, "restore") as lock:
-        identity = check_identity(target, environment)
+        identity = check_identity(target, environment, offsite=from_offsite)
         check_apart(environment, target, identity)
         settle_leftovers(target)
-        chosen = read_snapshot(environment, target, snapshot)
+        chosen = read_snapshot(environment, target, snapshot, offsite=from_offsite)
         manifest = fetch_dump(target, chosen)
-        scratch = restore_database(target, manifest)
-        restore_filestore(target, chosen, manifest, scratch)
+        scratch = create_scratch(target, manifest)
+        with filestore_restored(target, chosen, manifest, scratch):
+            restore_database(target, manifest, scratch)
         checks = compare_restored(target, manifest, scratch, damaged_accepted)
         refuse_difference(target, checks)
         if target != environment:

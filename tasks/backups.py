@@ -1,8 +1,9 @@
 """Make a backup: dump and manifest in one view of the database, then one restic snapshot, then the proof."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -12,12 +13,13 @@ from odoo_ops.adapters import database
 from odoo_ops.commands import git, postgres, restic
 from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
 from odoo_ops.model.checks import Check
+from odoo_ops.model.command import Command
 from odoo_ops.model.manifest import Inventory, Manifest
 from odoo_ops.model.report import FilestoreProof, StoredSnapshot
 from odoo_ops.model.snapshot import DAMAGED_TAG, PROOF_TAG, TAG
 from odoo_ops.policy.backups import backup_checks
 from odoo_ops.policy.dumps import compression
-from odoo_ops.policy.snapshots import newest_clean
+from odoo_ops.policy.snapshots import newest_clean, newest_proved
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes.native import NativeRuntime
 from tasks.progress import Progress
@@ -26,6 +28,10 @@ from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 _AFTER_DUMP = (
     "see that PostgreSQL runs (its log tells why a session ended) and that the disk of the environment's state_dir "
     "is not full, then run the backup again; it settles what was left. Nothing was stored."
+)
+_AFTER_READING = (
+    "see that the disk of the environment's state_dir is well, then run the backup again. The dump is not whole; if it "
+    "was stored, it has no proof: `latest` never means it."
 )
 
 
@@ -55,20 +61,22 @@ def dump_database(environment: str) -> Manifest:
         refuse_without_room([dump], host.name)
         taken_at = datetime.now(UTC)
         major = connection.info.server_version // 10000
+        compress = compression(major, dump.needed_bytes, dump.free_bytes)
         script = (
             f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{snapshot}';"
             f" {database.INVENTORY};"
         )
         psql = runtime.postgres_program("psql", major)
-        host.run(
-            postgres.run_script(psql, settings.database, script=script),
-            stdout_file=f"{settings.spool}/inventory.jsonl",
-            next_step=_AFTER_DUMP,
-        )
-        facts = database.read_facts(connection)
-        size = database.read_database_bytes(connection)
-        odoo = database.read_odoo_version(connection)
-        _run_dump(runtime, major, snapshot, tables=len(facts.rows))
+        tables = len(database.list_tables(connection))
+        with _dumping(runtime, major, snapshot, tables=tables, compress=compress):
+            host.run(
+                postgres.run_script(psql, settings.database, script=script),
+                stdout_file=f"{settings.spool}/inventory.jsonl",
+                next_step=_AFTER_DUMP,
+            )
+            facts = database.read_facts(connection)
+            size = database.read_database_bytes(connection)
+            odoo = database.read_odoo_version(connection)
     manifest = Manifest(
         environment=settings.name,
         stage=settings.stage,
@@ -81,22 +89,24 @@ def dump_database(environment: str) -> Manifest:
         database_bytes=size,
         facts=facts,
         inventory=Inventory(**host.call("digest_inventory", inventory=f"{settings.spool}/inventory.jsonl")),
-        dump_files=host.call("list_files", path=f"{settings.spool}/dump"),
+        dump_files=host.call("list_files", path=settings.dump),
     )
     host.call("write_text", path=f"{settings.spool}/manifest.json", text=manifest.model_dump_json(indent=1))
     return manifest
 
 
-def _run_dump(runtime: NativeRuntime, major: int, snapshot: str, *, tables: int) -> None:
-    settings, folder = runtime.environment, f"{runtime.environment.spool}/dump"
+@contextmanager
+def _dumping(runtime: NativeRuntime, major: int, snapshot: str, *, tables: int, compress: str) -> Iterator[None]:
+    """pg_dump in an exported snapshot, while the block reads other things in it."""
+    settings = runtime.environment
     progress = Progress(f"Dumping {tables} tables")
     command = postgres.dump_database(
         runtime.postgres_program("pg_dump", major),
         settings.database,
         snapshot=snapshot,
         jobs=settings.backup.jobs,
-        compress=compression(major),
-        into=folder,
+        compress=compress,
+        into=settings.dump,
     )
     done = 0
 
@@ -106,8 +116,8 @@ def _run_dump(runtime: NativeRuntime, major: int, snapshot: str, *, tables: int)
             done += 1
             progress(done, tables, "tables")
 
-    runtime.host.run(command, on_line=count, next_step=_AFTER_DUMP)
-    runtime.host.run(postgres.read_whole_dump(runtime.postgres_program("pg_restore", major), folder))
+    with runtime.host.run_beside(command, on_line=count, next_step=_AFTER_DUMP):
+        yield
 
 
 def _addons_commits(runtime: NativeRuntime) -> dict[str, str]:
@@ -129,7 +139,8 @@ def _addons_commits(runtime: NativeRuntime) -> dict[str, str]:
 def store_snapshot(environment: str) -> StoredSnapshot:
     """Put spool and filestore into one restic snapshot; until it is proved, it does not count.
 
-    What is new is measured against the last proved snapshot: a file that a dead run stored is still to be hashed.
+    Meanwhile the dump is read once, from its beginning to its end. What is new is measured against the last proved
+    snapshot: a file that a dead run stored is still to be hashed.
     Raises CommandFailed when restic fails, and VerificationFailed when it could not read everything.
     """
     runtime = OdooEnvironment.open(environment)
@@ -137,17 +148,33 @@ def store_snapshot(environment: str) -> StoredSnapshot:
     paths = [settings.spool]
     if runtime.host.call("describe_path", path=settings.filestore)["exists"]:
         paths.append(settings.filestore)
-    parent = newest_clean(runtime.snapshots(settings.name))
-    command = restic.back_up(
-        runtime.restic,
-        runtime.repository,
-        host=settings.name,
-        tags=[TAG, settings.stage],
-        paths=paths,
-        parent=parent.id if parent else None,
+    with _whole_dump_read(runtime):
+        earlier = runtime.snapshots(settings.name)
+        parent = newest_clean(earlier)
+        command = restic.back_up(
+            runtime.restic,
+            runtime.repository,
+            host=settings.name,
+            tags=[TAG, settings.stage],
+            paths=paths,
+            parent=parent.id if parent else None,
+        )
+        summary = _store(runtime, command)
+    return StoredSnapshot(
+        snapshot_id=summary["snapshot_id"],
+        total_files=summary["total_files_processed"],
+        total_bytes=summary["total_bytes_processed"],
+        added_bytes=summary.get("data_added_packed", summary["data_added"]),
+        seconds=summary["total_duration"],
+        last=newest_proved(earlier),
+        verified_at=max((backup.taken_at for backup in earlier if backup.verified), default=None),
     )
+
+
+def _store(runtime: NativeRuntime, command: Command) -> dict[str, Any]:
+    settings = runtime.environment
     try:
-        summary = runtime.host.call_command(
+        summary: dict[str, Any] = runtime.host.call_command(
             "restic_backup",
             command,
             on_progress=Progress("Storing"),
@@ -160,15 +187,18 @@ def store_snapshot(environment: str) -> StoredSnapshot:
         raise VerificationFailed(
             f"restic on {error.where} could not read everything, so this backup is incomplete. It said:\n"
             f"{error.output.strip()}\nThe snapshot has no proof: `latest` never means it. Next step: make these "
-            "files readable for the user that acts there, then run again."
+            "files readable for the user that acts there, then run again. (Those that were not found in the "
+            "repository's index were stored again now: the next run passes.)"
         ) from error
-    return StoredSnapshot(
-        snapshot_id=summary["snapshot_id"],
-        total_files=summary["total_files_processed"],
-        total_bytes=summary["total_bytes_processed"],
-        added_bytes=summary.get("data_added_packed", summary["data_added"]),
-        seconds=summary["total_duration"],
-    )
+    return summary
+
+
+def _whole_dump_read(runtime: NativeRuntime) -> AbstractContextManager[None]:
+    """pg_restore reads the dump to its end while the block goes on. CommandFailed: it cannot; nothing is proved."""
+    with database.connect(runtime.host, runtime.environment.database, "postgres") as connection:
+        program = runtime.postgres_program("pg_restore", connection.info.server_version // 10000)
+    command = postgres.read_whole_dump(program, runtime.environment.dump)
+    return runtime.host.run_beside(command, next_step=_AFTER_READING)
 
 
 @task(cache_policy=NO_CACHE)
@@ -177,19 +207,20 @@ def prove_snapshot(environment: str, snapshot_id: str) -> FilestoreProof:
     runtime = OdooEnvironment.open(environment)
     settings = runtime.environment
     inventory = f"{settings.spool}/inventory.jsonl"
-    hashed = runtime.host.call(
-        "prove_filestore",
-        on_progress=Progress("Proving attachments"),
-        inventory=inventory,
-        root=settings.filestore,
-        changed_list=settings.changed_list,
-    )
-    held = runtime.host.call_command(
+    with runtime.host.call_command_beside(
         "prove_snapshot",
         restic.list_files(runtime.restic, runtime.repository, snapshot_id, settings.filestore),
         inventory=inventory,
         filestore=settings.filestore,
-    )
+    ) as listed:
+        hashed = runtime.host.call(
+            "prove_filestore",
+            on_progress=Progress("Proving attachments"),
+            inventory=inventory,
+            root=settings.filestore,
+            changed_list=settings.changed_list,
+        )
+        held = listed()
     by_id = {record["id"]: record for record in [*held["damaged"], *hashed["damaged"]]}
     # the lists end at a thousand records, the totals do not
     total = max(len(by_id), held["damaged_total"], hashed["damaged_total"])

@@ -18,13 +18,12 @@ from odoo_ops.policy.snapshots import widest_gap_seconds
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 
-def refuse_unfit_target(environment: str, target: str) -> None:
+def refuse_unfit_target(environment: str, target: str, *, offsite: bool) -> None:
     """Raise Refused for production, for the environment itself, and for one that cannot reach the repository."""
-    theirs, ours = OdooEnvironment.open(environment), OdooEnvironment.open(target)
+    theirs, ours = OdooEnvironment.open(environment, offsite=offsite), OdooEnvironment.open(target)
     refuse_drill(theirs.environment, ours.environment)
-    refuse_unreachable_repository(
-        theirs.environment, ours.environment, same_host=theirs.host.host.same_machine(ours.host.host)
-    )
+    same_host = theirs.host.host.same_machine(ours.host.host)
+    refuse_unreachable_repository(theirs.environment, ours.environment, theirs.repository, same_host=same_host)
 
 
 def refuse_unproved(environment: str, answers: list[Check], *, verified: bool) -> None:
@@ -56,9 +55,9 @@ def judge(
 
 
 @task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
-def measure_rpo(environment: str, target: str, now: datetime) -> float | None:
+def measure_rpo(environment: str, target: str, now: datetime, *, offsite: bool) -> float | None:
     """The longest time, in seconds, for which the environment's work was not backed up within the last week."""
-    backups = OdooEnvironment.open(target, repository_of=environment).snapshots(environment)
+    backups = OdooEnvironment.open(target, repository_of=environment, offsite=offsite).snapshots(environment)
     return widest_gap_seconds([backup.taken_at for backup in backups if backup.proved], now)
 
 
@@ -70,7 +69,7 @@ def record_verified(target: str, snapshot: Snapshot, answers: list[Check]) -> Ch
     """
     if snapshot.verified:
         return Check(name=drills.RECORDED, outcome="passed", detail="it was already")
-    runtime = OdooEnvironment.open(target, repository_of=snapshot.environment)
+    runtime = OdooEnvironment.open_for(target, snapshot)
     command = restic.store_mark(
         runtime.restic,
         runtime.repository,

@@ -1,6 +1,7 @@
 """Fence: the environment is the one that was seen before."""
 
 import json
+from dataclasses import replace
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -13,7 +14,9 @@ from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 
 @task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
-def check_identity(environment: str, source: str | None = None, *, may_make_repository: bool = False) -> dict[str, str]:
+def check_identity(
+    environment: str, source: str | None = None, *, may_make_repository: bool = False, offsite: bool = False
+) -> dict[str, str]:
     """Compare the environment, and the repository that is worked on, with their markers; write one at first sight.
 
     With `may_make_repository` (a backup), an environment that never had a repository gets one. One that it had
@@ -23,6 +26,7 @@ def check_identity(environment: str, source: str | None = None, *, may_make_repo
         environment: its name.
         source: the environment whose repository is worked on; None: its own.
         may_make_repository: see above.
+        offsite: whether the repository that holds the copies is worked on.
 
     Returns:
         The environment's identity: name, PostgreSQL's system_identifier, the id of its own repository when it was
@@ -31,16 +35,16 @@ def check_identity(environment: str, source: str | None = None, *, may_make_repo
     Raises:
         Refused: any differs.
     """
-    runtime = OdooEnvironment.open(environment)
+    runtime = OdooEnvironment.open(environment, offsite=offsite)
     settings = runtime.environment
-    path, marker = _read_marker(runtime)
-    found = {"environment": settings.name}
+    path, marker = _read_marker(runtime, offsite=offsite)
+    found, side = {"environment": settings.name}, _side(offsite=offsite)
     if source in {None, environment}:
-        if may_make_repository and "repository" not in marker:
+        if may_make_repository and side not in marker:
             runtime.make_repository()
-        found["repository"] = runtime.open_repository()
+        found[side] = runtime.open_repository()
     else:
-        _check_repository_of(str(source), environment)
+        _check_repository_of(str(source), environment, offsite=offsite)
     with database.connect(runtime.host, settings.database, "postgres") as connection:
         found["system_identifier"] = database.read_system_identifier(connection)
         exists = database.database_exists(connection, settings.database.name)
@@ -51,6 +55,18 @@ def check_identity(environment: str, source: str | None = None, *, may_make_repo
     if found.keys() - marker.keys():
         runtime.host.call("write_text", path=path, text=json.dumps({**marker, **found}, indent=1))
     return {**marker, **found}
+
+
+@task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
+def check_repository_identity(environment: str, *, by_former_password: bool = False) -> None:
+    """Open the environment's repository and compare it with the one that was seen before. PostgreSQL need not run.
+
+    Raises Refused when it is another one, PreconditionFailed when it cannot be opened.
+    """
+    runtime = OdooEnvironment.open(environment)
+    if by_former_password:
+        runtime = replace(runtime, repository=runtime.repository.opened_by_former)
+    _refuse_other_repository(runtime.open_repository(), environment)
 
 
 @task(cache_policy=NO_CACHE)
@@ -74,15 +90,26 @@ def check_apart(source: str, target: str, identity: dict[str, str]) -> None:
     )
 
 
-def _check_repository_of(source: str, target: str) -> None:
+def _check_repository_of(source: str, target: str, *, offsite: bool) -> None:
     """Compare the source's repository, as the target's host sees it, with the one that the source was seen with."""
-    found = OdooEnvironment.open(target, repository_of=source).open_repository()
-    _path, marker = _read_marker(OdooEnvironment.open(source))
-    refuse_identity({"repository": marker.get("repository", found)}, {"repository": found}, source)
+    found = OdooEnvironment.open(target, repository_of=source, offsite=offsite).open_repository()
+    _refuse_other_repository(found, source, offsite=offsite)
 
 
-def _read_marker(runtime: NativeRuntime) -> tuple[str, dict[str, str]]:
-    path = f"{runtime.environment.state_dir}/marker.json"
+def _refuse_other_repository(found: str, environment: str, *, offsite: bool = False) -> None:
+    _path, marker = _read_marker(OdooEnvironment.open(environment), offsite=offsite)
+    side = _side(offsite=offsite)
+    refuse_identity({side: marker.get(side, found)}, {side: found}, environment)
+
+
+def _side(*, offsite: bool) -> str:
+    """Key of a marker for the id of the environment's repository, or of that with the copies."""
+    return "offsite" if offsite else "repository"
+
+
+def _read_marker(runtime: NativeRuntime, *, offsite: bool = False) -> tuple[str, dict[str, str]]:
+    """The marker's path and content. Work on the copies has one of its own: it goes on beside other flows."""
+    path = f"{runtime.environment.state_dir}/marker{'-offsite' if offsite else ''}.json"
     text = runtime.host.call("read_text", path=path)
     marker: dict[str, str] = json.loads(text) if text else {}
     return path, marker

@@ -16,6 +16,22 @@ _LEASE_SECONDS = 60
 
 
 @contextmanager
+def offsite_locked(environment: str) -> Iterator[HeldLock]:
+    """Hold the lock of an environment's off-site copies; backups go on meanwhile. Raises Refused when it is held."""
+    runtime = OdooEnvironment.open(environment)
+    state_dir = runtime.environment.state_dir
+    runtime.host.call("make_directory", path=state_dir)
+    with runtime.host.lock(
+        f"{state_dir}/offsite.lock", holder=_holder(), purpose="copy off-site", now=datetime.now(UTC)
+    ) as lock:
+        yield lock
+
+
+def _holder() -> str:
+    return f"flow run {flow_run.get_name() or 'without a name'}"
+
+
+@contextmanager
 def environment_locked(environment: str, purpose: str) -> Iterator[HeldLock]:
     """Hold both locks of an environment while the block lasts.
 
@@ -32,6 +48,5 @@ def environment_locked(environment: str, purpose: str) -> Iterator[HeldLock]:
         lease_duration=_LEASE_SECONDS,
     ):
         runtime.host.call("make_directory", path=state_dir)
-        holder = f"flow run {flow_run.get_name() or 'without a name'}"
-        with runtime.host.lock(f"{state_dir}/lock", holder=holder, purpose=purpose, now=datetime.now(UTC)) as lock:
+        with runtime.host.lock(f"{state_dir}/lock", holder=_holder(), purpose=purpose, now=datetime.now(UTC)) as lock:
             yield lock

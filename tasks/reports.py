@@ -4,8 +4,11 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from odoo_ops.errors import VerificationFailed
 from odoo_ops.model.checks import Check, failures
-from odoo_ops.model.report import BackupReport, DrillReport, RestoreReport
+from odoo_ops.model.report import BackupReport, DrillReport, OffsiteReport, RestoreReport
+from odoo_ops.model.upkeep import ForgetReport, PruneReport, RepositoryReport
 from odoo_ops.render import render
+
+_Report = BackupReport | RestoreReport | DrillReport | RepositoryReport
 
 
 def publish_backup_report(report: BackupReport) -> None:
@@ -23,6 +26,42 @@ def publish_drill_report(report: DrillReport) -> None:
     _publish("drill", report.environment, report)
 
 
+def publish_offsite_report(report: OffsiteReport) -> None:
+    """Publish what was copied off-site, under `offsite-<environment>`."""
+    create_markdown_artifact(render("reports/offsite.md", report=report), key=f"offsite-{report.environment}")
+
+
+def publish_forget_report(report: ForgetReport) -> None:
+    """Publish what is kept and what goes, and why, under `forget-<environment>` and `forget-<environment>-backups`."""
+    key = f"forget-{report.environment}"
+    create_markdown_artifact(render("reports/forget.md", report=report), key=key)
+    rows = [
+        {
+            "backup of": f"{decision.snapshot.taken_at:%Y-%m-%d %H:%M %Z}",
+            "snapshot": decision.snapshot.short_id,
+            "decision": "kept" if decision.keep else "goes",
+            "why": "; ".join(decision.reasons),
+        }
+        for decision in report.plan.decisions
+    ]
+    create_table_artifact(rows, key=f"{key}-backups")
+
+
+def publish_prune_report(report: PruneReport) -> None:
+    """Publish what was freed, under `prune-<environment>`."""
+    create_markdown_artifact(render("reports/prune.md", report=report), key=f"prune-{report.environment}")
+
+
+def publish_health_report(report: RepositoryReport) -> None:
+    """Publish the health of a repository, under `check-repository-<environment>` and `…-checks`."""
+    _publish("check-repository", report.environment, report)
+
+
+def publish_rotation_report(report: RepositoryReport) -> None:
+    """Publish how a repository's password was changed, under `rotate-repository-key-<environment>` and `…-checks`."""
+    _publish("rotate-repository-key", report.environment, report)
+
+
 def refuse_failures(beginning: str, checks: list[Check]) -> None:
     """Raise VerificationFailed when a check failed: the run is marked, its report is published already."""
     if found := failures(checks):
@@ -31,7 +70,7 @@ def refuse_failures(beginning: str, checks: list[Check]) -> None:
         )
 
 
-def _publish(flow: str, environment: str, report: BackupReport | RestoreReport | DrillReport) -> None:
+def _publish(flow: str, environment: str, report: _Report) -> None:
     key = f"{flow}-{environment}"
     create_markdown_artifact(render(f"reports/{flow}.md", report=report), key=key)
     create_table_artifact([check.model_dump() for check in report.checks], key=f"{key}-checks")

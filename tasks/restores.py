@@ -1,6 +1,8 @@
 """Restore a backup: beside what is there, proved against its manifest, then swapped in by rename."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from prefect import get_run_logger, task
@@ -24,25 +26,26 @@ from tasks.progress import Progress
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 
-def refuse_unconfirmed(source: str, target: str, confirm_production: str) -> None:
+def refuse_unconfirmed(source: str, target: str, confirm_production: str, *, offsite: bool) -> None:
     """Raise Refused for a restore over production that was not confirmed by name, or is not production's own.
 
     And for one whose target cannot reach the repository.
     """
-    theirs, ours = OdooEnvironment.open(source), OdooEnvironment.open(target)
+    theirs, ours = OdooEnvironment.open(source, offsite=offsite), OdooEnvironment.open(target)
     refuse_restore(theirs.environment, ours.environment, confirm_production)
-    refuse_unreachable_repository(
-        theirs.environment, ours.environment, same_host=theirs.host.host.same_machine(ours.host.host)
-    )
+    same_host = theirs.host.host.same_machine(ours.host.host)
+    refuse_unreachable_repository(theirs.environment, ours.environment, theirs.repository, same_host=same_host)
 
 
 @task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
-def read_snapshot(source: str, target: str, wanted: str) -> Snapshot:
+def read_snapshot(source: str, target: str, wanted: str, *, offsite: bool) -> Snapshot:
     """The source's snapshot with this id (or its beginning), or the newest proved for `latest`, seen from the target.
+
+    Of the source's own repository, or (`offsite`) of that with the copies.
 
     Raises PreconditionFailed.
     """
-    runtime = OdooEnvironment.open(target, repository_of=source)
+    runtime = OdooEnvironment.open(target, repository_of=source, offsite=offsite)
     return choose_snapshot(runtime.snapshots(source), wanted, source)
 
 
@@ -52,7 +55,7 @@ def fetch_dump(target: str, snapshot: Snapshot) -> Manifest:
 
     Raises VerificationFailed for a dump that is not whole, PreconditionFailed when there is no room.
     """
-    runtime = OdooEnvironment.open(target, repository_of=snapshot.environment)
+    runtime = OdooEnvironment.open_for(target, snapshot)
     settings, host = runtime.environment, runtime.host
     folder = settings.restore_spool
     manifest = _read_manifest(runtime, snapshot)
@@ -109,8 +112,8 @@ def _fetch(runtime: NativeRuntime, snapshot: str, folder: str, into: str, work: 
 
 
 @task(cache_policy=NO_CACHE)
-def restore_database(target: str, manifest: Manifest) -> str:
-    """Restore the fetched dump into a new scratch database and return its name.
+def create_scratch(target: str, manifest: Manifest) -> str:
+    """A new scratch database with the backup's extensions, and nothing else in it. Returns its name.
 
     Raises PreconditionFailed when unaccent must be prepared and the environment names no superuser.
     """
@@ -128,10 +131,17 @@ def restore_database(target: str, manifest: Manifest) -> str:
         database.create_scratch_database(
             connection, name, owner=settings.database.user, mark=scratch_mark(settings.name)
         )
-        major = connection.info.server_version // 10000
     if settings.database.admin_user:
         with database.connect(host, settings.database, name, admin=True) as connection:
             database.prepare_extensions(connection, list(manifest.facts.extensions), unaccent=unaccent)
+    return name
+
+
+@task(cache_policy=NO_CACHE)
+def restore_database(target: str, manifest: Manifest, scratch: str) -> None:
+    """Restore the fetched dump into the scratch database. Raises VerificationFailed when it cannot be."""
+    runtime = OdooEnvironment.open(target)
+    settings, host = runtime.environment, runtime.host
     progress = Progress("Restoring the database")
     done, total = 0, len(manifest.facts.rows)
 
@@ -141,12 +151,14 @@ def restore_database(target: str, manifest: Manifest) -> str:
             done += 1
             progress(done, total, "tables")
 
+    with database.connect(host, settings.database, "postgres") as connection:
+        major = connection.info.server_version // 10000
     try:
         host.run(
             postgres.restore_database(
                 runtime.postgres_program("pg_restore", major),
                 settings.database,
-                name=name,
+                name=scratch,
                 jobs=settings.backup.jobs,
                 folder=f"{settings.restore_spool}/dump",
             ),
@@ -154,28 +166,36 @@ def restore_database(target: str, manifest: Manifest) -> str:
         )
         host.run(
             postgres.analyze(
-                runtime.postgres_program("vacuumdb", major), settings.database, name=name, jobs=settings.backup.jobs
+                runtime.postgres_program("vacuumdb", major), settings.database, name=scratch, jobs=settings.backup.jobs
             )
         )
     except CommandFailed as error:
         raise VerificationFailed(
-            f"The dump could not be restored into the scratch database {name}: {error}\n"
+            f"The dump could not be restored into the scratch database {scratch}: {error}\n"
             f"{settings.database.name!r} is as it was. Next step: name an older snapshot."
         ) from error
-    return name
 
 
-@task(cache_policy=NO_CACHE)
-def restore_filestore(target: str, snapshot: Snapshot, manifest: Manifest, scratch: str) -> None:
-    """Restore the filestore beside the present one, owned as Odoo's data_dir is."""
-    runtime = OdooEnvironment.open(target, repository_of=snapshot.environment)
+@contextmanager
+def filestore_restored(target: str, snapshot: Snapshot, manifest: Manifest, scratch: str) -> Iterator[None]:
+    """Restore the filestore beside the present one while the block goes on; at its end it is whole.
+
+    It is owned as Odoo's data_dir is. An error that leaves the block ends restic.
+    """
+    runtime = OdooEnvironment.open_for(target, snapshot)
     settings, host = runtime.environment, runtime.host
     staged = settings.filestore_of(scratch)
     owner = host.call("describe_path", path=settings.data_dir)
     present = host.call("describe_path", path=settings.filestore)  # if it is lost: the folder above it
     host.call("make_directory", path=staged)
     if manifest.filestore in snapshot.paths:
-        _fetch(runtime, snapshot.id, manifest.filestore, staged, "Restoring the filestore")
+        command = restic.restore_folder(
+            runtime.restic, runtime.repository, snapshot.id, folder=manifest.filestore, into=staged
+        )
+        with host.call_command_beside("restic_restore", command, on_progress=Progress("Restoring the filestore")):
+            yield
+    else:
+        yield
     host.call("give_tree", path=staged, uid=owner["uid"], gid=owner["gid"], mode=present["mode"])
 
 
@@ -189,19 +209,20 @@ def compare_restored(target: str, manifest: Manifest, scratch: str, damaged_acce
     runtime = OdooEnvironment.open(target)
     settings, host = runtime.environment, runtime.host
     inventory = f"{settings.restore_spool}/restored-inventory.jsonl"
-    with database.connect(host, settings.database, scratch) as connection:
-        checks = compare_facts(manifest.facts, database.read_facts(connection))
-        psql = runtime.postgres_program("psql", connection.info.server_version // 10000)
     restored = settings.database.model_copy(update={"name": scratch})
-    host.run(postgres.run_script(psql, restored, script=f"{database.INVENTORY};"), stdout_file=inventory)
-    found = Inventory(**host.call("digest_inventory", inventory=inventory))
-    proof = host.call(
-        "prove_filestore",
-        on_progress=Progress("Checking every sha1"),
-        inventory=inventory,
-        root=settings.filestore_of(scratch),
-        changed_list=None,
-    )
+    with database.connect(host, settings.database, scratch) as connection:
+        psql = runtime.postgres_program("psql", connection.info.server_version // 10000)
+        host.run(postgres.run_script(psql, restored, script=f"{database.INVENTORY};"), stdout_file=inventory)
+        with host.beside(
+            "prove_filestore",
+            on_progress=Progress("Checking every sha1"),
+            inventory=inventory,
+            root=settings.filestore_of(scratch),
+            changed_list=None,
+        ) as proved:
+            checks = compare_facts(manifest.facts, database.read_facts(connection))
+            found = Inventory(**host.call("digest_inventory", inventory=inventory))
+            proof = proved()
     policy = OdooEnvironment.open(manifest.environment).environment.backup
     first = next((f"ir.attachment {damage['id']}: {damage['reason']}" for damage in proof["damaged"]), "")
     return [

@@ -19,7 +19,7 @@ from odoo_ops.errors import OdooOpsError, VerificationFailed
 from odoo_ops.model.checks import Check, failures
 from odoo_ops.model.figures import BackupFigures, DrillFigures, EarlierBackups, History, Sizes, sizes_of
 from odoo_ops.model.manifest import Manifest
-from odoo_ops.model.report import BackupReport, DrillReport
+from odoo_ops.model.report import BackupReport, DrillReport, StoredSnapshot
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy import trends
 from odoo_ops.render import render
@@ -30,25 +30,19 @@ FiguresT = TypeVar("FiguresT", BackupFigures, DrillFigures)
 
 
 @task(cache_policy=NO_CACHE)
-def read_earlier_backups(environment: str, stored: Sizes) -> EarlierBackups:
-    """What there was before the backup that was just stored.
+def read_earlier_backups(environment: str, sizes: Sizes, stored: StoredSnapshot) -> EarlierBackups:
+    """What there was before the backup that was just stored, whose sizes these are.
 
-    The repository says which one was the last; its sizes are those that were kept in Prefect, or else stand in its
-    manifest. No backup fails because this cannot be read: it is not measured then.
+    Those of the last one are as they were kept in Prefect, or else as its manifest in the repository says. No backup
+    fails because neither can be read: they are not measured then.
     """
-    runtime = OdooEnvironment.open(environment)
-    try:
-        backups = runtime.snapshots(environment)
-        last = trends.last_before(backups, stored.snapshot_id)
-        sizes = _sizes(runtime, last) if last else None
-    except (OdooOpsError, ValidationError) as error:
-        get_run_logger().warning("What was backed up before cannot be read, so nothing is compared with it: %s", error)
-        return EarlierBackups()
-    verified = max((backup.taken_at for backup in backups if backup.verified), default=None)
+    now, verified_at = sizes.taken_at, stored.verified_at
+    last = _sizes(OdooEnvironment.open(environment), stored.last) if stored.last else None
+    before = last or stored.last
     return EarlierBackups(
-        last=sizes,
-        gap_seconds=(stored.taken_at - sizes.taken_at).total_seconds() if sizes else None,
-        verified_age_seconds=(stored.taken_at - verified).total_seconds() if verified else None,
+        last=last,
+        gap_seconds=(now - before.taken_at).total_seconds() if before else None,
+        verified_age_seconds=(now - verified_at).total_seconds() if verified_at else None,
     )
 
 
@@ -110,13 +104,17 @@ def read_history(environment: str) -> History:
     )
 
 
-def _sizes(runtime: NativeRuntime, last: Snapshot) -> Sizes:
+def _sizes(runtime: NativeRuntime, last: Snapshot) -> Sizes | None:
     kept, _unreadable = _kept(_backup_key(runtime.environment.name), BackupFigures)
     for figures in kept:
         if figures.snapshot_id in {last.id, last.first_id}:
             return figures
     command = restic.print_file(runtime.restic, runtime.repository, last.id, f"{last.spool}/manifest.json")
-    manifest = Manifest.model_validate_json(runtime.host.run(command).stdout)
+    try:
+        manifest = Manifest.model_validate_json(runtime.host.run(command).stdout)
+    except (OdooOpsError, ValidationError) as error:
+        get_run_logger().warning("Nothing is compared with the last backup, its manifest cannot be read: %s", error)
+        return None
     return sizes_of(manifest, last.id, total_bytes=None)
 
 

@@ -38,6 +38,11 @@ def restic(engines: Engines) -> Path:
 
 
 @pytest.fixture(scope="session")
+def rest_server_program(engines: Engines) -> Path:
+    return require_engine("rest-server", engines.rest_server, "python -m deployments.engines install rest-server")
+
+
+@pytest.fixture(scope="session")
 def odoo19(engines: Engines) -> Path:
     return require_engine("Odoo 19", engines.odoo, "python -m deployments.engines install odoo")
 

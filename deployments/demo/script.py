@@ -1,9 +1,9 @@
 """The usual script, to compare with: `pg_dump -Fc` of the database, then `tar -czf` of the filestore."""
 
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployments.demo.site import Site
 from deployments.engines.process import run
 from odoo_ops.model.base import Value
 
@@ -15,23 +15,43 @@ class Cost(Value):
     new_bytes: int
 
 
-def run_script(site: Site, folder: Path, path: str) -> Cost:
+@dataclass(frozen=True)
+class Login:
+    """PostgreSQL's client programs, the port of a server on 127.0.0.1, and as whom to use it."""
+
+    programs: Path
+    port: int
+    role: str
+    password: str = field(repr=False)
+
+    @property
+    def options(self) -> list[str]:
+        """Options that all client programs share."""
+        return ["--host=127.0.0.1", f"--port={self.port}", f"--username={self.role}"]
+
+    def variables(self, path: str) -> dict[str, str]:
+        """The variables of a program, with the PATH on which it is found."""
+        return {"PATH": path, "PGPASSWORD": self.password, "LC_ALL": "C.UTF-8"}
+
+
+def run_script(login: Login, database: str, filestore: Path, folder: Path, path: str) -> Cost:
     """Do one night as the script does, into a new folder.
 
     Args:
-        site: where database and filestore are.
-        folder: where its two files go.
+        login: where the database is.
+        database: its name.
+        filestore: the folder of its attachments.
+        folder: where the two files go.
         path: the PATH on which tar and gzip are found.
 
     Raises CommandFailed when a program fails; PreconditionFailed when one is missing.
     """
     folder.mkdir(parents=True)
-    variables = {"PATH": path, "PGPASSWORD": site.password(site.role), "LC_ALL": "C.UTF-8"}
-    server = ["--host=127.0.0.1", f"--port={site.cluster.port}", f"--username={site.role}"]
+    variables = login.variables(path)
     dump, archive = folder / "database.dump", folder / "filestore.tar.gz"
     begun = time.monotonic()
-    run([site.cluster.programs / "pg_dump", "-Fc", *server, f"--file={dump}", site.production], environment=variables)
-    run(["tar", "-czf", archive, "-C", site.filestore.parent, site.filestore.name], environment=variables)
+    run([login.programs / "pg_dump", "-Fc", *login.options, f"--file={dump}", database], environment=variables)
+    run(["tar", "-czf", archive, "-C", filestore.parent, filestore.name], environment=variables)
     return Cost(seconds=time.monotonic() - begun, new_bytes=folder_bytes(folder))
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from deployments.demo.layout import Layout
 from deployments.demo.ports import Ports
+from deployments.demo.script import Login
 from deployments.engines.cluster import PostgresCluster
 from odoo_ops.render import render
 
@@ -49,6 +50,11 @@ class Site:
     def odoo_log(self) -> Path:
         """What production's Odoo says."""
         return self.layout.logs / "odoo.log"
+
+    @property
+    def login(self) -> Login:
+        """As whom the usual script works."""
+        return Login(self.cluster.programs, self.cluster.port, self.role, self.password(self.role))
 
     def password(self, name: str) -> str:
         """A password of this run."""
@@ -91,7 +97,10 @@ class Site:
             "log_file": str(self.odoo_log),
         }
         production = self._environment("production", self.production, self.role)
-        repository = {"path": str(self.layout.repository), "password": self._secret("restic")}
+        repository = {
+            "location": {"kind": "folder", "path": str(self.layout.repository)},
+            "password": self._secret("restic"),
+        }
         return {
             "hosts": {"local": {"connection": {"kind": "local"}, "restic": str(self.restic)}},
             "repositories": {"demo": repository},

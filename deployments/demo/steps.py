@@ -63,7 +63,8 @@ def back_up(name: str) -> Callable[[Stage], str]:
         run = stage.run_deployment("backup/backup", environment="production")
         ours = Cost(seconds=run.seconds, new_bytes=folder_bytes(repository) - before)
         folder = stage.site.layout.run / "script" / name.replace(" ", "-")
-        script = run_script(stage.site, folder, stage.variables["PATH"])
+        site = stage.site
+        script = run_script(site.login, site.production, site.filestore, folder, stage.variables["PATH"])
         night = Night(name=name, backup=ours, script=script, starting_seconds=run.starting_seconds)
         stage.nights.append(night)
         if not ours.new_bytes:

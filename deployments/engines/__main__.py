@@ -13,6 +13,7 @@ import typer
 from deployments.engines.folder import engines_folder
 from deployments.engines.inventory import Engines
 from deployments.engines.odoo import install_odoo
+from deployments.engines.rest_server import install_rest_server
 from deployments.engines.restic import install_restic
 from odoo_ops.errors import OdooOpsError
 
@@ -23,7 +24,11 @@ app = typer.Typer(
     add_completion=False,
 )
 
-_INSTALLERS: dict[str, Callable[[Path], Path]] = {"restic": install_restic, "odoo": install_odoo}
+_INSTALLERS: dict[str, Callable[[Path], Path]] = {
+    "restic": install_restic,
+    "rest-server": install_rest_server,
+    "odoo": install_odoo,
+}
 
 
 class Choice(StrEnum):
@@ -31,6 +36,7 @@ class Choice(StrEnum):
 
     ODOO = "odoo"
     RESTIC = "restic"
+    REST_SERVER = "rest-server"
     ALL = "all"
 
 

@@ -7,6 +7,7 @@ from typing import Self
 from deployments.engines.odoo import find_odoo, odoo_version
 from deployments.engines.postgres_programs import find_programs
 from deployments.engines.process import run
+from deployments.engines.rest_server import find_rest_server, rest_server_version
 from deployments.engines.restic import find_restic, restic_version
 
 
@@ -18,18 +19,26 @@ class Engines:
         folder: where engines are installed.
         odoo: the program of Odoo 19.
         restic: the program restic, 0.17 or later.
+        rest_server: the program of restic's rest-server.
         postgres: the folder of PostgreSQL's newest server programs.
     """
 
     folder: Path
     odoo: Path | None
     restic: Path | None
+    rest_server: Path | None
     postgres: Path | None
 
     @classmethod
     def look(cls, folder: Path) -> Self:
         """Look for the engines. Raises PreconditionFailed if ODOO_BIN is not an Odoo 19."""
-        return cls(folder=folder, odoo=find_odoo(folder), restic=find_restic(folder), postgres=find_programs())
+        return cls(
+            folder=folder,
+            odoo=find_odoo(folder),
+            restic=find_restic(folder),
+            rest_server=find_rest_server(folder),
+            postgres=find_programs(),
+        )
 
     def describe(self) -> dict[str, object]:
         """Paths and versions, ready for JSON; each version is what the program itself says."""
@@ -38,6 +47,8 @@ class Engines:
             "odoo": self.odoo and {"path": str(self.odoo), "version": odoo_version(self.odoo)},
             "restic": self.restic
             and {"path": str(self.restic), "version": ".".join(map(str, restic_version(self.restic)))},
+            "rest_server": self.rest_server
+            and {"path": str(self.rest_server), "version": rest_server_version(self.rest_server)},
             "postgres": self.postgres
             and {
                 "path": str(self.postgres),

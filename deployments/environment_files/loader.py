@@ -14,18 +14,21 @@ from odoo_ops.errors import InvalidConfiguration
 from odoo_ops.model.base import Value
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.host import Host
-from odoo_ops.model.repository import Repository
+from odoo_ops.model.repository import OpenRepository
 
 ValueT = TypeVar("ValueT", bound=Value)
 
-_LINKS = {"host": "hosts", "repository": "repositories"}
+_LINKS = {"host": "hosts", "repository": "repositories", "offsite": "repositories"}
 
 
 class PlacedEnvironment(Environment):
-    """An environment as a file describes it: with the names of its host and its repository."""
+    """An environment as a file describes it: with the names of its host and its repositories."""
 
     host: str = Field(description="Name of an entry under `hosts`.")
     repository: str = Field(description="Name of an entry under `repositories`.")
+    offsite: str | None = Field(
+        default=None, description="Name of another entry under `repositories`: copies of its backups go there."
+    )
 
     @property
     def settings(self) -> Environment:
@@ -37,7 +40,7 @@ class Configuration(Value):
     """What the files of a folder describe, by name."""
 
     hosts: Mapping[str, Host]
-    repositories: Mapping[str, Repository]
+    repositories: Mapping[str, OpenRepository]
     environments: Mapping[str, PlacedEnvironment]
 
 
@@ -54,7 +57,7 @@ def load(directory: Path, *, look: bool = True) -> Configuration:
     catalog.add_folder(directory)
     mistakes = catalog.mistakes
     hosts = _read(catalog.entries["hosts"], Host, mistakes, look=look)
-    repositories = _read(catalog.entries["repositories"], Repository, mistakes, look=look)
+    repositories = _read(catalog.entries["repositories"], OpenRepository, mistakes, look=look)
     environments = _read(catalog.entries["environments"], PlacedEnvironment, mistakes, look=look)
     mistakes += _broken_links(catalog)
     mistakes += broken_rules([_described(catalog, environment, hosts) for environment in environments.values()])

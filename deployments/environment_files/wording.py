@@ -16,6 +16,11 @@ PATTERNS = {
     r"^\d{2}\.\d$": "must be an Odoo series, such as 19.0",
     r"^https?://": "must begin with http:// or https://",
     r"^[A-Za-z0-9@:._-]+$": "may hold only letters, digits and @ : . _ -",
+    r"^[A-Za-z0-9.:_-]+$": "may hold only letters, digits and : . _ -",
+    r"^[A-Za-z0-9._-]+$": "may hold only letters, digits and . _ -",
+    r"^[A-Za-z0-9._/-]*$": "may hold only letters, digits and . _ / -",
+    r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$": "must be a name of 3 to 63 small letters, digits, dots and dashes",
+    r"^https?://[^\s?#]+$": "must begin with http:// or https:// and hold no ?, # or blank",
 }
 
 _WORDS = {

@@ -151,13 +151,21 @@ def _rows(connection: Connection, query: str) -> list[tuple[Any, ...]]:
     return connection.execute(query).fetchall()
 
 
+def list_tables(connection: Connection) -> list[tuple[str, str]]:
+    """Schema and name of every table that is dumped with rows."""
+    return [
+        (schema, table)
+        for schema, table in _rows(
+            connection,
+            "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
+            " ORDER BY 1, 2",
+        )
+    ]
+
+
 def _row_counts(connection: Connection) -> dict[str, int]:
-    tables = _rows(
-        connection,
-        "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
-        " ORDER BY 1, 2",
-    )
+    tables = list_tables(connection)
     counts: dict[str, int] = {}
     for begin in range(0, len(tables), _TABLES_PER_QUERY):
         part = tables[begin : begin + _TABLES_PER_QUERY]

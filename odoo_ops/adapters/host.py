@@ -1,8 +1,11 @@
 """One host: run commands, move files, hold locks, reach sockets. Everything happens there, beside the data."""
 
+import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +17,8 @@ from odoo_ops.errors import CommandFailed, PermanentError, Refused, TransientErr
 from odoo_ops.model.command import Command, Result
 from odoo_ops.model.host import Host, LocalConnection, SshConnection
 from odoo_ops.model.sockets import Address
+
+_log = logging.getLogger(__name__)
 
 
 class LockLost(PermanentError):
@@ -62,20 +67,49 @@ class HostAdapter:
         Raises what the agent reports, and TransientError when the connection is lost.
         """
         with self._launcher.start(operation, arguments, shown=shown) as agent:
-            return agent.wait_for("result", on_line, on_progress)["value"]
+            return self._value(agent, shown or operation, on_line, on_progress)
+
+    @contextmanager
+    def beside(
+        self,
+        operation: str,
+        *,
+        shown: str = "",
+        on_line: OnLine | None = None,
+        on_progress: OnProgress | None = None,
+        **arguments: Any,
+    ) -> Iterator[Callable[[], Any]]:
+        """Do one operation while the block does other things; the function given waits for its value.
+
+        The block is left when the operation is done; its error is raised then, as `call` does. An error that
+        leaves the block ends the operation first.
+        """
+        with (
+            ThreadPoolExecutor(max_workers=1) as pool,
+            self._launcher.start(operation, arguments, shown=shown) as agent,
+        ):
+            value = pool.submit(copy_context().run, self._value, agent, shown or operation, on_line, on_progress)
+            yield value.result
+            value.result()
+
+    def _value(self, agent: Agent, shown: str, on_line: OnLine | None, on_progress: OnProgress | None) -> Any:
+        result = agent.wait_for("result", on_line, on_progress)
+        _log.debug("%s: `%s` took %.3f s", self.name, shown, result["seconds"])
+        return result["value"]
 
     def call_command(
         self, operation: str, command: Command, *, on_progress: OnProgress | None = None, **arguments: Any
     ) -> Any:
         """Do an operation of the agent that runs a command and reads its output itself."""
-        return self.call(
-            operation,
-            shown=str(command),
-            on_progress=on_progress,
-            argv=command.argv,
-            environment=process_environment(command),
-            **arguments,
-        )
+        return self.call(operation, on_progress=on_progress, **_of_command(command), **arguments)
+
+    @contextmanager
+    def call_command_beside(
+        self, operation: str, command: Command, *, on_progress: OnProgress | None = None, **arguments: Any
+    ) -> Iterator[Callable[[], Any]]:
+        """The same while the block does other things, as `beside`."""
+        with self.beside(operation, on_progress=on_progress, **_of_command(command), **arguments) as value:
+            yield value
 
     def run(
         self,
@@ -92,21 +126,19 @@ class HostAdapter:
         `on_line`, given line by line with its standard error. Raises CommandFailed for every status but 0;
         `next_step` is what its message advises.
         """
-        value = self.call(
-            "run",
-            shown=str(command),
-            on_line=on_line,
-            argv=command.argv,
-            environment=process_environment(command),
-            stdin=command.stdin.get_secret_value() if command.stdin else None,
-            working_directory=command.working_directory,
-            without=command.without,
-            capture=on_line is None,
-            stdout_file=stdout_file,
-            timeout_seconds=timeout_seconds,
-        )
+        value = self.call("run", **_of_run(command, on_line, stdout_file, timeout_seconds))
+        return self._result(command, value, next_step)
+
+    @contextmanager
+    def run_beside(self, command: Command, *, on_line: OnLine | None = None, next_step: str = "") -> Iterator[None]:
+        """Run a command to its end while the block does other things, as `beside`. Raises as `run` does."""
+        with self.beside("run", **_of_run(command, on_line)) as value:
+            yield
+            self._result(command, value(), next_step)
+
+    def _result(self, command: Command, value: Mapping[str, Any], next_step: str) -> Result:
         if value["exit_status"]:
-            late = f" (ended after {timeout_seconds} s, its time limit)" if value["timed_out"] else ""
+            late = f" (ended after {value['seconds']:.1f} s, its time limit)" if value["timed_out"] else ""
             output = (value["stderr"] or value["stdout"][-4000:]) + late
             raise CommandFailed(str(command), value["exit_status"], output, where=self.name, hint=next_step)
         return Result(stdout=value["stdout"], stderr=value["stderr"], seconds=value["seconds"])
@@ -126,9 +158,7 @@ class HostAdapter:
     def serve(self, command: Command, *, log_file: str) -> Iterator[Agent]:
         """Run a server on the host for as long as the block lasts; its output goes to a file there."""
         arguments = {
-            "argv": command.argv,
-            "environment": process_environment(command),
-            "without": command.without,
+            **process_arguments(command),
             "working_directory": command.working_directory,
             "log_file": log_file,
         }
@@ -159,10 +189,41 @@ def _transport(host: Host) -> Transport:
             return LocalTransport()
 
 
-def process_environment(command: Command) -> Mapping[str, str]:
-    """Environment variables that a command adds, secrets in clear: they go to the host by stdin only."""
-    secrets = {name: value.get_secret_value() for name, value in command.secrets.items()}
-    return {**command.environment, **secrets}
+def _of_command(command: Command) -> dict[str, Any]:
+    """Arguments of an operation that runs a command."""
+    return {"shown": str(command), **process_arguments(command)}
+
+
+def _of_run(
+    command: Command,
+    on_line: OnLine | None,
+    stdout_file: str | None = None,
+    timeout_seconds: float | None = None,
+) -> dict[str, Any]:
+    """Arguments of the operation `run`."""
+    return {
+        **_of_command(command),
+        "on_line": on_line,
+        "stdin": command.stdin.get_secret_value() if command.stdin else None,
+        "working_directory": command.working_directory,
+        "capture": on_line is None,
+        "stdout_file": stdout_file,
+        "timeout_seconds": timeout_seconds,
+    }
+
+
+def process_arguments(command: Command) -> Mapping[str, Any]:
+    """What an operation needs to start a command's process, secrets in clear: it goes to the host by stdin only."""
+    secrets, files = (
+        {name: value.get_secret_value() for name, value in values.items()}
+        for values in (command.secrets, command.files)
+    )
+    return {
+        "argv": command.argv,
+        "environment": {**command.environment, **secrets},
+        "without": command.without,
+        "files": files,
+    }
 
 
 def _locked_message(path: str, host: str, owner: Mapping[str, str]) -> str:

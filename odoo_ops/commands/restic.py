@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from pydantic import SecretStr
 
+from odoo_ops.commands.repositories import repository_command
 from odoo_ops.model.command import Command
-from odoo_ops.model.repository import Repository
+from odoo_ops.model.repository import OpenRepository
 from odoo_ops.model.snapshot import MARKS, TAG, mark_tags
 
 # exit status of every command where there is no repository (restic 0.17 and later)
@@ -13,35 +14,31 @@ NO_REPOSITORY = 10
 # exit status of a backup that could not read everything; restic keeps the incomplete snapshot
 INCOMPLETE = 3
 
-# another run may hold the repository for itself (it tags or forgets a snapshot): wait for it
-_PATIENCE = "--retry-lock=10m"
+
+def create_repository(program: str, repository: OpenRepository, like: OpenRepository | None = None) -> Command:
+    """Make a new repository; one for copies cuts files as `like` does, or copies would share nothing."""
+    arguments = ["--copy-chunker-params"] if like else []
+    return repository_command(program, repository, "init", "--json", *arguments, source=like)
 
 
-def _command(program: str, repository: Repository, *arguments: str) -> Command:
-    return Command(
-        argv=(program, _PATIENCE, *arguments),
-        environment={"RESTIC_REPOSITORY": repository.path, "RESTIC_PROGRESS_FPS": "2"},
-        secrets={"RESTIC_PASSWORD": repository.password},
-    )
-
-
-def create_repository(program: str, repository: Repository) -> Command:
-    """Make a new repository."""
-    return _command(program, repository, "init", "--json")
-
-
-def open_repository(program: str, repository: Repository) -> Command:
+def open_repository(program: str, repository: OpenRepository) -> Command:
     """Read the repository's configuration: it succeeds only with the right password."""
-    return _command(program, repository, "cat", "config")
+    return repository_command(program, repository, "cat", "config")
 
 
-def unlock_stale(program: str, repository: Repository) -> Command:
+def unlock_stale(program: str, repository: OpenRepository) -> Command:
     """Remove the locks of processes that have ended."""
-    return _command(program, repository, "unlock")
+    return repository_command(program, repository, "unlock")
 
 
 def back_up(
-    program: str, repository: Repository, *, host: str, tags: Sequence[str], paths: Sequence[str], parent: str | None
+    program: str,
+    repository: OpenRepository,
+    *,
+    host: str,
+    tags: Sequence[str],
+    paths: Sequence[str],
+    parent: str | None,
 ) -> Command:
     """One snapshot of some folders; each file that the parent does not hold is reported as new or modified.
 
@@ -51,12 +48,12 @@ def back_up(
     arguments += [f"--parent={parent}" if parent else "--force"]
     arguments += [f"--tag={tag}" for tag in tags]
     arguments += [f"--exclude={path}/checklist" for path in paths[1:]]
-    return _command(program, repository, *arguments, "--", *paths)
+    return repository_command(program, repository, *arguments, "--", *paths)
 
 
 def store_mark(
     program: str,
-    repository: Repository,
+    repository: OpenRepository,
     *,
     host: str,
     snapshot: str,
@@ -68,7 +65,7 @@ def store_mark(
 
     It has another host name, so that `restic restore latest --host=…` by hand still means a backup.
     """
-    command = _command(
+    command = repository_command(
         program,
         repository,
         *("backup", "--json", "--quiet", f"--host={marks_host(host)}"),
@@ -83,22 +80,33 @@ def marks_host(host: str) -> str:
     return f"{host}.proof"
 
 
-def list_snapshots(program: str, repository: Repository, *, host: str) -> Command:
+def list_snapshots(program: str, repository: OpenRepository, *, host: str) -> Command:
     """Snapshots of one environment and their marks, as JSON."""
     hosts = [f"--host={name}" for name in (host, marks_host(host))]
-    return _command(program, repository, "snapshots", "--json", *hosts, *(f"--tag={tag}" for tag in (TAG, *MARKS)))
+    return repository_command(
+        program, repository, "snapshots", "--json", *hosts, *(f"--tag={tag}" for tag in (TAG, *MARKS))
+    )
 
 
-def list_files(program: str, repository: Repository, snapshot: str, folder: str) -> Command:
+def list_files(program: str, repository: OpenRepository, snapshot: str, folder: str) -> Command:
     """Every file of a snapshot below a folder, as JSON lines."""
-    return _command(program, repository, "ls", "--json", "--recursive", "--", snapshot, folder)
+    return repository_command(program, repository, "ls", "--json", "--recursive", "--", snapshot, folder)
 
 
-def print_file(program: str, repository: Repository, snapshot: str, file: str) -> Command:
+def print_file(program: str, repository: OpenRepository, snapshot: str, file: str) -> Command:
     """The content of one file of a snapshot."""
-    return _command(program, repository, "dump", "--", snapshot, file)
+    return repository_command(program, repository, "dump", "--", snapshot, file)
 
 
-def restore_folder(program: str, repository: Repository, snapshot: str, *, folder: str, into: str) -> Command:
+def restore_folder(program: str, repository: OpenRepository, snapshot: str, *, folder: str, into: str) -> Command:
     """The content of one folder of a snapshot into another folder."""
-    return _command(program, repository, "restore", "--json", f"--target={into}", "--", f"{snapshot}:{folder}")
+    return repository_command(
+        program, repository, "restore", "--json", f"--target={into}", "--", f"{snapshot}:{folder}"
+    )
+
+
+def copy_snapshots(
+    program: str, repository: OpenRepository, source: OpenRepository, snapshots: Sequence[str]
+) -> Command:
+    """Copy snapshots from `source`; what is there already is not sent again."""
+    return repository_command(program, repository, "copy", "--", *snapshots, source=source)

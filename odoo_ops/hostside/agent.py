@@ -1,6 +1,7 @@
 """Entry of the agent: one request, one operation, one result."""
 
 import os
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,7 @@ def main(request: dict[str, Any]) -> None:
         relay.relay(channel, **request["arguments"])
         return
     channel.watch()
+    begun = time.monotonic()
     try:
         value = _OPERATIONS[request["operation"]](channel, **request["arguments"])
     except OperationError as error:
@@ -37,5 +39,5 @@ def main(request: dict[str, Any]) -> None:
         channel.end_children()
         channel.send("error", kind="AgentCrashed", message=traceback.format_exc(), details={})
     else:
-        channel.send("result", value=value)
+        channel.send("result", value=value, seconds=time.monotonic() - begun)
     os._exit(0)  # the thread that reads stdin would hold up an ordinary end

@@ -5,7 +5,7 @@ Out (stdout), one object a line, `event` says which:
     progress  how far an operation is: `done`, `total`, `unit`
     ready     a lasting operation (lock, relay, server) has begun
     pong      answer to a ping
-    result    the operation's value; the last event
+    result    the operation's `value`, and the `seconds` that it took here; the last event
     error     the operation failed: `kind`, `message`, `details`; the last event
 In (stdin): `ping`; the end of stdin means that the worker is gone.
 """

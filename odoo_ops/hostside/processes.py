@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import IO, Any, NoReturn
 
 from odoo_ops.hostside.channel import Channel, OperationError, end_processes
+from odoo_ops.hostside.memory_files import place_files
 
 _TAIL_LINES = 40
 _LINE_BYTES = 16 * 1024
@@ -25,8 +26,10 @@ def start_process(
     working_directory: str | None,
     stdout: IO[bytes] | int,
     without: Sequence[str] = (),
+    files: dict[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a child that ends with the agent. Raises OperationError when the program is not there."""
+    argv, environment = place_files(files or {}, argv, environment)
     try:
         process = subprocess.Popen(
             argv,
@@ -72,6 +75,7 @@ def run(
     stdin: str | None,
     working_directory: str | None,
     without: list[str],
+    files: dict[str, str],
     capture: bool,
     stdout_file: str | None,
     timeout_seconds: float | None,
@@ -83,7 +87,7 @@ def run(
     """
     begun = time.monotonic()
     with _sink(stdout_file) as sink:
-        process = start_process(channel, argv, environment, stdin, working_directory, sink, without)
+        process = start_process(channel, argv, environment, stdin, working_directory, sink, without, files)
         timer = threading.Timer(timeout_seconds or 1, end_processes, args=([process],))
         if timeout_seconds:
             timer.start()
@@ -172,10 +176,12 @@ def serve(
     argv: list[str],
     environment: dict[str, str],
     without: list[str],
+    files: dict[str, str],
     working_directory: str | None,
     log_file: str,
 ) -> NoReturn:
     """Run a server that ends with the agent (an Odoo booted for a drill); its output goes to a file."""
+    argv, environment = place_files(files, argv, environment)
     with open(os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
         process = subprocess.Popen(
             argv,

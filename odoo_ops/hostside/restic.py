@@ -1,4 +1,7 @@
-"""restic beside the data: its long JSON output is read here, the worker gets progress and a summary."""
+"""restic beside the data: its long JSON output is read here, the worker gets progress and a summary.
+
+`process` is what `_messages` takes: argv, environment, without, files.
+"""
 
 import json
 import os
@@ -13,16 +16,22 @@ from odoo_ops.hostside.filestore import Damages, read_inventory
 from odoo_ops.hostside.processes import lines_of, start_process
 
 _TAIL_LINES = 40
+# how restic's message about a file begins that is as it was; most are, and nobody needs more of them
+_UNCHANGED = b'{"message_type":"verbose_status","action":"unchanged"'
 
 
-def _messages(channel: Channel, argv: list[str], environment: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _messages(
+    channel: Channel, argv: list[str], environment: dict[str, str], without: list[str], files: dict[str, str]
+) -> Iterator[dict[str, Any]]:
     """Messages of a `restic --json` command as dicts; raises OperationError when it fails."""
-    process = start_process(channel, argv, environment, None, None, subprocess.PIPE)
+    process = start_process(channel, argv, environment, None, None, subprocess.PIPE, without, files)
     stdout, stderr = cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr)
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
     errors = threading.Thread(target=lambda: tail.extend(map(_readable, lines_of(stderr))))
     errors.start()
     for line in stdout:
+        if line.startswith(_UNCHANGED):
+            continue
         if line.startswith(b"{"):
             yield json.loads(line)
         else:
@@ -43,9 +52,7 @@ def _readable(line: str) -> str:
         return line
 
 
-def restic_backup(
-    channel: Channel, argv: list[str], environment: dict[str, str], filestore: str, changed_list: str
-) -> dict[str, Any]:
+def restic_backup(channel: Channel, filestore: str, changed_list: str, **process: Any) -> dict[str, Any]:
     """Run `restic backup --json --verbose=2`; write the names of new and changed filestore files to a file.
 
     Returns restic's summary.
@@ -54,7 +61,7 @@ def restic_backup(
     prefix = filestore.rstrip("/") + "/"
     descriptor = os.open(changed_list, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as changed:
-        for message in _messages(channel, argv, environment):
+        for message in _messages(channel, **process):
             kind = message["message_type"]
             if kind == "status":
                 channel.progress(message.get("bytes_done", 0), message.get("total_bytes", 0), "bytes")
@@ -69,10 +76,10 @@ def restic_backup(
     return summary
 
 
-def restic_restore(channel: Channel, argv: list[str], environment: dict[str, str]) -> dict[str, Any]:
+def restic_restore(channel: Channel, **process: Any) -> dict[str, Any]:
     """Run `restic restore --json` and return its summary."""
     summary: dict[str, Any] = {}
-    for message in _messages(channel, argv, environment):
+    for message in _messages(channel, **process):
         if message["message_type"] == "status":
             channel.progress(message.get("bytes_restored", 0), message.get("total_bytes", 0), "bytes")
         elif message["message_type"] == "summary":
@@ -80,16 +87,14 @@ def restic_restore(channel: Channel, argv: list[str], environment: dict[str, str
     return summary
 
 
-def prove_snapshot(
-    channel: Channel, argv: list[str], environment: dict[str, str], inventory: str, filestore: str
-) -> dict[str, Any]:
+def prove_snapshot(channel: Channel, inventory: str, filestore: str, **process: Any) -> dict[str, Any]:
     """Compare `restic ls --json` of a snapshot with an inventory.
 
     Returns the attachments whose file the snapshot does not hold whole, by record.
     """
     prefix = filestore.rstrip("/") + "/"
     held: dict[str, int] = {}
-    for message in _messages(channel, argv, environment):
+    for message in _messages(channel, **process):
         if message.get("message_type") != "node" or message["type"] != "file":
             continue
         if message["path"].startswith(prefix):

@@ -13,18 +13,25 @@ class Command(Value):
 
     Secrets travel in `secrets` (environment variables of the process) or `stdin`; `argv` holds none,
     so `str(command)` may be shown everywhere. Variables of the host's login whose names begin as `without` says
-    are kept from it.
+    are kept from it. `files` are texts that the process reads as files: `placed(name)` in an argument or a variable
+    stands for the path, known only on the host, where they are in memory and never on a disk.
     """
 
     argv: tuple[str, ...] = Field(min_length=1)
     environment: Mapping[str, str] = {}
     secrets: Mapping[str, SecretStr] = {}
     without: tuple[str, ...] = ()
+    files: Mapping[str, SecretStr] = {}
     stdin: SecretStr | None = None
     working_directory: str | None = None
 
     def __str__(self) -> str:
         return shlex.join(self.argv)
+
+
+def placed(name: str) -> str:
+    """What stands for the path of one of a command's files."""
+    return f"%{name}%"
 
 
 class Result(Value):

@@ -108,6 +108,18 @@ class Objectives(Value):
     rto_minutes: int = Field(default=4 * 60, ge=1, description="Odoo is back after at most so many minutes.")
 
 
+class Retention(Value):
+    """How many days, weeks, months and years keep a backup each: the newest one of each, counted in UTC.
+
+    A day without a backup does not count. Some backups are never forgotten: see `odoo_ops.policy.retention`.
+    """
+
+    keep_daily: int = Field(default=14, ge=0, description="Keep one backup for each of so many days.")
+    keep_weekly: int = Field(default=8, ge=0, description="Keep one backup for each of so many weeks.")
+    keep_monthly: int = Field(default=12, ge=0, description="Keep one backup for each of so many months.")
+    keep_yearly: int = Field(default=7, ge=0, description="Keep one backup for each of so many years.")
+
+
 class BackupPolicy(Value):
     """How backups of an environment are made and judged."""
 
@@ -129,6 +141,7 @@ class BackupPolicy(Value):
     verified_age_days: int = Field(
         default=8, ge=1, description="The trends page warns when the newest backup that a drill verified is older."
     )
+    retention: Retention = Retention()
 
 
 class Environment(Value):
@@ -163,6 +176,11 @@ class Environment(Value):
     def spool(self) -> str:
         """Folder in which a backup is put together. Always the same one, so restic finds its parent."""
         return f"{self.state_dir}/{SPOOL}"
+
+    @property
+    def dump(self) -> str:
+        """Folder in it that pg_dump makes."""
+        return f"{self.spool}/dump"
 
     @property
     def restore_spool(self) -> str:

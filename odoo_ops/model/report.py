@@ -4,6 +4,7 @@ from datetime import datetime
 
 from odoo_ops.model.base import Value
 from odoo_ops.model.checks import Check
+from odoo_ops.model.snapshot import Snapshot
 
 
 class Damage(Value):
@@ -34,13 +35,20 @@ class FilestoreProof(Value):
 
 
 class StoredSnapshot(Value):
-    """What one restic backup did."""
+    """What one restic backup did.
+
+    Attributes:
+        last: the newest proved backup of the environment before it.
+        verified_at: the state of the newest backup that a drill verified.
+    """
 
     snapshot_id: str
     total_files: int
     total_bytes: int
     added_bytes: int
     seconds: float
+    last: Snapshot | None
+    verified_at: datetime | None
 
 
 class BackupReport(Value):
@@ -63,6 +71,21 @@ class BackupReport(Value):
     damaged: tuple[str, ...]
     damaged_total: int
     checks: tuple[Check, ...]
+
+
+class OffsiteReport(Value):
+    """One copy to the off-site repository.
+
+    Attributes:
+        copied: backups that this run copied.
+        backups: all backups of the environment that are there now.
+    """
+
+    environment: str
+    repository: str
+    location: str
+    copied: int
+    backups: int
 
 
 class Swap(Value):

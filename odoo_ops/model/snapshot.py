@@ -23,6 +23,8 @@ class Snapshot(Value):
         proved: whether a proof of it is in the repository; without one nothing is known about it.
         damaged: whether that proof names damaged attachments.
         verified: whether a drill restored, booted and used it.
+        tree: restic's digest of all that is in it; equal in every repository that holds a copy.
+        offsite: whether it was seen in the environment's off-site repository.
     """
 
     environment: str
@@ -34,6 +36,8 @@ class Snapshot(Value):
     proved: bool = False
     damaged: bool = False
     verified: bool = False
+    tree: str = ""
+    offsite: bool = False
 
     @property
     def short_id(self) -> str:

@@ -7,9 +7,23 @@ from datetime import UTC, datetime, timedelta
 _ZSTD_SINCE = 16
 _MADE = "odoo_ops_"
 
+# What PostgreSQL compresses in its own tables is larger in a plain dump.
+_PLAIN_GROWTH = 4
 
-def compression(client_major: int) -> str:
-    """Value of `pg_dump --compress`: zstd where pg_dump knows it (16 and later), else fast gzip."""
+
+def compression(client_major: int, table_bytes: int, free_bytes: int) -> str:
+    """Value of `pg_dump --compress`: none where the spool has ample room, else what costs little time.
+
+    restic compresses what it stores. In a plain dump it finds the stretches that did not change since the last
+    night; one changed row changes all that follows it in a compressed table.
+
+    Args:
+        client_major: version of pg_dump: zstd is known from 16 on.
+        table_bytes: size of all tables.
+        free_bytes: room where the dump goes.
+    """
+    if free_bytes >= _PLAIN_GROWTH * table_bytes:
+        return "0"
     return "zstd:1" if client_major >= _ZSTD_SINCE else "1"
 
 

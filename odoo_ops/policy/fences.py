@@ -3,6 +3,7 @@
 from odoo_ops.errors import Refused
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.manifest import Manifest
+from odoo_ops.model.repository import FolderLocation, Repository
 
 
 def refuse_restore(source: Environment, target: Environment, confirm_production: str) -> None:
@@ -64,13 +65,42 @@ def refuse_shared_copy(source: Environment, target: Environment, *, same_host: b
         )
 
 
-def refuse_unreachable_repository(source: Environment, target: Environment, *, same_host: bool) -> None:
+def refuse_unreachable_repository(
+    source: Environment, target: Environment, repository: Repository, *, same_host: bool
+) -> None:
     """Raise Refused where the backup's repository is a folder on a host that the target does not live on."""
-    if not same_host:
+    if isinstance(repository.location, FolderLocation) and not same_host:
         raise Refused(
             f"The backups of {source.name} are in a folder on its own host, and {target.name} lives on another one. "
-            f"Nothing was changed. Next step: name a target on the host of {source.name}."
+            f"Nothing was changed. Next step: name a target on the host of {source.name}, or restore from a repository "
+            "that both reach (S3, SFTP, rest-server)."
         )
+
+
+def refuse_prune(repository: Repository) -> None:
+    """Raise Refused for a repository whose server or keys let nothing be deleted."""
+    if repository.append_only:
+        raise Refused(
+            f"The repository {repository.name} is append-only: no space can be freed there from here. Nothing was "
+            "changed. Next step: run `restic prune` where its full-access key is."
+        )
+
+
+def refuse_rotation(repository: Repository) -> None:
+    """Raise Refused unless a repository says from which password it is changed to which other one."""
+    new, former = repository.password.get_secret_value(), repository.former_password
+    if former is None:
+        problem = "has no `former_password`"
+    elif former.get_secret_value() == new:
+        problem = "has the same `password` and `former_password`"
+    elif new != new.strip():
+        problem = "has a `password` with white space around it, which restic would drop"
+    else:
+        return
+    raise Refused(
+        f"The repository {repository.name} {problem}. Nothing was changed. Next step: in the environment "
+        "file write the new password as `password` and the one until now as `former_password`, register, and run again."
+    )
 
 
 def refuse_version(manifest: Manifest, target: Environment) -> None:

@@ -7,8 +7,6 @@ from odoo_ops.model.checks import Check
 from odoo_ops.model.environment import BackupPolicy
 from odoo_ops.model.figures import BackupFigures, DrillFigures, EarlierBackups, History, Sizes
 from odoo_ops.model.report import BackupReport, DrillReport
-from odoo_ops.model.snapshot import Snapshot
-from odoo_ops.policy.snapshots import newest_proved
 from odoo_ops.units import shown_bytes
 
 DATABASE = "Database size against the last backup"
@@ -70,11 +68,6 @@ def newest_verified_at(history: History) -> datetime | None:
         if backup.verified_age_seconds is not None
     ]
     return max([*seen, *(drill.taken_at for drill in history.drills if drill.verified)], default=None)
-
-
-def last_before(backups: list[Snapshot], snapshot_id: str) -> Snapshot | None:
-    """The newest proved backup other than this one."""
-    return newest_proved([backup for backup in backups if backup.id != snapshot_id])
 
 
 def marked_runs(history: History) -> list[tuple[datetime, str, BackupFigures | DrillFigures]]:

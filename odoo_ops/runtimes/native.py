@@ -4,11 +4,11 @@ import json
 from dataclasses import dataclass
 
 from odoo_ops.adapters.host import HostAdapter
-from odoo_ops.commands import postgres, restic, services
+from odoo_ops.commands import postgres, restic, services, upkeep
 from odoo_ops.errors import CommandFailed, PermanentError, PreconditionFailed
 from odoo_ops.model.command import Command
 from odoo_ops.model.environment import Environment, NoService, ProcessService, SystemdService
-from odoo_ops.model.repository import Repository
+from odoo_ops.model.repository import FolderLocation, OpenRepository
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy.snapshots import backups_with_marks
 from odoo_ops.policy.space import Need
@@ -19,11 +19,16 @@ _OPEN_SECONDS = 120
 
 @dataclass(frozen=True)
 class NativeRuntime:
-    """One environment, its host and its repository."""
+    """One environment, its host, and the repository that is worked on.
+
+    `offsite` is the one that holds copies, if there is one; where that is worked on, `copied_from` is the first.
+    """
 
     environment: Environment
     host: HostAdapter
-    repository: Repository
+    repository: OpenRepository
+    offsite: OpenRepository | None = None
+    copied_from: OpenRepository | None = None
 
     @property
     def restic(self) -> str:
@@ -127,47 +132,81 @@ class NativeRuntime:
         return Need(what, folder, needed_bytes, free_bytes=there["free_bytes"], device=there["device"])
 
     def make_repository(self) -> None:
-        """Make the repository if its folder is empty or not there yet; anything in it is left alone."""
-        if not self.host.call("list_directory", path=self.repository.path):
-            self.host.run(restic.create_repository(self.restic, self.repository))
+        """Make the repository where there is none; a folder that holds anything is left alone."""
+        match self.repository.location:
+            case FolderLocation(path=path):
+                missing = not self.host.call("list_directory", path=path)
+            case _:
+                missing = self._try_to_open() is None
+        if missing:
+            self.host.run(restic.create_repository(self.restic, self.repository, self.copied_from))
 
     def open_repository(self) -> str:
         """Open the repository and return its id; it is never made here. Removes the locks of dead runs.
 
         Raises PreconditionFailed if there is none, or if it cannot be read.
         """
-        where = f"{self.repository.path} on {self.host.name}"
+        found = self._try_to_open()
+        if found is None:
+            raise PreconditionFailed(
+                f"There is no repository in {self._where}. Nothing was changed, and none was made. Next step: look at "
+                f"the address of the repository {self.repository.name} as it was registered, and whether its disk is "
+                "mounted. (Only the first backup of an environment makes a repository, where nothing is yet.)"
+            )
+        self._unlock_stale()
+        return found
+
+    def _try_to_open(self) -> str | None:
+        """Id of the repository, None where there is none. Raises PreconditionFailed when it cannot be read."""
         try:
             config = self.host.run(restic.open_repository(self.restic, self.repository), timeout_seconds=_OPEN_SECONDS)
         except CommandFailed as error:
             if error.exit_status == restic.NO_REPOSITORY:
+                return None
+            if error.exit_status == upkeep.WRONG_PASSWORD and self.repository.former_password:
                 raise PreconditionFailed(
-                    f"There is no repository in {where}. Nothing was changed, and none was made. Next step: look at "
-                    f"the path of the repository {self.repository.name} as it was registered, and whether its disk "
-                    "is mounted. (Only the first backup of an environment makes a repository, in an empty folder.)"
+                    f"The repository {self._where} is not opened by its new password. Nothing was changed. Next step: "
+                    "run the flow rotate_repository_key, which lets it be."
                 ) from error
             raise PreconditionFailed(
-                f"The repository {where} cannot be opened: {error.output.strip()}. "
-                "Nothing was changed. Next step: look at the path, and at the password of the repository "
-                f"{self.repository.name} as it was registered."
+                f"The repository {self._where} cannot be opened: {error.output.strip()}. Nothing was changed. "
+                "Next step: look at the address, the password and the keys of the repository "
+                f"{self.repository.name} as they were registered, and whether its server answers."
             ) from error
-        if self.host.call("list_directory", path=f"{self.repository.path}/locks"):
-            self.host.run(restic.unlock_stale(self.restic, self.repository))
         return str(json.loads(config.stdout)["id"])
+
+    @property
+    def _where(self) -> str:
+        location = self.repository.location
+        return f"{location} on {self.host.name}" if isinstance(location, FolderLocation) else str(location)
+
+    def _unlock_stale(self) -> None:
+        """Remove the locks of processes that have ended; a folder is looked into first, which is cheaper."""
+        match self.repository.location:
+            case FolderLocation(path=path):
+                locked = self.host.call("list_directory", path=f"{path}/locks")
+            case _:
+                locked = True
+        if locked:
+            self.host.run(restic.unlock_stale(self.restic, self.repository))
 
     def snapshots(self, environment: str) -> list[Snapshot]:
         """The backups of an environment in the repository, newest first, and what was proved of each."""
+        return backups_with_marks(self.list_snapshots(environment))
+
+    def list_snapshots(self, environment: str) -> list[Snapshot]:
+        """The backups of an environment in the repository, and their marks, as restic lists them."""
         listed = self.host.run(restic.list_snapshots(self.restic, self.repository, host=environment))
-        return backups_with_marks(
-            [
-                Snapshot(
-                    environment=environment,
-                    id=entry["id"],
-                    original=entry.get("original"),
-                    taken_at=entry["time"],
-                    tags=entry.get("tags", ()),
-                    paths=entry["paths"],
-                )
-                for entry in json.loads(listed.stdout)
-            ]
-        )
+        return [
+            Snapshot(
+                environment=environment,
+                id=entry["id"],
+                original=entry.get("original"),
+                taken_at=entry["time"],
+                tags=entry.get("tags", ()),
+                paths=entry["paths"],
+                tree=entry["tree"],
+                offsite=self.copied_from is not None,
+            )
+            for entry in json.loads(listed.stdout)
+        ]

@@ -29,7 +29,7 @@ from deployments.engines.cluster import PostgresCluster
 from odoo_ops.adapters import database as database_adapter
 from odoo_ops.model.environment import DatabaseSettings, Environment, OdooSettings
 from odoo_ops.model.host import Host
-from odoo_ops.model.repository import Repository
+from odoo_ops.model.repository import FolderLocation, Repository
 
 ROLE_PASSWORD = "role-password"
 
@@ -197,7 +197,7 @@ class Site:
         found += [self.settings.swap_journal] if Path(self.settings.swap_journal).exists() else []
         found += [str(path) for path in self.filestore.parent.glob("odoo_ops_scratch*")]
         found += [name for name in self.made_databases() if "scratch" in name]
-        found += [str(path) for path in (self.folder / "repository" / "locks").iterdir()]
+        found += [str(path) for path in (self.folder / "repository").glob("locks/*")]
         with self.admin() as connection:
             found += [
                 f"session {name} in {database}"
@@ -290,7 +290,9 @@ def _made_site(
     with get_client(sync_client=True) as client:
         client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=f"odoo-environment-{name}", limit=1))
     OdooHost(settings=Host(name="here", restic=str(restic))).save(f"{name}-host")
-    repository = Repository(name="main", path=str(folder / "repository"), password=SecretStr("repository-password"))
+    repository = Repository(
+        name="main", location=FolderLocation(path=str(folder / "repository")), password=SecretStr("repository-password")
+    )
     BackupRepository(settings=repository).save(f"{name}-repository")
     site.register()
     yield site

@@ -78,7 +78,7 @@ def test_backup_leaves_nothing_running_when_the_connection_is_cut_in_the_dump(fa
         wait_until(lambda: run.done() or pg_dump_waits(), "pg_dump waits")
         assert any("pg_dump" in command for command in processes_with(sshd.mark).values())
         sshd.cut_connections()
-        with pytest.raises(TransientError, match=r"connection to far was lost during `.*pg_dump .*Next step: "):
+        with pytest.raises(TransientError, match=r"connection to far was lost during `.*(pg_dump|psql) .*Next step: "):
             run.result()
         wait_until(lambda: not processes_with(sshd.mark), lambda: f"still there: {processes_with(sshd.mark)}")
     assert backup(far_site.name).damaged_total == 0

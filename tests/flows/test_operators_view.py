@@ -10,8 +10,12 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterType
 from prefect.utilities.callables import parameter_schema
 
 from flows.backup import backup
+from flows.check_repository import check_repository
 from flows.drill import drill
+from flows.forget import forget
+from flows.prune import prune
 from flows.restore import restore
+from flows.rotate_repository_key import rotate_repository_key
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -48,7 +52,11 @@ def test_reports_are_a_page_for_a_manager_and_a_table_of_checks(site: Site) -> N
     assert "| Restored as a trial | not measured | the flow `drill` does that |" in str(backed_up.data)
 
 
-@pytest.mark.parametrize("flow", [backup, restore, drill], ids=lambda flow: str(flow.name))
+@pytest.mark.parametrize(
+    "flow",
+    [backup, restore, drill, forget, prune, check_repository, rotate_repository_key],
+    ids=lambda flow: str(flow.name),
+)
 def test_every_field_of_a_form_says_what_it_is_for(flow: "Flow[Any, Any]") -> None:
     fields = parameter_schema(flow).properties
     assert fields

@@ -34,7 +34,7 @@ hosts:
       private_key: {{from_file: {folder}/key}}
       known_hosts: erp.example.com ssh-ed25519 AAAA
 repositories:
-  {id}-repository: {{path: /srv/backups, password: {{from_file: {folder}/restic}}}}
+  {id}-repository: {{location: {{kind: folder, path: /srv/backups}}, password: {{from_file: {folder}/restic}}}}
 environments:
   {id}:
     stage: testing
@@ -190,7 +190,7 @@ def test_secrets_survive_when_a_form_sends_them_back_hidden(files: Files, client
     data: dict[str, Any] = {"settings": {**shown.data["settings"], "path": "/srv/moved"}}
     client.request("PATCH", "/block_documents/{id}", path_params={"id": shown.id}, json={"data": data})
     repository = BackupRepository.load(name).settings
-    assert (repository.path, repository.password.get_secret_value()) == ("/srv/moved", SECRETS["restic"])
+    assert (str(repository.location), repository.password.get_secret_value()) == ("/srv/moved", SECRETS["restic"])
 
 
 def test_cli_registers_and_lists_when_files_are_valid(files: Files) -> None:
@@ -272,8 +272,8 @@ def test_deployments_are_as_declared_when_all_are_deployed(client: SyncPrefectCl
         assert deployment.pull_steps == []
         assert deployment.parameters.keys() <= deployment.parameter_openapi_schema["properties"].keys()
         assert set(deployment.parameter_openapi_schema.get("required", [])) <= deployment.parameters.keys()
-        assert [schedule.slug for schedule in deployment.schedules] == [
-            schedule["slug"] for schedule in item.get("schedules", [])
+        assert [(schedule.slug, schedule.parameters) for schedule in deployment.schedules] == [
+            (schedule["slug"], schedule.get("parameters", {})) for schedule in item.get("schedules", [])
         ]
         assert deployment.concurrency_options is not None
         assert deployment.concurrency_options.collision_strategy == "ENQUEUE"

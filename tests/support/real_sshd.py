@@ -78,7 +78,7 @@ class RealSshd:
             f"ListenAddress 127.0.0.1\nHostKey {host_key}\nAuthorizedKeysFile {folder}/authorized_keys\n"
             f"PidFile {folder}/pid\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
             "KbdInteractiveAuthentication no\nPermitRootLogin yes\nMaxSessions 3\nPrintMotd no\n"
-            f"SetEnv {mark}\n"
+            f"SetEnv {mark}\nSubsystem sftp internal-sftp\n"
         )
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(

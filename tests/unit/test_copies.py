@@ -10,6 +10,7 @@ from odoo_ops.errors import PreconditionFailed, Refused
 from odoo_ops.model.checks import Check
 from odoo_ops.model.environment import DatabaseSettings, Environment, Objectives, OdooSettings, Stage
 from odoo_ops.model.host import Host, SshConnection
+from odoo_ops.model.repository import FolderLocation, Repository, S3Location
 from odoo_ops.policy import drills
 from odoo_ops.policy.configuration import options_for_copy
 from odoo_ops.policy.fences import refuse_drill, refuse_restore, refuse_shared_copy, refuse_unreachable_repository
@@ -97,9 +98,14 @@ def test_refuse_shared_copy_names_what_both_would_reach(
 
 
 def test_refuse_unreachable_repository_wants_one_host() -> None:
-    refuse_unreachable_repository(ERP, _environment("drill"), same_host=True)
+    folder, bucket = (
+        Repository(name="main", location=location, password=SecretStr("password"))
+        for location in (FolderLocation(path="/srv/backups"), S3Location(bucket="backups"))
+    )
+    refuse_unreachable_repository(ERP, _environment("drill"), folder, same_host=True)
+    refuse_unreachable_repository(ERP, _environment("drill"), bucket, same_host=False)
     with pytest.raises(Refused, match="name a target on the host of erp"):
-        refuse_unreachable_repository(ERP, _environment("drill"), same_host=False)
+        refuse_unreachable_repository(ERP, _environment("drill"), folder, same_host=False)
 
 
 def _by_ssh(address: str, user: str, port: int = 22) -> Host:

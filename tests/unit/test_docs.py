@@ -30,7 +30,7 @@ def test_every_command_that_is_named_exists(words: str) -> None:
 
 def test_every_deployment_that_is_named_is_declared() -> None:
     declared = {item["name"] for item in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
-    named = set(re.findall(r"(?:deployment run |`)([a-z]+)/\1\b", TEXT))
+    named = set(re.findall(r"(?:deployment run |`)([a-z_]+)/\1\b", TEXT))
     assert named
     assert named <= declared
 
@@ -41,3 +41,12 @@ def test_every_file_that_a_paper_links_or_names_exists(paper: Path) -> None:
     links = [paper.parent / link for link in re.findall(r"\]\(([^)#:]+)\)", text)]
     named = [ROOT / name for name in re.findall(_PATHS, text)]
     assert [str(path) for path in [*links, *named] if not path.exists()] == []
+
+
+def test_every_fault_is_a_test() -> None:
+    rows = re.findall(r"^\| .* \| .* \| (.*) \|$", (ROOT / "docs" / "faults.md").read_text(), re.MULTILINE)[1:]
+    tests = "\n".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py"))
+    named = [re.findall(r"`(test_\w+)`", row) for row in rows]
+    assert len(named) > 20
+    assert all(named)
+    assert [name for names in named for name in names if f"def {name}(" not in tests] == []

@@ -11,7 +11,7 @@ from deployments.environment_files.wording import PATTERNS
 from odoo_ops.errors import InvalidConfiguration
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.host import Host, LocalConnection, SshConnection
-from odoo_ops.model.repository import Repository
+from odoo_ops.model.repository import FolderLocation, OpenRepository
 
 EXAMPLES = Path(__file__).parents[2] / "deployments" / "environments"
 SECRET = "hunter2-hunter2"
@@ -23,7 +23,7 @@ hosts:
     become: odoo
 repositories:
   main:
-    path: /srv/backups
+    location: {kind: folder, path: /srv/backups}
     password: {from_env: RESTIC_PASSWORD}
 environments:
   production:
@@ -75,7 +75,9 @@ def mistakes(folder: Path, *, look: bool = True) -> list[str]:
 def test_load_gives_the_model_when_files_are_valid(folder: Path) -> None:
     write(folder)
     found = load(folder)
-    assert found.repositories == {"main": Repository(name="main", path="/srv/backups", password=SecretStr(SECRET))}
+    assert found.repositories == {
+        "main": OpenRepository(name="main", location=FolderLocation(path="/srv/backups"), password=SecretStr(SECRET))
+    }
     connection = found.hosts["erp"].connection
     assert isinstance(connection, SshConnection)
     assert connection.private_key.get_secret_value() == "the key\n", "one newline at the end is the editor's"
@@ -283,11 +285,11 @@ ONE_FILE = {
         ["a.yaml:14: environments.production.odoo.version: must be an Odoo series, such as 19.0"],
     ),
     "relative path": (
-        "path: /srv/backups",
-        "path: backups",
+        "path: /srv/backups}",
+        "path: backups}",
         [
             (
-                "a.yaml:7: repositories.main.path: "
+                "a.yaml:7: repositories.main.location.path: "
                 "'backups' is not an absolute path below / (write it in full, without '..')"
             )
         ],
@@ -405,13 +407,13 @@ def test_load_shows_no_secret_when_the_yaml_around_it_is_broken(folder: Path, wr
 def test_load_shows_no_secret_when_its_file_is_named_by_an_ordinary_field(folder: Path) -> None:
     (folder / "secret").write_text(SECRET)
     write(folder, VALID.replace("/srv/backups", "{from_file: secret}"))
-    assert mistakes(folder) == ["a.yaml:7: repositories.main.path: what the file holds is not valid here"]
+    assert mistakes(folder) == ["a.yaml:7: repositories.main.location.path: what the file holds is not valid here"]
 
 
 def test_load_refuses_a_variable_when_the_field_is_no_secret(folder: Path) -> None:
     write(folder, VALID.replace("/srv/backups", "{from_env: RESTIC_PASSWORD}"))
     expected = "is not a secret; write the text itself or {from_file: path}"
-    assert mistakes(folder) == [f"a.yaml:7: repositories.main.path: {expected}"]
+    assert mistakes(folder) == [f"a.yaml:7: repositories.main.location.path: {expected}"]
 
 
 ROLE = (
@@ -551,5 +553,7 @@ def patterns(schema: object) -> Iterator[str]:
 
 
 def test_wording_knows_every_pattern_when_the_model_has_one() -> None:
-    found = {pattern for model in (Host, Repository, Environment) for pattern in patterns(model.model_json_schema())}
+    found = {
+        pattern for model in (Host, OpenRepository, Environment) for pattern in patterns(model.model_json_schema())
+    }
     assert found == set(PATTERNS)

@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -48,5 +49,33 @@ def test_agent_ends_its_child_when_it_fails_itself(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     script = f"echo $$ > {pid}; echo '{{not json'; exec sleep 600"
     with pytest.raises(OdooOpsError, match="JSONDecodeError"):
-        HERE.call("restic_restore", argv=["sh", "-c", script], environment={})
+        HERE.call("restic_restore", argv=["sh", "-c", script], environment={}, without=[], files={})
     assert not Path(f"/proc/{pid.read_text().strip()}").exists()
+
+
+def test_beside_gives_the_value_and_lets_the_block_go_on_meanwhile(tmp_path: Path) -> None:
+    wait = Command(argv=("sh", "-c", f"while [ ! -e {tmp_path}/go ]; do sleep 0.02; done"))
+    with HERE.run_beside(wait):
+        HERE.call("write_text", path=f"{tmp_path}/go", text="")
+    with HERE.beside("read_text", path=f"{tmp_path}/go") as value:
+        assert value() == ""
+
+
+def test_beside_ends_its_command_when_the_block_fails(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    command = Command(argv=("sh", "-c", f"echo $$ > {pid}; exec sleep 600"))
+
+    def fail() -> None:
+        with HERE.run_beside(command):
+            while not (pid.is_file() and pid.read_text().strip()):
+                time.sleep(0.02)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert not Path(f"/proc/{pid.read_text().strip()}").exists()
+
+
+def test_beside_raises_when_its_command_fails_though_the_block_did_not() -> None:
+    with pytest.raises(CommandFailed, match="status 3"), HERE.run_beside(Command(argv=("sh", "-c", "exit 3"))):
+        pass

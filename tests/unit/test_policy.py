@@ -147,9 +147,12 @@ def test_made_name_fits_postgresql_when_the_database_name_does_not() -> None:
     assert len(made_name("scratch", "é" * 63, NOW).encode()) < 63
 
 
-@pytest.mark.parametrize(("major", "expected"), [(15, "1"), (16, "zstd:1"), (18, "zstd:1")])
-def test_compression_follows_what_pg_dump_knows(major: int, expected: str) -> None:
-    assert compression(major) == expected
+@pytest.mark.parametrize(
+    ("major", "free_bytes", "expected"),
+    [(15, 399, "1"), (16, 399, "zstd:1"), (18, 399, "zstd:1"), (15, 400, "0"), (18, 400, "0")],
+)
+def test_compression_follows_the_room_and_what_pg_dump_knows(major: int, free_bytes: int, expected: str) -> None:
+    assert compression(major, table_bytes=100, free_bytes=free_bytes) == expected
 
 
 def test_refuse_identity_ignores_what_was_lost_and_refuses_what_changed() -> None:

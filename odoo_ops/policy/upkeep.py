@@ -1,0 +1,97 @@
+"""How much of a repository is read a week, and what restic's words about it mean."""
+
+import re
+from collections.abc import Iterable
+from datetime import date
+
+from odoo_ops.model.upkeep import Affected, FreedSpace
+
+_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+_PRUNED = re.compile(r"^(total prune|remaining|unused size after prune):.*?([\d.]+) (B|[KMGT]iB)\b")
+_PACK = re.compile(r"\bpack ([0-9a-f]{64})\b|(?<=repair packs )((?:[0-9a-f]{64} ?)+)")
+_READ = re.compile(r"of (\d+) data packs \(out of total (\d+) packs")
+_BLOB = re.compile(r"\bblob ([0-9a-f]{64}): \w+ blob <(data|tree)/")
+_FILE = re.compile(r"^ \.\.\. in file (.+)$")
+_SNAPSHOT = re.compile(r"^ \.\.\. in snapshot ([0-9a-f]+) ")
+
+DAMAGED = "repository contains errors"
+_SHOWN = 20
+
+
+def part_of_week(weeks: int, today: date) -> str:
+    """The part `n/m` of all packs that is read in today's ISO week: after `weeks` weeks in a row, each was.
+
+    Weeks are counted without a break at the turn of a year, which has 52 or 53.
+    """
+    week = (today.toordinal() - 1) // 7  # day 1 of the calendar was a Monday
+    return f"{week % weeks + 1}/{weeks}"
+
+
+def freed_space(lines: Iterable[str]) -> FreedSpace:
+    """The figures that `restic prune` prints, exact to three places of its units; None where it printed none."""
+    found = {
+        match[1]: round(float(match[2]) * _UNITS[match[3]]) for line in lines if (match := _PRUNED.match(line.strip()))
+    }
+    return FreedSpace(
+        freed_bytes=found.get("total prune"),
+        remaining_bytes=found.get("remaining"),
+        unused_bytes=found.get("unused size after prune"),
+    )
+
+
+def packs_read(lines: Iterable[str]) -> str:
+    """How much `restic check` says that it read."""
+    found = next((match for line in lines if (match := _READ.search(line))), None)
+    return f"{int(found[1]):,} of {int(found[2]):,} packs read" if found else "restic found no error"
+
+
+def damaged_packs(said: Iterable[str]) -> list[str]:
+    """The packs that `restic check` names as damaged."""
+    named = [name for line in said for match in _PACK.finditer(line) for name in (match[1] or match[2]).split()]
+    return sorted(set(named))
+
+
+def damaged_blobs(said: Iterable[str]) -> list[str]:
+    """The pieces of files that `restic check` names as damaged; none where it names none for one of the packs.
+
+    Then, and where a folder is damaged, all that is in the pack is in question.
+    """
+    found = [_BLOB.findall(line) for line in said if _PACK.match(line)]
+    if not all(found) or any("tree" in kinds for kinds in ([kind for _id, kind in of_pack] for of_pack in found)):
+        return []
+    return sorted({identity for of_pack in found for identity, _kind in of_pack})
+
+
+def affected(lines: Iterable[str]) -> Affected:
+    """What `restic find` says: files and snapshots, each once."""
+    files, snapshots = set(), set()
+    for line in lines:
+        if match := _FILE.match(line):
+            files.add(match[1])
+        elif match := _SNAPSHOT.match(line):
+            snapshots.add(match[1])
+    return Affected(files=tuple(sorted(files)), snapshots=tuple(sorted(snapshots)))
+
+
+def damage_message(said: list[str], packs: list[str], found: Affected) -> str:
+    """What is damaged, whom that concerns, and what to do."""
+    lines = ["The repository is damaged. restic said:", *said[:_SHOWN]]
+    if found.snapshots:
+        lines.append(
+            f"Affected: {_first(found.snapshots)} ({len(found.snapshots)} snapshots), "
+            f"{len(found.files)} files: {_first(found.files)}."
+        )
+    repair = f"`restic repair packs {' '.join(packs)}`" if packs else "what restic advises above"
+    lines.append(
+        "Nothing was changed. Next step: keep `forget` and `prune` from running, and copy the repository if you can. "
+        "Restore these snapshots from another copy of it, if there is one. Look at the disk or the server. Then run "
+        f"{repair}, and the flow backup until it passes: its first run stores again what the filestore still has, and "
+        "fails. Then run this check again. Snapshots for which it still fails have lost files: forget them by "
+        "`restic forget`."
+    )
+    return "\n".join(lines)
+
+
+def _first(names: tuple[str, ...], shown: int = 10) -> str:
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")

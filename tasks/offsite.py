@@ -1,0 +1,73 @@
+"""Copies of an environment's backups in a second repository."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from blocks import OdooEnvironment
+from odoo_ops.commands import restic
+from odoo_ops.errors import CommandFailed, PermanentError
+from odoo_ops.model.report import OffsiteReport
+from odoo_ops.model.snapshot import Snapshot
+from odoo_ops.policy.offsite import copy_faults, refuse_uncopyable, snapshots_to_copy
+from odoo_ops.runtimes.native import NativeRuntime
+from tasks.progress import Progress
+
+_SAVED = "snapshot "
+
+
+def has_offsite(environment: str) -> bool:
+    """Whether an environment's file names an off-site repository."""
+    return OdooEnvironment.open(environment).offsite is not None
+
+
+class OffsiteCopyFailed(PermanentError):
+    """The backups are where they were; copies of some are missing off-site."""
+
+
+@task(cache_policy=NO_CACHE)
+def copy_backups(environment: str) -> OffsiteReport:
+    """Copy every proved backup that the off-site repository lacks, with its marks, and compare what is there then.
+
+    A second time only what is missing is sent. Raises OffsiteCopyFailed, Refused.
+    """
+    main, offsite = OdooEnvironment.open(environment), OdooEnvironment.open(environment, offsite=True)
+    refuse_uncopyable(main.repository, offsite.repository)
+    sources = main.list_snapshots(environment)
+    missing = snapshots_to_copy(sources, offsite.list_snapshots(environment))
+    failure = _copy(main, offsite, missing)
+    copies = offsite.list_snapshots(environment)
+    faults = copy_faults([source for source in missing if not source.is_mark], copies)
+    if failure or faults:
+        raise OffsiteCopyFailed(
+            f"The backups of {environment} are kept in {main.repository.name}; of {len(missing)} snapshots that "
+            f"{offsite.repository.name} ({offsite.repository.location}) lacks, not all could be copied there"
+            f"{': ' + failure.output.strip() if failure else ''}{'; '.join(['', *faults])}. Next step: see that it "
+            "answers and has room, then run `copy offsite`; it goes on where this one ended."
+        ) from failure
+    return OffsiteReport(
+        environment=environment,
+        repository=offsite.repository.name,
+        location=str(offsite.repository.location),
+        copied=sum(not snapshot.is_mark for snapshot in missing),
+        backups=sum(not copy.is_mark for copy in copies),
+    )
+
+
+def _copy(main: NativeRuntime, offsite: NativeRuntime, missing: list[Snapshot]) -> CommandFailed | None:
+    """Copy backups, then marks. Returns why it ended early: what came over before counts."""
+    progress, done = Progress("Copying off-site"), 0
+
+    def count(_stream: str, line: str) -> None:
+        nonlocal done
+        if line.startswith(_SAVED):
+            done += 1
+            progress(done, len(missing), "snapshots")
+
+    for marks in (False, True):
+        if ids := [snapshot.id for snapshot in missing if snapshot.is_mark is marks]:
+            command = restic.copy_snapshots(main.restic, offsite.repository, main.repository, ids)
+            try:
+                main.host.run(command, on_line=count)
+            except CommandFailed as error:
+                return error
+    return None

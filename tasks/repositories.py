@@ -1,0 +1,118 @@
+"""A repository as a whole: is it sound, and what space can be freed in it?"""
+
+import re
+from datetime import UTC, datetime
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from blocks import OdooEnvironment
+from odoo_ops.commands import upkeep
+from odoo_ops.errors import CommandFailed, PreconditionFailed
+from odoo_ops.model.checks import Check
+from odoo_ops.model.command import Command
+from odoo_ops.model.upkeep import Affected, FreedSpace
+from odoo_ops.policy.fences import refuse_prune
+from odoo_ops.policy.upkeep import (
+    DAMAGED,
+    affected,
+    damage_message,
+    damaged_blobs,
+    damaged_packs,
+    freed_space,
+    packs_read,
+    part_of_week,
+)
+from odoo_ops.runtimes.native import NativeRuntime
+from tasks.progress import Progress
+
+_PROGRESS = re.compile(r"^\[[\d:]+\] .*? (\d+) / (\d+) packs")
+
+
+def refuse_append_only(environment: str) -> None:
+    """Raise Refused when the environment's repository lets nothing be deleted."""
+    refuse_prune(OdooEnvironment.open(environment).repository)
+
+
+def read_object_lock_days(environment: str) -> int:
+    """For how many days the repository's bucket keeps what is deleted."""
+    return OdooEnvironment.open(environment).repository.object_lock_days
+
+
+@task(cache_policy=NO_CACHE)
+def free_space(environment: str, *, dry_run: bool, max_unused_percent: int, max_repack_gib: int) -> FreedSpace:
+    """Delete what no snapshot uses, in the whole repository; other runs wait meanwhile.
+
+    Raises PreconditionFailed while another run works in the repository, CommandFailed when restic fails.
+    """
+    runtime = OdooEnvironment.open(environment)
+    command = upkeep.free_space(
+        runtime.restic,
+        runtime.repository,
+        dry_run=dry_run,
+        max_unused_percent=max_unused_percent,
+        max_repack_gib=max_repack_gib,
+    )
+    return freed_space(_run(runtime, command, "Looking at packs"))
+
+
+@task(cache_policy=NO_CACHE)
+def check_packs(environment: str, weeks: int) -> Check:
+    """Check the repository's structure, and read this week's part of its packs.
+
+    One that is damaged fails the check, whose detail names snapshots, files and the next step. Raises
+    PreconditionFailed while another run works in the repository, CommandFailed when it could not be checked.
+    """
+    runtime = OdooEnvironment.open(environment)
+    part = part_of_week(weeks, datetime.now(UTC).date())
+    command = upkeep.check_repository(runtime.restic, runtime.repository, subset=part)
+    name = f"Structure, and part {part} of all packs"
+    said: list[str] = []
+    try:
+        lines = _run(runtime, command, "Reading packs", said)
+    except CommandFailed as error:
+        if DAMAGED not in error.output:
+            raise
+        return Check(name=name, outcome="failed", detail=_describe_damage(runtime, said))
+    return Check(name=name, outcome="passed", detail=packs_read(lines))
+
+
+def _describe_damage(runtime: NativeRuntime, said: list[str]) -> str:
+    """What is damaged, and which snapshots and files need it, as far as that can be found out."""
+    packs, blobs = damaged_packs(said), damaged_blobs(said)
+    found = Affected()
+    if packs:
+        find = upkeep.find_users(runtime.restic, runtime.repository, *(("blob", blobs) if blobs else ("pack", packs)))
+        try:
+            found = affected(_run(runtime, find, "Looking who uses it"))
+        except CommandFailed as error:
+            get_run_logger().warning("Which snapshots use the damaged packs cannot be found out: %s", error)
+    return damage_message(said, packs, found)
+
+
+def _run(runtime: NativeRuntime, command: Command, work: str, said: list[str] | None = None) -> list[str]:
+    """Run a long command of restic, show how far it is, and return the lines of its standard output.
+
+    Those of its standard error are added to `said`, also when it fails.
+    """
+    lines: list[str] = []
+    errors = [] if said is None else said
+    progress = Progress(work)
+
+    def read(stream: str, line: str) -> None:
+        if match := _PROGRESS.match(line):
+            progress(int(match[1]), int(match[2]), "packs")
+        elif not line.startswith("["):
+            (errors if stream == "stderr" else lines).append(line)
+
+    try:
+        runtime.host.run(command, on_line=read)
+    except CommandFailed as error:
+        if error.exit_status != upkeep.LOCKED:
+            raise
+        raise PreconditionFailed(
+            f"Another run works in the repository {runtime.repository.name}, and did not end for forty minutes: "
+            f"{error.output.strip()}. Nothing was changed. Next step: give this a time at which no backup, restore or "
+            "drill of any environment in that repository runs. If none does: `restic unlock --remove-all`."
+        ) from error
+    return lines

@@ -1,0 +1,148 @@
+"""Repositories elsewhere: S3, SFTP, an append-only rest-server; and a second one that holds copies."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from backup_servers import RestServer, S3Server, client, sftp_location
+from prefect_aws import AwsCredentials
+from pydantic import SecretStr
+from real_sshd import RealSshd
+
+from blocks import BackupRepository, OdooEnvironment
+from flows.backup import backup
+from flows.copy_offsite import copy_offsite
+from flows.restore import restore
+from odoo_ops.errors import PreconditionFailed, Refused
+from odoo_ops.model.repository import FolderLocation, Location, Repository, S3Keys
+from tasks.offsite import OffsiteCopyFailed
+
+if TYPE_CHECKING:
+    from conftest import Site
+else:
+    Site = Any
+
+pytestmark = [pytest.mark.postgres, pytest.mark.restic]
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with S3Server.run(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def rest(rest_server_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestServer]:
+    with RestServer.run(rest_server_program, tmp_path_factory.mktemp("rest")) as server:
+        yield server
+
+
+@pytest.fixture
+def sshd(sshd_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealSshd]:
+    with RealSshd.run(sshd_program, tmp_path_factory.mktemp("sshd")) as running:
+        yield running
+
+
+def _block(name: str, location: Location, keys: S3Keys | None = None) -> BackupRepository:
+    credentials = keys and AwsCredentials(
+        aws_access_key_id=keys.access_key_id, aws_secret_access_key=keys.secret_access_key
+    )
+    if credentials:
+        credentials.save(name, overwrite=True)
+    settings = Repository(name="elsewhere", location=location, password=SecretStr("another-password"))
+    return BackupRepository(settings=settings, credentials=credentials and AwsCredentials.load(name))
+
+
+def _use(site: Site, block: BackupRepository) -> None:
+    block.save(f"{site.name}-repository", overwrite=True)
+    site.register()
+
+
+def _use_offsite(site: Site, block: BackupRepository) -> None:
+    block.save(f"{site.name}-offsite", overwrite=True)
+    environment = OdooEnvironment.load(site.name)
+    environment.offsite = BackupRepository.load(f"{site.name}-offsite")
+    environment.save(site.name, overwrite=True)
+
+
+@pytest.mark.parametrize("kind", ["s3", "sftp", "rest"])
+def test_restore_brings_everything_back_when_the_repository_is_elsewhere(
+    site: Site, kind: str, request: pytest.FixtureRequest
+) -> None:
+    match kind:
+        case "s3":
+            server: S3Server = request.getfixturevalue("s3")
+            block = _block(site.name, server.location(prefix=site.name), server.keys)
+        case "sftp":
+            block = _block(site.name, sftp_location(request.getfixturevalue("sshd"), site.folder / "far"))
+        case _:
+            block = _block(site.name, request.getfixturevalue("rest").location())
+    _use(site, block)
+    before = site.content()
+    assert backup(site.name).hashed_files == 20
+    again = backup(site.name)
+    assert again.hashed_files == 0
+    site.lose_all()
+    assert restore(site.name).files == 20
+    assert site.content() == before
+    assert not (site.folder / "repository").exists()
+
+
+def test_failure_says_what_to_do_when_the_keys_or_the_bucket_are_wrong(site: Site, s3: S3Server) -> None:
+    wrong = S3Keys(access_key_id=s3.keys.access_key_id, secret_access_key=SecretStr("not-the-secret"))
+    location = s3.location(prefix=site.name)
+    _use(site, _block(site.name, location, wrong))
+    with pytest.raises(PreconditionFailed, match=r"(?s)cannot be opened: .*Nothing was changed\. Next step: .*keys"):
+        backup(site.name)
+    _use(site, _block(site.name, location, s3.keys))
+    backup(site.name)
+    _use(site, _block(site.name, s3.location(bucket="not-there"), s3.keys))
+    with pytest.raises(PreconditionFailed, match=r"There is no repository in .*not-there.* none was made"):
+        backup(site.name)
+    assert "not-there" not in str(client(s3.port, "s3", s3.keys).list_buckets()["Buckets"])
+
+
+@pytest.mark.parametrize("kind", ["s3", "rest"])
+def test_restore_from_the_copy_brings_everything_back_when_the_repository_is_lost(
+    site: Site, kind: str, request: pytest.FixtureRequest
+) -> None:
+    backup(site.name)
+    server = request.getfixturevalue(kind)
+    keys = server.keys if kind == "s3" else None
+    location = server.location(prefix=site.name) if kind == "s3" else server.location()
+    _use_offsite(site, _block(f"{site.name}-offsite", location, keys))
+    site.attach(b"made on the second day")
+    before = site.content()
+    backup(site.name)
+    copies = OdooEnvironment.open(site.name, offsite=True).snapshots(site.name)
+    assert [(copy.proved, copy.offsite) for copy in copies] == [(True, True), (True, True)]
+    assert copy_offsite(site.name).copied == 0
+    shutil.rmtree(site.folder / "repository")
+    site.lose_all()
+    with pytest.raises(PreconditionFailed, match="There is no repository"):
+        restore(site.name)
+    assert restore(site.name, from_offsite=True).files == 21
+    assert site.content() == before
+    assert site.leftovers() == []
+
+
+def test_backup_is_kept_and_the_run_marked_when_the_copy_fails(site: Site, rest: RestServer) -> None:
+    _use_offsite(site, _block(f"{site.name}-offsite", rest.location()))
+    backup(site.name)
+    (rest.folder / "odoo" / "data").rename(rest.folder / "away")
+    (rest.folder / "odoo" / "data").touch()
+    with pytest.raises(OffsiteCopyFailed, match=r"(?s)are kept in main; .*Next step: .*`copy offsite`"):
+        backup(site.name)
+    main = OdooEnvironment.open(site.name)
+    assert [snapshot.proved for snapshot in main.snapshots(site.name)] == [True, True]
+    (rest.folder / "odoo" / "data").unlink()
+    (rest.folder / "away").rename(rest.folder / "odoo" / "data")
+    assert copy_offsite(site.name).copied == 1
+
+
+def test_copy_is_refused_when_both_are_one_repository(site: Site) -> None:
+    _use_offsite(site, _block(f"{site.name}-offsite", FolderLocation(path=str(site.folder / "repository"))))
+    with pytest.raises(Refused, match="where the backups are"):
+        copy_offsite(site.name)

@@ -1,0 +1,336 @@
+"""Backups are forgotten, space is freed, the repository is checked and its password changed: on real repositories.
+
+A script in front of restic gives snapshots an older time (`restic backup --time`), and holds a command so that a run
+can be killed at it.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prefect.artifacts import Artifact
+from pydantic import SecretStr
+from real_processes import MarkedProcess, run_flow, wait_until
+
+from blocks import BackupRepository, OdooEnvironment
+from flows.backup import backup
+from flows.check_repository import check_repository
+from flows.forget import forget
+from flows.prune import prune
+from flows.restore import restore
+from flows.rotate_repository_key import rotate_repository_key
+from odoo_ops.commands import restic as restic_commands
+from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
+from odoo_ops.model.environment import Retention
+from odoo_ops.model.snapshot import PROOF_TAG, VERIFIED_TAG
+
+if TYPE_CHECKING:
+    from conftest import Site
+else:
+    Site = Any
+
+pytestmark = [pytest.mark.postgres, pytest.mark.restic]
+
+_RESTIC = """#!/bin/sh
+for word; do
+  shift
+  set -- "$@" "$word"
+  if [ "$word" = backup ] && [ -s {folder}/time ]; then set -- "$@" "--time=$(cat {folder}/time)"; fi
+done
+case "$*" in
+  $(cat {folder}/hold)) if [ -e {folder}/once ]; then rm {folder}/once; else exec sleep 600; fi ;;
+esac
+exec {restic} "$@"
+"""
+
+PASSWORD = "repository-password"
+
+
+class Repo:
+    """The repository of a site, as restic alone sees it, and the script in front of restic."""
+
+    def __init__(self, site: Site, program: Path) -> None:
+        self.site, self.program, self.folder = site, program, site.folder / "repository"
+        script = site.folder / "restic"
+        script.write_text(_RESTIC.format(folder=site.folder, restic=program))
+        script.chmod(0o755)
+        (site.folder / "hold").write_text("none")
+        site.register_host(restic=str(script))
+
+    def __call__(self, *arguments: str, password: str = PASSWORD, check: bool = True) -> str:
+        environment = {**os.environ, "RESTIC_REPOSITORY": str(self.folder), "RESTIC_PASSWORD": password}
+        done = subprocess.run(
+            [self.program, *arguments],
+            env=environment,
+            cwd=self.site.folder,  # `repair packs` keeps a copy of each there
+            check=check,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout if done.returncode == 0 else f"status {done.returncode}: {done.stderr}"
+
+    def back_up(self, days_ago: float) -> str:
+        taken_at = datetime.now().astimezone() - timedelta(days=days_ago)
+        (self.site.folder / "time").write_text(f"{taken_at:%Y-%m-%d %H:%M:%S}")
+        snapshot = backup(self.site.name).snapshot_id
+        (self.site.folder / "time").write_text("")
+        return snapshot
+
+    def store(self, days_ago: float, *, proved: bool = True) -> str:
+        """As `back_up` leaves it, but quicker, and there is nothing in it to restore."""
+        taken_at = f"{datetime.now().astimezone() - timedelta(days=days_ago):%Y-%m-%d %H:%M:%S}"
+        options = (f"--time={taken_at}", f"--host={self.site.name}", "--tag=odoo-ops", "--json", "--quiet")
+        summary = self("backup", *options, str(self.site.folder / "hold")).splitlines()[-1]
+        snapshot = str(json.loads(summary)["snapshot_id"])
+        if proved:
+            self.mark(snapshot, PROOF_TAG)
+        return snapshot
+
+    def mark(self, snapshot: str, mark: str) -> None:
+        runtime = OdooEnvironment.open(self.site.name)
+        command = restic_commands.store_mark(
+            runtime.restic, runtime.repository, host=self.site.name, snapshot=snapshot, mark=mark, text="[]"
+        )
+        runtime.host.run(command)
+
+    def hold(self, pattern: str, *, first_passes: bool = False) -> None:
+        (self.site.folder / "hold").write_text(pattern)
+        if first_passes:
+            (self.site.folder / "once").touch()
+
+    def snapshots(self) -> dict[str, list[str]]:
+        """Tags of every snapshot and mark, by id."""
+        return {entry["id"]: entry.get("tags", []) for entry in json.loads(self("snapshots", "--json"))}
+
+    def marks_of(self, snapshot: str) -> int:
+        return sum(f"of-{snapshot}" in tags for tags in self.snapshots().values())
+
+    def files(self) -> dict[str, int]:
+        return {
+            str(file): file.stat().st_size
+            for file in self.folder.rglob("*")
+            if file.is_file() and file.parent.name != "locks"
+        }
+
+    def register(self, **changes: object) -> None:
+        name = f"{self.site.name}-repository"
+        settings = BackupRepository.load(name).settings
+        BackupRepository(settings=settings.model_copy(update=changes)).save(name, overwrite=True)
+
+
+@pytest.fixture
+def repo(site: Site, restic: Path) -> Repo:
+    return Repo(site, restic)
+
+
+@pytest.fixture
+def start(site: Site) -> Iterator[Callable[..., MarkedProcess]]:
+    started: list[MarkedProcess] = []
+
+    def run(name: str, *more: str) -> MarkedProcess:
+        started.append(run_flow(name, site.name, *more, log=site.folder / f"{name}-{len(started)}.log"))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.close()
+
+
+def _keep_two_days(site: Site) -> None:
+    retention = Retention(keep_daily=2, keep_weekly=0, keep_monthly=0, keep_yearly=0)
+    site.register(backup=site.settings.backup.model_copy(update={"retention": retention}))
+
+
+def test_forget_shows_its_plan_then_forgets_and_what_is_kept_can_be_restored(site: Site, repo: Repo) -> None:
+    _keep_two_days(site)
+    content = site.content()
+    verified = repo.back_up(20)
+    repo.mark(verified, VERIFIED_TAG)  # as a drill does
+    site.attach(b"made after the verified backup")
+    superseded, earlier, newest = repo.store(11), repo.store(10), repo.store(0)
+    files = repo.files()
+
+    plan = forget(site.name).plan
+    assert repo.files() == files
+    assert [backup.id for backup in plan.forgotten] == [superseded]
+    assert [(backup.id, backup.verified) for backup in plan.kept] == [
+        (newest, False),
+        (earlier, False),
+        (verified, True),
+    ]
+    page = str(Artifact.get(f"forget-{site.name}").data)  # type: ignore[union-attr]
+    assert "1 of 4 backups would be forgotten" in page
+    assert f"`restic forget {superseded[:8]}`" in page
+
+    report = forget(site.name, dry_run=False)
+    assert (report.not_applied, report.plan.marks) == (None, 1)
+    assert superseded not in repo.snapshots()
+    assert [repo.marks_of(snapshot) for snapshot in (verified, superseded, earlier, newest)] == [2, 0, 1, 1]
+    assert len(repo.snapshots()) == 7
+    assert f"| `{verified[:8]}` | proved, verified | kept | newest verified |" in str(
+        Artifact.get(f"forget-{site.name}").data  # type: ignore[union-attr]
+    )
+    table = json.loads(str(Artifact.get(f"forget-{site.name}-backups").data))  # type: ignore[union-attr]
+    assert [row["decision"] for row in table] == ["kept", "kept", "goes", "kept"]
+
+    assert forget(site.name, dry_run=False).plan.forgotten == []
+    site.lose_all()
+    restore(site.name, verified)
+    assert site.content() == content
+    assert site.leftovers() == []
+
+
+def test_forget_settles_it_when_the_run_before_was_killed_between_backups_and_marks(
+    site: Site, repo: Repo, start: Callable[..., MarkedProcess]
+) -> None:
+    _keep_two_days(site)
+    newest = repo.back_up(0)
+    old, _older, _kept = repo.store(20), repo.store(30), repo.store(2)
+    repo.hold("* forget *", first_passes=True)
+    run = start("forget", "false")
+    run.wait_for_child("sleep", "600")
+    run.kill()
+    assert len(repo.snapshots()) == 6
+    assert repo.marks_of(old) == 1
+    repo.hold("none")
+    site.free_limit()
+    report = forget(site.name, dry_run=False)
+    assert (report.plan.forgotten, report.plan.marks) == ([], 2)
+    assert len(repo.snapshots()) == 4
+    content = site.content()
+    site.lose_all()
+    assert restore(site.name).snapshot_id == newest
+    assert site.content() == content
+    assert site.leftovers() == []
+
+
+def test_append_only_repository_is_only_looked_at(site: Site, repo: Repo) -> None:
+    _keep_two_days(site)
+    OdooEnvironment.open(site.name).make_repository()
+    for days_ago in (20, 10, 5):
+        repo.store(days_ago)
+    repo.register(append_only=True)
+    files = repo.files()
+    report = forget(site.name, dry_run=False)
+    assert "append-only" in str(report.not_applied)
+    assert len(report.plan.forgotten) == 1
+    with pytest.raises(Refused, match="append-only"):
+        prune(site.name, dry_run=False)
+    assert repo.files() == files
+    repo.register(append_only=False, object_lock_days=30)
+    assert forget(site.name, dry_run=False).plan.forgotten == []
+
+
+def test_prune_frees_what_was_forgotten_and_restore_still_works(site: Site, repo: Repo) -> None:
+    _keep_two_days(site)
+    large = site.attach(os.urandom(3_000_000))
+    repo.back_up(20)
+    with site.connect() as connection:
+        connection.execute("DELETE FROM ir_attachment WHERE id = (SELECT max(id) FROM ir_attachment)")
+    large.unlink()
+    content = site.content()
+    repo.store(3)
+    repo.back_up(0)
+    forget(site.name, dry_run=False)
+    files = repo.files()
+    shown = prune(site.name).space
+    assert repo.files() == files
+    freed = prune(site.name, dry_run=False, max_unused_percent=0).space
+    assert shown.freed_bytes is not None
+    assert freed.freed_bytes is not None
+    assert freed.freed_bytes >= shown.freed_bytes > 2_900_000
+    assert sum(files.values()) - sum(repo.files().values()) > 2_900_000
+    assert "MB freed" in str(Artifact.get(f"prune-{site.name}").data)  # type: ignore[union-attr]
+    repo("check", "--read-data")
+    site.lose_all()
+    restore(site.name)
+    assert site.content() == content
+    assert site.leftovers() == []
+
+
+def test_check_repository_finds_one_flipped_bit_and_its_advice_mends_it(site: Site, repo: Repo) -> None:
+    attached = site.attach(os.urandom(3_000_000))
+    first = repo.back_up(2)
+    (check,) = check_repository(site.name, weeks=1).checks
+    assert (check.outcome, check.name) == ("passed", "Structure, and part 1/1 of all packs")
+    assert "packs read" in check.detail
+
+    pack = max((repo.folder / "data").rglob("*"), key=lambda file: file.stat().st_size if file.is_file() else 0)
+    content = bytearray(pack.read_bytes())
+    content[len(content) // 2] ^= 1
+    pack.chmod(0o600)
+    pack.write_bytes(content)
+    with pytest.raises(VerificationFailed) as failure:
+        check_repository(site.name, weeks=1)
+    message = str(failure.value)
+    assert f"Affected: {first[:8]} (1 snapshots)" in message
+    assert f"1 files: {attached}." in message
+    assert f"`restic repair packs {pack.name}`" in message
+    assert "DAMAGED" in str(Artifact.get(f"check-repository-{site.name}").data)  # type: ignore[union-attr]
+
+    repo("repair", "packs", pack.name, check=False)
+    with pytest.raises(VerificationFailed, match=r"storing the file again[\s\S]* were stored again now"):
+        backup(site.name)
+    newest = repo.back_up(0)
+    (check,) = check_repository(site.name, weeks=1).checks
+    assert check.outcome == "passed"
+    present = site.content()
+    site.lose_all()
+    assert restore(site.name).snapshot_id == newest
+    assert site.content() == present
+
+
+def test_rotation_is_repeated_when_it_was_killed_before_the_former_key_was_removed(
+    site: Site, repo: Repo, start: Callable[..., MarkedProcess]
+) -> None:
+    repo.back_up(0)
+    new = "canary-the-new-password"
+    with pytest.raises(Refused, match="has no `former_password`"):
+        rotate_repository_key(site.name)
+    repo.register(password=SecretStr(new), former_password=SecretStr("canary-wrong"))
+    with pytest.raises(PreconditionFailed, match="Neither `password` nor `former_password`") as failure:
+        rotate_repository_key(site.name)
+    assert "canary" not in str(failure.value)
+    repo.register(former_password=SecretStr(PASSWORD))
+    with pytest.raises(PreconditionFailed, match="rotate_repository_key"):
+        backup(site.name)
+
+    repo.hold("* key remove *")
+    run = start("rotate_repository_key")
+    run.wait_for_child("sleep", "600")
+    assert not [command for command in run.children().values() if "canary" in command]
+    run.kill()
+    assert "canary" not in run.log()
+    assert len(json.loads(repo("key", "list", "--json"))) == 2
+    assert len(json.loads(repo("key", "list", "--json", password=new))) == 2
+
+    repo.hold("none")
+    site.free_limit()
+    added, removed = rotate_repository_key(site.name).checks
+    assert (added.detail, removed.outcome) == ("it did already", "passed")
+    assert repo("cat", "config", check=False).startswith("status 12")
+    assert len(json.loads(repo("key", "list", "--json", password=new))) == 1
+    assert rotate_repository_key(site.name).checks[1].detail == "it did not before"
+    assert "opened by its new password" in str(
+        Artifact.get(f"rotate-repository-key-{site.name}").data  # type: ignore[union-attr]
+    )
+    repo.register(former_password=None)
+    backup(site.name)
+    assert site.leftovers() == []
+
+
+def test_stale_lock_of_a_dead_process_is_settled(site: Site, repo: Repo) -> None:
+    OdooEnvironment.open(site.name).make_repository()
+    locks = repo.folder / "locks"
+    environment = {**os.environ, "RESTIC_REPOSITORY": str(repo.folder), "RESTIC_PASSWORD": PASSWORD}
+    with subprocess.Popen([repo.program, "backup", "--stdin"], stdin=subprocess.PIPE, env=environment) as process:
+        wait_until(lambda: [lock for lock in locks.iterdir() if "-tmp-" not in lock.name], "restic locks nothing")
+        process.kill()
+    assert list(locks.iterdir())
+    assert prune(site.name).dry_run
+    assert list(locks.iterdir()) == []
