@@ -27,6 +27,7 @@ from tasks.backups import (
     store_snapshot,
 )
 from tasks.identity import check_identity
+from tasks.kept_keys import read_key_checks
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.offsite import has_offsite
@@ -54,7 +55,11 @@ def backup(environment: str) -> BackupReport:
         earlier = read_earlier_backups(environment, sizes, stored)
         lock.check()
         empty_spool(environment)
-    checks = [*read_checks(manifest, proof), *judge_sizes(environment, sizes, earlier)]
+    checks = [
+        *read_checks(manifest, proof),
+        *judge_sizes(environment, sizes, earlier),
+        *read_key_checks(environment),
+    ]
     report = _report(manifest, stored, proof, checks, time.monotonic() - begun)
     publish_backup_report(report)
     keep_backup_figures(report, earlier)
