@@ -129,16 +129,22 @@ def test_restore_from_the_copy_brings_everything_back_when_the_repository_is_los
 
 
 def test_backup_is_kept_and_the_run_marked_when_the_copy_fails(site: Site, rest: RestServer) -> None:
-    _use_offsite(site, _block(f"{site.name}-offsite", rest.location()))
+    block = _block(f"{site.name}-offsite", rest.location())
+    _use_offsite(site, block)
     backup(site.name)
-    (rest.folder / "odoo" / "data").rename(rest.folder / "away")
-    (rest.folder / "odoo" / "data").touch()
-    with pytest.raises(OffsiteCopyFailed, match=r"(?s)are kept in main; .*Next step: .*`copy offsite`"):
+    wrong = block.settings.model_copy(update={"password": SecretStr("not-the-password")})
+    _use_offsite(site, BackupRepository(settings=wrong))
+    with pytest.raises(PreconditionFailed, match=r"(?s)cannot be opened.*wrong password.*Next step: "):
         backup(site.name)
-    main = OdooEnvironment.open(site.name)
-    assert [snapshot.proved for snapshot in main.snapshots(site.name)] == [True, True]
-    (rest.folder / "odoo" / "data").unlink()
-    (rest.folder / "away").rename(rest.folder / "odoo" / "data")
+    assert [snapshot.proved for snapshot in OdooEnvironment.open(site.name).snapshots(site.name)] == [True, True]
+    _use_offsite(site, block)
+    data = site.folder / "repository" / "data"
+    data.rename(site.folder / "away")
+    data.mkdir()
+    with pytest.raises(OffsiteCopyFailed, match=r"(?s)are kept in main; .*Next step: .*`copy offsite`"):
+        copy_offsite(site.name)
+    data.rmdir()
+    (site.folder / "away").rename(data)
     assert copy_offsite(site.name).copied == 1
 
 
