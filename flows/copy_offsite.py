@@ -10,7 +10,7 @@ from prefect import flow
 from odoo_ops.model.report import OffsiteReport
 from tasks.identity import check_identity
 from tasks.locks import offsite_locked
-from tasks.offsite import copy_backups
+from tasks.offsite import copy_backups, refuse_unfit_offsite
 from tasks.reports import publish_offsite_report
 
 
@@ -21,6 +21,7 @@ def copy_offsite(environment: str) -> OffsiteReport:
     Args:
         environment: Name of the environment, as it was registered.
     """
+    refuse_unfit_offsite(environment)
     with offsite_locked(environment) as lock:
         check_identity(environment, offsite=True, may_make_repository=True)
         lock.check()

@@ -20,6 +20,12 @@ def has_offsite(environment: str) -> bool:
     return OdooEnvironment.open(environment).offsite is not None
 
 
+def refuse_unfit_offsite(environment: str) -> None:
+    """Raise Refused where the off-site repository is the first one, or both cannot be reached at once."""
+    main, offsite = OdooEnvironment.open(environment), OdooEnvironment.open(environment, offsite=True)
+    refuse_uncopyable(main.repository, offsite.repository)
+
+
 class OffsiteCopyFailed(PermanentError):
     """The backups are where they were; copies of some are missing off-site."""
 
@@ -28,10 +34,9 @@ class OffsiteCopyFailed(PermanentError):
 def copy_backups(environment: str) -> OffsiteReport:
     """Copy every proved backup that the off-site repository lacks, with its marks, and compare what is there then.
 
-    A second time only what is missing is sent. Raises OffsiteCopyFailed, Refused.
+    A second time only what is missing is sent. Raises OffsiteCopyFailed.
     """
     main, offsite = OdooEnvironment.open(environment), OdooEnvironment.open(environment, offsite=True)
-    refuse_uncopyable(main.repository, offsite.repository)
     sources = main.list_snapshots(environment)
     missing = snapshots_to_copy(sources, offsite.list_snapshots(environment))
     failure = _copy(main, offsite, missing)

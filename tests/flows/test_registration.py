@@ -100,6 +100,24 @@ def test_register_creates_everything_when_prefect_has_nothing(files: Files, clie
     assert client.read_global_concurrency_limit_by_name(f"odoo-environment-{files.id}").limit == 1
 
 
+def test_register_saves_keys_and_copies_repository_when_they_are_described(files: Files) -> None:
+    files.write(
+        "environments:",
+        f"  {files.id}-bucket:\n    location: {{kind: s3, bucket: odoo-backups}}\n"
+        f"    keys: {{access_key_id: AKIA, secret_access_key: {{from_file: {files.folder}/role}}}}\n"
+        f"    password: {{from_file: {files.folder}/restic}}\nenvironments:",
+    )
+    path = files.folder / "a.yaml"
+    path.write_text(path.read_text().replace("    odoo:", f"    offsite: {files.id}-bucket\n    odoo:"))
+    assert files.register() == ALL_CREATED | {"S3 keys": "created"}
+    copies = OdooEnvironment.load(files.id).offsite
+    assert copies is not None
+    opened = copies.open()
+    assert opened.keys is not None
+    assert opened.keys.secret_access_key.get_secret_value() == SECRETS["role"]
+    assert files.register() == ALL_UNCHANGED | {"S3 keys": "unchanged"}
+
+
 def test_register_changes_nothing_when_it_runs_again(files: Files, client: SyncPrefectClient) -> None:
     files.register()
     before = client.read_block_document_by_name(files.id, "odoo-environment").updated
