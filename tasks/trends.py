@@ -109,8 +109,8 @@ def _sizes(runtime: NativeRuntime, last: Snapshot) -> Sizes | None:
     for figures in kept:
         if figures.snapshot_id in {last.id, last.first_id}:
             return figures
-    command = restic.print_file(runtime.restic, runtime.repository, last.id, f"{last.spool}/manifest.json")
     try:
+        command = restic.print_file(runtime.restic, runtime.repository, last.id, f"{last.spool}/manifest.json")
         manifest = Manifest.model_validate_json(runtime.host.run(command).stdout)
     except (OdooOpsError, ValidationError) as error:
         get_run_logger().warning("Nothing is compared with the last backup, its manifest cannot be read: %s", error)
