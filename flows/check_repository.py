@@ -12,24 +12,29 @@ from pydantic import Field
 
 from odoo_ops.model.upkeep import RepositoryReport
 from tasks.identity import check_repository_identity
-from tasks.locks import environment_locked
+from tasks.locks import repository_locked
 from tasks.reports import publish_health_report, refuse_failures
 from tasks.repositories import check_packs
 
 
 @flow(name="check_repository", flow_run_name="check the repository of {environment}")
-def check_repository(environment: str, weeks: Annotated[int, Field(ge=1, le=256)] = 4) -> RepositoryReport:
+def check_repository(
+    environment: str, weeks: Annotated[int, Field(ge=1, le=256)] = 4, offsite: bool = False
+) -> RepositoryReport:
     """Look whether the repository of an environment is sound.
 
     Args:
         environment: Name of an environment whose backups are in the repository.
         weeks: Read all data within so many weeks, a part each week. 1 reads all of it now.
+        offsite: In its off-site repository, where the copies are.
     """
     begun = time.monotonic()
-    with environment_locked(environment, "check the repository"):
-        check_repository_identity(environment)
-        checks = [check_packs(environment, weeks)]
-    report = RepositoryReport(environment=environment, seconds=time.monotonic() - begun, checks=tuple(checks))
+    with repository_locked(environment, "check the repository", offsite=offsite):
+        check_repository_identity(environment, offsite=offsite)
+        checks = [check_packs(environment, weeks, offsite=offsite)]
+    report = RepositoryReport(
+        environment=environment, offsite=offsite, seconds=time.monotonic() - begun, checks=tuple(checks)
+    )
     publish_health_report(report)
-    refuse_failures(f"The repository of {environment} is not sound:", checks)
+    refuse_failures(f"The {report.repository} is not sound:", checks)
     return report

@@ -14,7 +14,7 @@ from tasks.offsite import copy_backups, refuse_unfit_offsite
 from tasks.reports import publish_offsite_report
 
 
-@flow(name="copy offsite", flow_run_name="copy {environment} offsite")
+@flow(name="copy_offsite", flow_run_name="copy {environment} offsite")
 def copy_offsite(environment: str) -> OffsiteReport:
     """Copy the backups of an environment that its off-site repository lacks.
 

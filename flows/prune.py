@@ -13,7 +13,7 @@ from pydantic import Field
 
 from odoo_ops.model.upkeep import PruneReport
 from tasks.identity import check_repository_identity
-from tasks.locks import environment_locked
+from tasks.locks import repository_locked
 from tasks.reports import publish_prune_report
 from tasks.repositories import free_space, read_object_lock_days, refuse_append_only
 
@@ -24,6 +24,7 @@ def prune(
     dry_run: bool = True,
     max_unused_percent: Annotated[int, Field(ge=0, le=100)] = 5,
     max_repack_gib: Annotated[int, Field(ge=0)] = 10,
+    offsite: bool = False,
 ) -> PruneReport:
     """Free the space that no backup in the repository of an environment needs any more.
 
@@ -32,18 +33,24 @@ def prune(
         dry_run: Only show how much would be freed.
         max_unused_percent: So much unused data may stay, as it would cost more to write its neighbours anew.
         max_repack_gib: At most so many GiB are written anew; the rest is left to the next run.
+        offsite: In its off-site repository, where the copies are.
     """
     begun = time.monotonic()
-    refuse_append_only(environment)
-    with environment_locked(environment, "prune"):
-        check_repository_identity(environment)
+    refuse_append_only(environment, offsite=offsite)
+    with repository_locked(environment, "prune", offsite=offsite):
+        check_repository_identity(environment, offsite=offsite)
         space = free_space(
-            environment, dry_run=dry_run, max_unused_percent=max_unused_percent, max_repack_gib=max_repack_gib
+            environment,
+            offsite=offsite,
+            dry_run=dry_run,
+            max_unused_percent=max_unused_percent,
+            max_repack_gib=max_repack_gib,
         )
     report = PruneReport(
         environment=environment,
+        offsite=offsite,
         dry_run=dry_run,
-        object_lock_days=read_object_lock_days(environment),
+        object_lock_days=read_object_lock_days(environment, offsite=offsite),
         seconds=time.monotonic() - begun,
         space=space,
     )

@@ -14,24 +14,29 @@ from prefect import flow
 from odoo_ops.model.upkeep import RepositoryReport
 from tasks.identity import check_repository_identity
 from tasks.keys import add_new_key, new_password_opens, refuse_unready_rotation, remove_former_keys
-from tasks.locks import environment_locked
+from tasks.locks import repository_locked
 from tasks.reports import publish_rotation_report
 
 
 @flow(name="rotate_repository_key", flow_run_name="change the password of the repository of {environment}")
-def rotate_repository_key(environment: str) -> RepositoryReport:
+def rotate_repository_key(environment: str, offsite: bool = False) -> RepositoryReport:
     """Let the repository of an environment be opened by its new password, and no longer by the former one.
 
     Args:
         environment: Name of an environment whose repository was registered with both passwords.
+        offsite: In its off-site repository, where the copies are.
     """
     begun = time.monotonic()
-    refuse_unready_rotation(environment)
-    with environment_locked(environment, "change the repository's password") as lock:
-        check_repository_identity(environment, by_former_password=not new_password_opens(environment))
-        checks = [add_new_key(environment)]
+    refuse_unready_rotation(environment, offsite=offsite)
+    with repository_locked(environment, "change the repository's password", offsite=offsite) as lock:
+        check_repository_identity(
+            environment, offsite=offsite, by_former_password=not new_password_opens(environment, offsite=offsite)
+        )
+        checks = [add_new_key(environment, offsite=offsite)]
         lock.check()
-        checks.append(remove_former_keys(environment))
-    report = RepositoryReport(environment=environment, seconds=time.monotonic() - begun, checks=tuple(checks))
+        checks.append(remove_former_keys(environment, offsite=offsite))
+    report = RepositoryReport(
+        environment=environment, offsite=offsite, seconds=time.monotonic() - begun, checks=tuple(checks)
+    )
     publish_rotation_report(report)
     return report

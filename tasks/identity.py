@@ -58,15 +58,15 @@ def check_identity(
 
 
 @task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
-def check_repository_identity(environment: str, *, by_former_password: bool = False) -> None:
+def check_repository_identity(environment: str, *, offsite: bool, by_former_password: bool = False) -> None:
     """Open the environment's repository and compare it with the one that was seen before. PostgreSQL need not run.
 
     Raises Refused when it is another one, PreconditionFailed when it cannot be opened.
     """
-    runtime = OdooEnvironment.open(environment)
+    runtime = OdooEnvironment.open(environment, offsite=offsite)
     if by_former_password:
         runtime = replace(runtime, repository=runtime.repository.opened_by_former)
-    _refuse_other_repository(runtime.open_repository(), environment)
+    _refuse_other_repository(runtime.open_repository(), environment, offsite=offsite)
 
 
 @task(cache_policy=NO_CACHE)

@@ -17,18 +17,18 @@ ADDED = "The new password opens the repository"
 REMOVED = "The former password opens it no longer"
 
 
-def refuse_unready_rotation(environment: str) -> None:
+def refuse_unready_rotation(environment: str, *, offsite: bool) -> None:
     """Raise Refused when the registered repository does not say from which password to which."""
-    refuse_rotation(OdooEnvironment.open(environment).repository)
+    refuse_rotation(OdooEnvironment.open(environment, offsite=offsite).repository)
 
 
 @task(cache_policy=NO_CACHE)
-def new_password_opens(environment: str) -> bool:
+def new_password_opens(environment: str, *, offsite: bool) -> bool:
     """Whether the new password opens the repository already; if not, the former one does.
 
     Raises PreconditionFailed when neither does.
     """
-    runtime = OdooEnvironment.open(environment)
+    runtime = OdooEnvironment.open(environment, offsite=offsite)
     if _key_of(runtime, runtime.repository.password):
         return True
     if _key_of(runtime, runtime.repository.former_password):
@@ -40,12 +40,12 @@ def new_password_opens(environment: str) -> bool:
 
 
 @task(cache_policy=NO_CACHE)
-def add_new_key(environment: str) -> Check:
+def add_new_key(environment: str, *, offsite: bool) -> Check:
     """Let the new password open the repository as well, and see that it does.
 
     Raises VerificationFailed when it does not; the former one opens it all the same.
     """
-    runtime = OdooEnvironment.open(environment)
+    runtime = OdooEnvironment.open(environment, offsite=offsite)
     password = runtime.repository.password
     if _key_of(runtime, password):
         return Check(name=ADDED, outcome="passed", detail="it did already")
@@ -61,13 +61,13 @@ def add_new_key(environment: str) -> Check:
 
 
 @task(cache_policy=NO_CACHE)
-def remove_former_keys(environment: str) -> Check:
+def remove_former_keys(environment: str, *, offsite: bool) -> Check:
     """Let the former password open the repository no longer, and see that it does not.
 
     An append-only repository keeps the key: the check says so. Raises VerificationFailed when restic removed it and
     it still opens.
     """
-    runtime = OdooEnvironment.open(environment)
+    runtime = OdooEnvironment.open(environment, offsite=offsite)
     removed: list[str] = []
     while key := _key_of(runtime, runtime.repository.former_password):
         if runtime.repository.append_only:

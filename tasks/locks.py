@@ -1,7 +1,7 @@
 """One flow at a time on an environment: Prefect's limit queues and shows, the host's lock fences."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 
 from prefect.concurrency.sync import concurrency
@@ -16,13 +16,13 @@ _LEASE_SECONDS = 60
 
 
 @contextmanager
-def offsite_locked(environment: str) -> Iterator[HeldLock]:
+def offsite_locked(environment: str, purpose: str = "copy off-site") -> Iterator[HeldLock]:
     """Hold the lock of an environment's off-site copies; backups go on meanwhile. Raises Refused when it is held."""
     runtime = OdooEnvironment.open(environment)
     state_dir = runtime.environment.state_dir
     runtime.host.call("make_directory", path=state_dir)
     with runtime.host.lock(
-        f"{state_dir}/offsite.lock", holder=_holder(), purpose="copy off-site", now=datetime.now(UTC)
+        f"{state_dir}/offsite.lock", holder=_holder(), purpose=purpose, now=datetime.now(UTC)
     ) as lock:
         yield lock
 
@@ -50,3 +50,8 @@ def environment_locked(environment: str, purpose: str) -> Iterator[HeldLock]:
         runtime.host.call("make_directory", path=state_dir)
         with runtime.host.lock(f"{state_dir}/lock", holder=_holder(), purpose=purpose, now=datetime.now(UTC)) as lock:
             yield lock
+
+
+def repository_locked(environment: str, purpose: str, *, offsite: bool) -> AbstractContextManager[HeldLock]:
+    """Hold the lock of what works on the environment's repository, or on the one that holds the copies."""
+    return offsite_locked(environment, purpose) if offsite else environment_locked(environment, purpose)

@@ -47,7 +47,7 @@ def copy_backups(environment: str) -> OffsiteReport:
             f"The backups of {environment} are kept in {main.repository.name}; of {len(missing)} snapshots that "
             f"{offsite.repository.name} ({offsite.repository.location}) lacks, not all could be copied there"
             f"{': ' + failure.output.strip() if failure else ''}{'; '.join(['', *faults])}. Next step: see that it "
-            "answers and has room, then run `copy offsite`; it goes on where this one ended."
+            "answers and has room, then run `copy_offsite`; it goes on where this one ended."
         ) from failure
     return OffsiteReport(
         environment=environment,

@@ -32,8 +32,11 @@ def publish_offsite_report(report: OffsiteReport) -> None:
 
 
 def publish_forget_report(report: ForgetReport) -> None:
-    """Publish what is kept and what goes, and why, under `forget-<environment>` and `forget-<environment>-backups`."""
-    key = f"forget-{report.environment}"
+    """Publish what is kept and what goes, and why, under `forget-<environment>` and `forget-<environment>-backups`.
+
+    What was done off-site has `<environment>-offsite` in its keys, here and below.
+    """
+    key = f"forget-{report.place}"
     create_markdown_artifact(render("reports/forget.md", report=report), key=key)
     rows = [
         {
@@ -49,17 +52,17 @@ def publish_forget_report(report: ForgetReport) -> None:
 
 def publish_prune_report(report: PruneReport) -> None:
     """Publish what was freed, under `prune-<environment>`."""
-    create_markdown_artifact(render("reports/prune.md", report=report), key=f"prune-{report.environment}")
+    create_markdown_artifact(render("reports/prune.md", report=report), key=f"prune-{report.place}")
 
 
 def publish_health_report(report: RepositoryReport) -> None:
     """Publish the health of a repository, under `check-repository-<environment>` and `…-checks`."""
-    _publish("check-repository", report.environment, report)
+    _publish("check-repository", report.place, report)
 
 
 def publish_rotation_report(report: RepositoryReport) -> None:
     """Publish how a repository's password was changed, under `rotate-repository-key-<environment>` and `…-checks`."""
-    _publish("rotate-repository-key", report.environment, report)
+    _publish("rotate-repository-key", report.place, report)
 
 
 def refuse_failures(beginning: str, checks: list[Check]) -> None:
@@ -70,7 +73,7 @@ def refuse_failures(beginning: str, checks: list[Check]) -> None:
         )
 
 
-def _publish(flow: str, environment: str, report: _Report) -> None:
-    key = f"{flow}-{environment}"
+def _publish(flow: str, place: str, report: _Report) -> None:
+    key = f"{flow}-{place}"
     create_markdown_artifact(render(f"reports/{flow}.md", report=report), key=key)
     create_table_artifact([check.model_dump() for check in report.checks], key=f"{key}-checks")

@@ -29,23 +29,25 @@ from tasks.progress import Progress
 _PROGRESS = re.compile(r"^\[[\d:]+\] .*? (\d+) / (\d+) packs")
 
 
-def refuse_append_only(environment: str) -> None:
+def refuse_append_only(environment: str, *, offsite: bool) -> None:
     """Raise Refused when the environment's repository lets nothing be deleted."""
-    refuse_prune(OdooEnvironment.open(environment).repository)
+    refuse_prune(OdooEnvironment.open(environment, offsite=offsite).repository)
 
 
-def read_object_lock_days(environment: str) -> int:
+def read_object_lock_days(environment: str, *, offsite: bool) -> int:
     """For how many days the repository's bucket keeps what is deleted."""
-    return OdooEnvironment.open(environment).repository.object_lock_days
+    return OdooEnvironment.open(environment, offsite=offsite).repository.object_lock_days
 
 
 @task(cache_policy=NO_CACHE)
-def free_space(environment: str, *, dry_run: bool, max_unused_percent: int, max_repack_gib: int) -> FreedSpace:
+def free_space(
+    environment: str, *, offsite: bool, dry_run: bool, max_unused_percent: int, max_repack_gib: int
+) -> FreedSpace:
     """Delete what no snapshot uses, in the whole repository; other runs wait meanwhile.
 
     Raises PreconditionFailed while another run works in the repository, CommandFailed when restic fails.
     """
-    runtime = OdooEnvironment.open(environment)
+    runtime = OdooEnvironment.open(environment, offsite=offsite)
     command = upkeep.free_space(
         runtime.restic,
         runtime.repository,
@@ -57,13 +59,13 @@ def free_space(environment: str, *, dry_run: bool, max_unused_percent: int, max_
 
 
 @task(cache_policy=NO_CACHE)
-def check_packs(environment: str, weeks: int) -> Check:
+def check_packs(environment: str, weeks: int, *, offsite: bool) -> Check:
     """Check the repository's structure, and read this week's part of its packs.
 
     One that is damaged fails the check, whose detail names snapshots, files and the next step. Raises
     PreconditionFailed while another run works in the repository, CommandFailed when it could not be checked.
     """
-    runtime = OdooEnvironment.open(environment)
+    runtime = OdooEnvironment.open(environment, offsite=offsite)
     part = part_of_week(weeks, datetime.now(UTC).date())
     command = upkeep.check_repository(runtime.restic, runtime.repository, subset=part)
     name = f"Structure, and part {part} of all packs"

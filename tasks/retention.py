@@ -25,9 +25,9 @@ _AFTER_FORGET = (
 
 
 @task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
-def plan_retention(environment: str) -> RetentionPlan:
+def plan_retention(environment: str, *, offsite: bool) -> RetentionPlan:
     """Read what the repository holds of an environment and decide on each backup. Nothing is changed."""
-    runtime = OdooEnvironment.open(environment)
+    runtime = OdooEnvironment.open(environment, offsite=offsite)
     listed, now = runtime.list_snapshots(environment), datetime.now(UTC)
     lock_days = runtime.repository.object_lock_days
     plan = retention_plan(
@@ -38,18 +38,18 @@ def plan_retention(environment: str) -> RetentionPlan:
     return plan.model_copy(update={"marks": len(orphaned_marks(left, now, object_lock_days=lock_days))})
 
 
-def read_why_not_applied(environment: str, *, dry_run: bool) -> str | None:
+def read_why_not_applied(environment: str, *, dry_run: bool, offsite: bool) -> str | None:
     """Why a plan is not applied to the environment's repository; None: it is."""
-    return why_not_applied(OdooEnvironment.open(environment).repository, dry_run=dry_run)
+    return why_not_applied(OdooEnvironment.open(environment, offsite=offsite).repository, dry_run=dry_run)
 
 
 @task(cache_policy=NO_CACHE)
-def forget_backups(environment: str, plan: RetentionPlan) -> None:
+def forget_backups(environment: str, plan: RetentionPlan, *, offsite: bool) -> None:
     """Forget the backups that go, and see that they are gone and the others are there.
 
     Raises CommandFailed when the repository lets nothing be deleted, VerificationFailed when it is not as planned.
     """
-    runtime = OdooEnvironment.open(environment)
+    runtime = OdooEnvironment.open(environment, offsite=offsite)
     _forget(runtime, plan.forgotten)
     present = {snapshot.id for snapshot in runtime.list_snapshots(environment)}
     if lost := [backup.short_id for backup in plan.kept if backup.id not in present]:
@@ -61,9 +61,9 @@ def forget_backups(environment: str, plan: RetentionPlan) -> None:
 
 
 @task(cache_policy=NO_CACHE)
-def forget_orphaned_marks(environment: str) -> None:
+def forget_orphaned_marks(environment: str, *, offsite: bool) -> None:
     """Forget the marks whose backup is gone: now, or in a run that died before it came to them."""
-    runtime = OdooEnvironment.open(environment)
+    runtime = OdooEnvironment.open(environment, offsite=offsite)
     lock_days = runtime.repository.object_lock_days
     listed = runtime.list_snapshots(environment)
     _forget(runtime, orphaned_marks(listed, datetime.now(UTC), object_lock_days=lock_days))

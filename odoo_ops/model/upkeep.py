@@ -5,14 +5,30 @@ from odoo_ops.model.checks import Check
 from odoo_ops.model.retention import RetentionPlan
 
 
-class ForgetReport(Value):
+class _RepositoryReport(Value):
+    """What was done in the repository of an environment, or (`offsite`) in the one that holds its copies."""
+
+    environment: str
+    offsite: bool
+
+    @property
+    def repository(self) -> str:
+        """Which repository it is, in words."""
+        return f"{'off-site repository' if self.offsite else 'repository'} of {self.environment}"
+
+    @property
+    def place(self) -> str:
+        """The same as part of an artifact's key."""
+        return f"{self.environment}-offsite" if self.offsite else self.environment
+
+
+class ForgetReport(_RepositoryReport):
     """Which backups of an environment were forgotten, or would be.
 
     Attributes:
         not_applied: why nothing was forgotten; None: the plan was applied, and that they are gone was looked at.
     """
 
-    environment: str
     plan: RetentionPlan
     not_applied: str | None
 
@@ -25,10 +41,9 @@ class FreedSpace(Value):
     unused_bytes: int | None
 
 
-class PruneReport(Value):
+class PruneReport(_RepositoryReport):
     """What was freed in a repository, or would be."""
 
-    environment: str
     dry_run: bool
     object_lock_days: int
     seconds: float
@@ -42,9 +57,8 @@ class Affected(Value):
     snapshots: tuple[str, ...] = ()
 
 
-class RepositoryReport(Value):
+class RepositoryReport(_RepositoryReport):
     """The health of a repository, or how its password was changed."""
 
-    environment: str
     seconds: float
     checks: tuple[Check, ...]

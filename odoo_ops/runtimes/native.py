@@ -166,7 +166,7 @@ class NativeRuntime:
             if error.exit_status == upkeep.WRONG_PASSWORD and self.repository.former_password:
                 raise PreconditionFailed(
                     f"The repository {self._where} is not opened by its new password. Nothing was changed. Next step: "
-                    "run the flow rotate_repository_key, which lets it be."
+                    f"run the flow rotate_repository_key{' with offsite' if self.copied_from else ''}."
                 ) from error
             raise PreconditionFailed(
                 f"The repository {self._where} cannot be opened: {error.output.strip()}. Nothing was changed. "

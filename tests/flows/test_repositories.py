@@ -141,7 +141,7 @@ def test_backup_is_kept_and_the_run_marked_when_the_copy_fails(site: Site, rest:
     data = site.folder / "repository" / "data"
     data.rename(site.folder / "away")
     data.mkdir()
-    with pytest.raises(OffsiteCopyFailed, match=r"(?s)are kept in main; .*Next step: .*`copy offsite`"):
+    with pytest.raises(OffsiteCopyFailed, match=r"(?s)are kept in main; .*Next step: .*`copy_offsite`"):
         copy_offsite(site.name)
     data.rmdir()
     (site.folder / "away").rename(data)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from backup_servers import RestServer
 from prefect.artifacts import Artifact
 from pydantic import SecretStr
 from real_processes import MarkedProcess, run_flow, wait_until
@@ -20,6 +21,7 @@ from real_processes import MarkedProcess, run_flow, wait_until
 from blocks import BackupRepository, OdooEnvironment
 from flows.backup import backup
 from flows.check_repository import check_repository
+from flows.copy_offsite import copy_offsite
 from flows.forget import forget
 from flows.prune import prune
 from flows.restore import restore
@@ -27,6 +29,7 @@ from flows.rotate_repository_key import rotate_repository_key
 from odoo_ops.commands import restic as restic_commands
 from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.environment import Retention
+from odoo_ops.model.repository import Repository
 from odoo_ops.model.snapshot import PROOF_TAG, VERIFIED_TAG
 
 if TYPE_CHECKING:
@@ -224,6 +227,48 @@ def test_append_only_repository_is_only_looked_at(site: Site, repo: Repo) -> Non
     assert repo.files() == files
     repo.register(append_only=False, object_lock_days=30)
     assert forget(site.name, dry_run=False).plan.forgotten == []
+
+
+def test_forget_says_what_to_set_when_the_server_is_append_only_and_nobody_said_so(
+    site: Site, restic: Path, rest_server_program: Path
+) -> None:
+    """restic ends with status 0 there, although it deleted nothing. The off-site repository is that server's."""
+    _keep_two_days(site)
+    with RestServer.run(rest_server_program, site.folder) as server:
+        name, location = f"{site.name}-offsite", server.location()
+        settings = Repository(name="elsewhere", location=location, password=SecretStr(PASSWORD))
+        BackupRepository(settings=settings).save(name)
+        environment = OdooEnvironment.load(site.name)
+        environment.offsite = BackupRepository.load(name)  # type: ignore[union-attr]
+        environment.save(site.name, overwrite=True)  # type: ignore[union-attr]
+        repo = Repo(site, restic)
+        kept = repo.back_up(0)
+        for days_ago in (20, 10, 5):
+            repo.store(days_ago)
+        copy_offsite(site.name)
+        assert len(forget(site.name, dry_run=False).plan.forgotten) == 2
+
+        before = {path: path.stat().st_size for path in server.folder.rglob("*") if "locks" not in path.parts}
+        plan = forget(site.name, offsite=True).plan
+        assert (len(plan.forgotten), plan.kept[0].first_id) == (2, kept)
+        with pytest.raises(VerificationFailed, match=r"restic did not forget .*`append_only: true`"):
+            forget(site.name, dry_run=False, offsite=True)
+        BackupRepository(settings=settings.model_copy(update={"append_only": True})).save(name, overwrite=True)
+        assert "append-only" in str(forget(site.name, dry_run=False, offsite=True).not_applied)
+        with pytest.raises(Refused, match="elsewhere is append-only"):
+            prune(site.name, dry_run=False, offsite=True)
+        assert check_repository(site.name, weeks=1, offsite=True).checks[0].outcome == "passed"
+        assert {path: path.stat().st_size for path in server.folder.rglob("*") if "locks" not in path.parts} == before
+        assert Artifact.get(f"forget-{site.name}-offsite") is not None
+
+        new = {"password": SecretStr("the-new-password"), "former_password": SecretStr(PASSWORD), "append_only": True}
+        BackupRepository(settings=settings.model_copy(update=new)).save(name, overwrite=True)
+        with pytest.raises(PreconditionFailed, match="rotate_repository_key with offsite"):
+            copy_offsite(site.name)
+        added, removed = rotate_repository_key(site.name, offsite=True).checks
+        assert (added.outcome, removed.outcome) == ("passed", "not measured")
+        assert "append-only: run `restic key remove" in removed.detail
+        copy_offsite(site.name)
 
 
 def test_prune_frees_what_was_forgotten_and_restore_still_works(site: Site, repo: Repo) -> None:
