@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from deployments.environment_files import load
+from deployments.recovery_sheets import confirm_key, generate_key, write_sheet
 from deployments.registration import register, registered_environments
 from odoo_ops.errors import OdooOpsError
 
@@ -21,8 +22,14 @@ app = typer.Typer(
 )
 environments = typer.Typer(no_args_is_help=True, help="The Odoo environments on which the flows work.")
 app.add_typer(environments, name="environments")
+keys = typer.Typer(no_args_is_help=True, help="The passwords of backup repositories, on paper and kept elsewhere.")
+app.add_typer(keys, name="keys")
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the environment files (*.yaml).")]
+RepositoryName = Annotated[str, typer.Argument(metavar="REPOSITORY", help="Name of the repository in the files.")]
+Address = Annotated[
+    str, typer.Option(help="Its address as restic writes it, for the sheet: /srv/backups, s3:https://…, sftp:…, rest:…")
+]
 DEFAULT_FOLDER = Path("deployments/environments")
 
 
@@ -71,6 +78,56 @@ def list_environments() -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@keys.command("generate")
+def generate_repository_key(
+    repository: RepositoryName,
+    to: Annotated[Path, typer.Option(help="New file for the password, to be named as {from_file: …}.")],
+    sheet: Annotated[
+        Path | None, typer.Option(help="New file for the recovery sheet. Default: beside it, *.sheet.html.")
+    ] = None,
+    address: Address = "",
+) -> None:
+    """Make a new random password, show it once, and write the recovery sheet that is to be printed."""
+    secret_file = to.absolute()
+    page = (sheet or Path(f"{secret_file}.sheet.html")).absolute()
+    with _errors_told():
+        password = generate_key(repository, secret_file, page, address)
+    typer.echo(f"Password of the repository {repository}, shown this once:\n\n    {password.get_secret_value()}\n")
+    typer.echo(f"In the environment file: password: {{from_file: {secret_file}}}")
+    typer.echo("(A repository that holds backups already takes it by the flow rotate_repository_key only.)")
+    _tell_to_print(repository, page)
+
+
+@keys.command("sheet")
+def write_recovery_sheet(
+    repository: RepositoryName,
+    secret: Annotated[Path, typer.Option(help="File that holds the password.")],
+    to: Annotated[Path, typer.Option(help="New file for the recovery sheet (*.html).")],
+    address: Address = "",
+) -> None:
+    """Write the recovery sheet of a password that a file holds."""
+    page = to.absolute()
+    with _errors_told():
+        write_sheet(repository, secret.absolute(), page, address)
+    _tell_to_print(repository, page)
+
+
+@keys.command("confirm")
+def confirm_repository_key(repository: RepositoryName) -> None:
+    """Say that the printed sheet is kept elsewhere. Backups warn until then, and again after a new password."""
+    typed = typer.prompt("Check characters on the sheet")
+    with _errors_told():
+        confirm_key(repository, typed)
+    typer.echo(f"On record: the key of {repository} is kept elsewhere.")
+
+
+def _tell_to_print(repository: str, page: Path) -> None:
+    typer.echo(
+        f"Next steps: print {page}, put the paper where a fire or a thief of this machine does not reach it, delete "
+        f"the file; then `odoo-ops keys confirm {repository}`."
+    )
 
 
 @contextmanager

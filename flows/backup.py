@@ -3,7 +3,8 @@
 Lock, prove the identity, settle what a dead run left, dump in one exported snapshot, store, prove, report.
 A snapshot counts once its proof is stored beside it; that of a run which failed or died before is never `latest`.
 Where there is an off-site repository, what it lacks is copied there at last; a copy that fails marks the run.
-The environment is only read. Damaged attachments are named by record; the backup is kept all the same.
+The environment is only read. Damaged attachments are named by record; the backup is kept all the same, as it is
+when database or backup are so much smaller than the last that somebody must look: such a run is marked failed.
 """
 
 import time
@@ -11,6 +12,8 @@ import time
 from prefect import flow
 
 from flows.copy_offsite import copy_offsite
+from odoo_ops.model.checks import Check
+from odoo_ops.model.figures import sizes_of
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import BackupReport, FilestoreProof, StoredSnapshot
 from tasks.backups import (
@@ -24,10 +27,12 @@ from tasks.backups import (
     store_snapshot,
 )
 from tasks.identity import check_identity
+from tasks.kept_keys import read_key_checks
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.offsite import has_offsite
 from tasks.reports import publish_backup_report
+from tasks.trends import judge_sizes, keep_backup_figures, publish_trends, read_earlier_backups, refuse_shrunk
 
 
 @flow(name="backup", flow_run_name="backup {environment}")
@@ -46,18 +51,30 @@ def backup(environment: str) -> BackupReport:
             stored = store_snapshot(environment)
         proof = prove_snapshot(environment, stored.snapshot_id)
         record_proof(environment, stored.snapshot_id, proof)
+        sizes = sizes_of(manifest, stored.snapshot_id, stored.total_bytes)
+        earlier = read_earlier_backups(environment, sizes, stored)
         lock.check()
         empty_spool(environment)
-    report = _report(manifest, stored, proof, time.monotonic() - begun)
+    checks = [
+        *read_checks(manifest, proof),
+        *judge_sizes(environment, sizes, earlier),
+        *read_key_checks(environment),
+    ]
+    report = _report(manifest, stored, proof, checks, time.monotonic() - begun)
     publish_backup_report(report)
+    keep_backup_figures(report, earlier)
+    publish_trends(environment, return_state=True)  # no backup fails for its picture
     copied = copy_offsite(environment, return_state=True) if has_offsite(environment) else None
     judge_damage(environment, proof)
+    refuse_shrunk(report, earlier)
     if copied is not None:
         copied.result()
     return report
 
 
-def _report(manifest: Manifest, stored: StoredSnapshot, proof: FilestoreProof, seconds: float) -> BackupReport:
+def _report(
+    manifest: Manifest, stored: StoredSnapshot, proof: FilestoreProof, checks: list[Check], seconds: float
+) -> BackupReport:
     return BackupReport(
         environment=manifest.environment,
         database=manifest.database,
@@ -69,9 +86,11 @@ def _report(manifest: Manifest, stored: StoredSnapshot, proof: FilestoreProof, s
         attachments=proof.attachments,
         files=proof.files,
         hashed_files=proof.hashed_files,
+        database_bytes=manifest.database_bytes,
+        filestore_bytes=manifest.inventory.bytes,
         total_bytes=stored.total_bytes,
         added_bytes=stored.added_bytes,
         damaged=tuple(str(damage) for damage in proof.damaged),
         damaged_total=proof.damaged_total,
-        checks=tuple(read_checks(manifest, proof)),
+        checks=tuple(checks),
     )

@@ -31,6 +31,7 @@ from tasks.restores import (
     restore_database,
     scratch_name,
 )
+from tasks.trends import keep_drill_figures, publish_trends
 
 
 @flow(name="drill", flow_run_name="drill {environment} in {target}")
@@ -81,6 +82,7 @@ def drill(environment: str, target: str, snapshot: str = "latest", from_offsite:
         target=target,
         snapshot_id=chosen.id,
         taken_at=manifest.taken_at if manifest else chosen.taken_at,
+        begun_at=begun_at,
         seconds=time.monotonic() - begun,
         verified=not unproved,
         gap_seconds=gap_seconds,
@@ -89,6 +91,8 @@ def drill(environment: str, target: str, snapshot: str = "latest", from_offsite:
         checks=tuple(answers),
     )
     publish_drill_report(report)
+    keep_drill_figures(report)
+    publish_trends(environment, return_state=True)  # no drill fails for its picture
     refuse_failures(f"The backup of {environment} did not stand the drill:", answers)
     refuse_unproved(environment, unproved)
     return report

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from odoo_ops.units import shown_bytes, shown_duration
 
@@ -14,8 +14,11 @@ def _cell(text: str) -> str:
 
 def render(template: str, **values: Any) -> str:
     """Text of `templates/<template>.j2` with these values."""
-    environment = Environment(  # noqa: S701 - Markdown, not HTML
-        loader=PackageLoader("templates", ""), undefined=StrictUndefined, keep_trailing_newline=True
+    environment = Environment(
+        loader=PackageLoader("templates", ""),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=select_autoescape(("html.j2",)),
     )
     environment.filters.update(bytes=shown_bytes, duration=shown_duration, cell=_cell)
     return environment.get_template(f"{template}.j2").render(**values)

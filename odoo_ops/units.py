@@ -1,12 +1,24 @@
 """Amounts as people read them."""
 
 
+def byte_unit(largest: float) -> tuple[str, float]:
+    """The SI unit in which amounts up to this one are read best, and its bytes."""
+    units, size = ["B", "kB", "MB", "GB", "TB"], 1.0
+    while largest >= size * 1000 and len(units) > 1:
+        units, size = units[1:], size * 1000
+    return units[0], size
+
+
+def time_unit(largest: float) -> tuple[str, float]:
+    """The unit in which durations up to this one are read best, and its seconds."""
+    units = [("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)]
+    return next((unit for unit in units if largest >= 2 * unit[1]), ("seconds", 1.0))
+
+
 def shown_bytes(value: float) -> str:
     """Bytes with an SI prefix, such as `1.2 GB`."""
-    amount, units = float(value), ["B", "kB", "MB", "GB", "TB"]
-    while amount >= 1000 and len(units) > 1:  # noqa: PLR2004 - SI prefixes go in thousands
-        amount, units = amount / 1000, units[1:]
-    return f"{amount:.0f} B" if units[0] == "B" else f"{amount:.1f} {units[0]}"
+    unit, size = byte_unit(value)
+    return f"{value:.0f} B" if unit == "B" else f"{value / size:.1f} {unit}"
 
 
 def shown_duration(seconds: float) -> str:

@@ -21,7 +21,7 @@ from odoo_ops.model.report import FilestoreProof, StoredSnapshot
 from odoo_ops.model.snapshot import DAMAGED_TAG, PROOF_TAG, TAG
 from odoo_ops.policy.backups import backup_checks
 from odoo_ops.policy.dumps import compression
-from odoo_ops.policy.snapshots import newest_clean
+from odoo_ops.policy.snapshots import newest_clean, newest_proved
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes.native import NativeRuntime
 from tasks.progress import Progress
@@ -156,7 +156,8 @@ def store_snapshot(environment: str) -> StoredSnapshot:
     if runtime.host.call("describe_path", path=settings.filestore)["exists"]:
         paths.append(settings.filestore)
     with _whole_dump_read(runtime):
-        parent = newest_clean(runtime.snapshots(settings.name))
+        earlier = runtime.snapshots(settings.name)
+        parent = newest_clean(earlier)
         command = restic.back_up(
             runtime.restic,
             runtime.repository,
@@ -172,6 +173,8 @@ def store_snapshot(environment: str) -> StoredSnapshot:
         total_bytes=summary["total_bytes_processed"],
         added_bytes=summary.get("data_added_packed", summary["data_added"]),
         seconds=summary["total_duration"],
+        last=newest_proved(earlier),
+        verified_at=max((backup.taken_at for backup in earlier if backup.verified), default=None),
     )
 
 

@@ -130,6 +130,17 @@ class BackupPolicy(Value):
     keep_replaced_hours: int = Field(
         default=72, ge=1, description="What a restore replaced is kept this long, then deleted."
     )
+    database_alarm_ratio: float = Field(
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="A run whose database, in bytes or rows, is at most this part of the last backup's is marked "
+        "failed; the backup is kept.",
+    )
+    backup_alarm_ratio: float = Field(default=0.1, gt=0, lt=1, description="The same for the size of the whole backup.")
+    verified_age_days: int = Field(
+        default=8, ge=1, description="The trends page warns when the newest backup that a drill verified is older."
+    )
     retention: Retention = Retention()
 
 

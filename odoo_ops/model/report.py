@@ -5,6 +5,7 @@ from datetime import datetime
 from odoo_ops.model.base import Value
 from odoo_ops.model.business import BusinessLine
 from odoo_ops.model.checks import Check
+from odoo_ops.model.snapshot import Snapshot
 
 
 class Damage(Value):
@@ -35,13 +36,20 @@ class FilestoreProof(Value):
 
 
 class StoredSnapshot(Value):
-    """What one restic backup did."""
+    """What one restic backup did.
+
+    Attributes:
+        last: the newest proved backup of the environment before it.
+        verified_at: the state of the newest backup that a drill verified.
+    """
 
     snapshot_id: str
     total_files: int
     total_bytes: int
     added_bytes: int
     seconds: float
+    last: Snapshot | None
+    verified_at: datetime | None
 
 
 class BackupReport(Value):
@@ -57,6 +65,8 @@ class BackupReport(Value):
     attachments: int
     files: int
     hashed_files: int
+    database_bytes: int
+    filestore_bytes: int
     total_bytes: int
     added_bytes: int
     damaged: tuple[str, ...]
@@ -130,6 +140,7 @@ class DrillReport(Value):
     target: str
     snapshot_id: str
     taken_at: datetime
+    begun_at: datetime
     seconds: float
     verified: bool
     gap_seconds: float | None

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from odoo_ops.errors import VerificationFailed
 from odoo_ops.model.base import Value
 from odoo_ops.model.environment import SPOOL
 
@@ -56,8 +57,16 @@ class Snapshot(Value):
 
     @property
     def spool(self) -> str:
-        """The folder in it that holds dump, inventory and manifest: the one that is no filestore."""
-        return next(path for path in self.paths if path.endswith(f"/{SPOOL}"))
+        """The folder in it that holds dump, inventory and manifest: the one that is no filestore.
+
+        Raises VerificationFailed where there is none.
+        """
+        for path in self.paths:
+            if path.endswith(f"/{SPOOL}"):
+                return path
+        raise VerificationFailed(
+            f"Snapshot {self.short_id} has no folder {SPOOL}, so it holds no dump. Next step: name another snapshot."
+        )
 
 
 def mark_tags(mark: str, snapshot_id: str) -> tuple[str, str]:

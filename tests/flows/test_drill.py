@@ -14,6 +14,7 @@ from flows.drill import drill
 from flows.restore import restore
 from odoo_ops.errors import Refused, VerificationFailed
 from odoo_ops.model.snapshot import Snapshot
+from tasks.trends import read_history
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -54,6 +55,11 @@ def test_drill_proves_boots_and_records_the_newest_backup(odoo_site: Site, drill
     page = Artifact.get(f"drill-{odoo_site.name}")
     assert page is not None
     assert "the backup comes back" in str(page.data)
+    (figures,) = read_history(odoo_site.name).drills
+    assert (figures.verified, figures.recovery_seconds, figures.alarms) == (True, report.recovery_seconds, "")
+    trends = Artifact.get(f"trends-{odoo_site.name}")
+    assert trends is not None
+    assert "| Age of the newest verified backup | passed | 0.0 days, at most 8 |" in str(trends.data)
     # once more: it is on record already
     again = drill(odoo_site.name, drill_site.name, snapshot.short_id)
     assert again.snapshot_id == report.snapshot_id

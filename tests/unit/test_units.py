@@ -1,6 +1,6 @@
 import pytest
 
-from odoo_ops.units import shown_bytes, shown_duration, shown_progress
+from odoo_ops.units import shown_bytes, shown_duration, shown_progress, time_unit
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,10 @@ def test_durations_are_shown_in_the_largest_units(seconds: float, text: str) -> 
 )
 def test_progress_tells_rate_and_what_is_left(done: int, total: int, unit: str, seconds: float, text: str) -> None:
     assert shown_progress(done, total, unit, seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "unit"), [(0, "seconds"), (119, "seconds"), (120, "minutes"), (7200, "hours"), (172_800, "days")]
+)
+def test_unit_of_durations_fits_the_largest(seconds: float, unit: str) -> None:
+    assert time_unit(seconds)[0] == unit

@@ -1,0 +1,147 @@
+"""How an environment's backups and drills change from run to run: the figures are kept in Prefect, as artifacts."""
+
+import base64
+import json
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from prefect import get_run_logger, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.sorting import ArtifactSort
+from pydantic import ValidationError
+
+from blocks import OdooEnvironment
+from odoo_ops.commands import restic
+from odoo_ops.errors import OdooOpsError, VerificationFailed
+from odoo_ops.model.checks import Check, failures
+from odoo_ops.model.figures import BackupFigures, DrillFigures, EarlierBackups, History, Sizes, sizes_of
+from odoo_ops.model.manifest import Manifest
+from odoo_ops.model.report import BackupReport, DrillReport, StoredSnapshot
+from odoo_ops.model.snapshot import Snapshot
+from odoo_ops.policy import trends
+from odoo_ops.render import render
+from odoo_ops.runtimes.native import NativeRuntime
+
+_RUNS = 90
+FiguresT = TypeVar("FiguresT", BackupFigures, DrillFigures)
+
+
+@task(cache_policy=NO_CACHE)
+def read_earlier_backups(environment: str, sizes: Sizes, stored: StoredSnapshot) -> EarlierBackups:
+    """What there was before the backup that was just stored, whose sizes these are.
+
+    Those of the last one are as they were kept in Prefect, or else as its manifest in the repository says. No backup
+    fails because neither can be read: they are not measured then.
+    """
+    now, verified_at = sizes.taken_at, stored.verified_at
+    last = _sizes(OdooEnvironment.open(environment), stored.last) if stored.last else None
+    before = last or stored.last
+    return EarlierBackups(
+        last=last,
+        gap_seconds=(now - before.taken_at).total_seconds() if before else None,
+        verified_age_seconds=(now - verified_at).total_seconds() if verified_at else None,
+    )
+
+
+def judge_sizes(environment: str, stored: Sizes, earlier: EarlierBackups) -> list[Check]:
+    """Compare what was stored with the backup before it, by the environment's thresholds."""
+    return trends.judge_sizes(stored, earlier.last, OdooEnvironment.open(environment).environment.backup)
+
+
+def refuse_shrunk(report: BackupReport, earlier: EarlierBackups) -> None:
+    """Raise VerificationFailed when the backup is so much smaller than the last one that somebody must look."""
+    found = failures([check for check in report.checks if check.name in trends.SHRUNK])
+    if found and earlier.last:
+        lines = "\n".join(f"  {line}" for line in found)
+        raise VerificationFailed(
+            f"The backup is kept and proved, but {report.environment} is much smaller than in the backup before:\n"
+            f"{lines}\nNext step: find out what was deleted. If it was meant, nothing is to be done: the next backup "
+            f"is compared with this one. If not, restore snapshot {earlier.last.snapshot_id[:8]} into another "
+            "environment and take from it what is missing."
+        )
+
+
+def keep_backup_figures(report: BackupReport, earlier: EarlierBackups) -> None:
+    """Keep the figures of a backup in Prefect, under the key `figures-backup-<environment>`."""
+    _keep(_backup_key(report.environment), trends.backup_figures(report, earlier))
+
+
+def keep_drill_figures(report: DrillReport) -> None:
+    """Keep the figures of a drill in Prefect, under the key `figures-drill-<environment>`."""
+    _keep(_drill_key(report.environment), trends.drill_figures(report))
+
+
+@task(cache_policy=NO_CACHE)
+def publish_trends(environment: str) -> None:
+    """Publish the picture of the last runs under the key `trends-<environment>`."""
+    from odoo_ops.charts import draw_trends
+
+    settings, history = OdooEnvironment.open(environment).environment, read_history(environment)
+    if not history.backups and not history.drills:
+        return
+    page = render(
+        "reports/trends.md",
+        environment=environment,
+        history=history,
+        checks=[trends.judge_verified_age(history, datetime.now(UTC), settings.backup.verified_age_days)],
+        marked=trends.marked_runs(history),
+        image=base64.b64encode(draw_trends(history, settings)).decode(),
+    )
+    create_markdown_artifact(page, key=f"trends-{environment}")
+
+
+def read_history(environment: str) -> History:
+    """The figures of the last ninety backups and drills, as they were kept in Prefect."""
+    backups, strange_backups = _kept(_backup_key(environment), BackupFigures)
+    drills, strange_drills = _kept(_drill_key(environment), DrillFigures)
+    return History(
+        backups=tuple(sorted(backups, key=lambda backup: backup.taken_at)),
+        drills=tuple(sorted(drills, key=lambda drill: drill.begun_at)),
+        unreadable=strange_backups + strange_drills,
+    )
+
+
+def _sizes(runtime: NativeRuntime, last: Snapshot) -> Sizes | None:
+    kept, _unreadable = _kept(_backup_key(runtime.environment.name), BackupFigures)
+    for figures in kept:
+        if figures.snapshot_id in {last.id, last.first_id}:
+            return figures
+    try:
+        command = restic.print_file(runtime.restic, runtime.repository, last.id, f"{last.spool}/manifest.json")
+        manifest = Manifest.model_validate_json(runtime.host.run(command).stdout)
+    except (OdooOpsError, ValidationError) as error:
+        get_run_logger().warning("Nothing is compared with the last backup, its manifest cannot be read: %s", error)
+        return None
+    return sizes_of(manifest, last.id, total_bytes=None)
+
+
+def _backup_key(environment: str) -> str:
+    return f"figures-backup-{environment}"
+
+
+def _drill_key(environment: str) -> str:
+    return f"figures-drill-{environment}"
+
+
+def _keep(key: str, figures: BackupFigures | DrillFigures) -> None:
+    create_table_artifact([figures.model_dump(mode="json")], key=key)
+
+
+def _kept(key: str, model: type[FiguresT]) -> tuple[list[FiguresT], int]:
+    """The newest rows that were kept under a key, and how many of them this version cannot read."""
+    with get_client(sync_client=True) as client:
+        artifacts = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])),
+            sort=ArtifactSort.CREATED_DESC,
+            limit=_RUNS,
+        )
+    found = []
+    for artifact in artifacts:
+        try:
+            found.append(model.model_validate(*json.loads(str(artifact.data))))
+        except (ValueError, TypeError):  # not JSON, not one row, or not these fields
+            continue
+    return found, len(artifacts) - len(found)

@@ -1,0 +1,99 @@
+import html
+import math
+import re
+import stat
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from deployments.cli import app
+from odoo_ops.policy.recovery_keys import (
+    ALPHABET,
+    KEPT,
+    check_characters,
+    judge_kept,
+    kept_mark,
+    new_password,
+    same_characters,
+)
+
+_PASSWORD = re.compile(rf"(?:[{ALPHABET}]{{4}}-){{8}}[{ALPHABET}]{{4}}")
+
+
+def _run(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["keys", *map(str, arguments)])
+    return result.exit_code, result.output
+
+
+def test_generated_password_is_strong_and_chosen_character_by_character() -> None:
+    drawn = iter(range(1000))
+    password = new_password(lambda alphabet: alphabet[next(drawn) % len(alphabet)])
+    assert _PASSWORD.fullmatch(password)
+    characters = len(password.replace("-", ""))
+    assert next(drawn) == characters
+    assert characters * math.log2(len(ALPHABET)) > 160
+    assert not set(ALPHABET) & set("01OIL")
+
+
+def test_generate_shows_the_password_once_and_writes_it_and_its_sheet_for_the_owner_alone(tmp_path: Path) -> None:
+    secret, sheet = tmp_path / "erp", tmp_path / "erp.sheet.html"
+    status, output = _run("generate", "erp", "--to", secret, "--address", "sftp:a<b>@c:/srv")
+    assert status == 0, output
+    password = secret.read_text().strip()
+    assert _PASSWORD.findall(output) == [password]
+    assert f"{{from_file: {secret}}}" in output
+    assert "`odoo-ops keys confirm erp`" in output
+    text = sheet.read_text()
+    for needed in (password, check_characters("erp", password), "sftp:a&lt;b&gt;@c:/srv", "docs/by-hand.md"):
+        assert needed in text
+    assert [stat.S_IMODE(file.stat().st_mode) for file in (secret, sheet)] == [0o600, 0o600]
+    _run("generate", "other", "--to", tmp_path / "other")
+    assert (tmp_path / "other").read_text() != secret.read_text()
+
+
+@pytest.mark.parametrize("taken", ["erp", "erp.sheet.html"])
+def test_generate_writes_nothing_when_a_file_is_there_already(tmp_path: Path, taken: str) -> None:
+    (tmp_path / taken).write_text("precious")
+    status, output = _run("generate", "erp", "--to", tmp_path / "erp")
+    assert status == 2
+    assert f"{taken} is there already and is not overwritten" in output
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {taken: "precious"}
+
+
+def test_generate_leaves_nothing_when_the_password_cannot_be_written(tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.html"
+    status, output = _run("generate", "erp", "--to", tmp_path / "missing" / "erp", "--sheet", sheet)
+    assert status == 2
+    assert "cannot be written: No such file or directory" in output
+    assert list(tmp_path.iterdir()) == []
+    assert _run("generate", "Not A Name", "--to", tmp_path / "erp")[0] == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sheet_prints_a_password_that_was_chosen_by_hand(tmp_path: Path) -> None:
+    secret, sheet = tmp_path / "erp", tmp_path / "sheet.html"
+    secret.write_text("chosen <by> hand\n")
+    status, output = _run("sheet", "erp", "--secret", secret, "--to", sheet)
+    assert status == 0, output
+    assert "chosen" not in output
+    assert "chosen <by> hand" in html.unescape(sheet.read_text())
+    assert stat.S_IMODE(sheet.stat().st_mode) == 0o600
+    status, output = _run("sheet", "erp", "--secret", tmp_path / "nothing", "--to", tmp_path / "another.html")
+    assert status == 2
+    assert "There is no password to print" in output
+
+
+def test_check_characters_tell_passwords_and_repositories_apart() -> None:
+    printed = check_characters("erp", "one password")
+    assert re.fullmatch(rf"[{ALPHABET}]{{4}}-[{ALPHABET}]{{4}}", printed)
+    assert same_characters(f" {printed.lower().replace('-', ' ')} ", printed)
+    assert len({printed, check_characters("erp", "another"), check_characters("crm", "one password")}) == 3
+    assert kept_mark("erp", "one password") != kept_mark("erp", "another")
+    assert printed not in kept_mark("erp", "one password")
+
+
+def test_a_key_that_nobody_confirmed_is_not_measured_and_names_the_command() -> None:
+    kept, open_ = judge_kept([(KEPT, "erp", True), (KEPT, "vault", False)])
+    assert (kept.outcome, open_.outcome) == ("passed", "not measured")
+    assert "`odoo-ops keys confirm vault`" in open_.detail
