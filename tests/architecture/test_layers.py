@@ -1,3 +1,4 @@
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -8,11 +9,16 @@ ROOT = Path(__file__).parents[2]
 def test_agent_uses_only_the_standard_library() -> None:
     """The agent runs on hosts on which nothing of ours is installed."""
     for module in (ROOT / "odoo_ops" / "hostside").glob("*.py"):
-        for line in module.read_text().splitlines():
-            words = line.split()
-            if words[:1] in (["import"], ["from"]):
-                package = words[1].split(".")[0]
-                assert package in sys.stdlib_module_names or words[1].startswith("odoo_ops.hostside"), (module, line)
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            else:
+                continue
+            for name in names:
+                standard = name.split(".")[0] in sys.stdlib_module_names
+                assert standard or name.startswith("odoo_ops.hostside"), (module, node.lineno, name)
 
 
 def test_imports_go_one_way() -> None:

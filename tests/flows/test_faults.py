@@ -76,19 +76,20 @@ def test_second_backup_waits_for_the_first_when_two_start_at_once(site: Site) ->
 
 
 def _spans(flow_run_name: str) -> list[tuple[Any, Any]]:
-    """Begin of the first task and end of the last one of each flow run with this name."""
+    """Begin of the first task and end of the last one under the lock, of each flow run with this name."""
     spans = []
     with get_client(sync_client=True) as client:
         name = FlowRunFilterName.model_validate({"any_": [flow_run_name]})
         for flow_run in client.read_flow_runs(flow_run_filter=FlowRunFilter(name=name)):
             of_run = TaskRunFilterFlowRunId.model_validate({"any_": [flow_run.id]})
 
-            def tasks(of_run: TaskRunFilterFlowRunId = of_run) -> list[Any]:
-                return client.read_task_runs(task_run_filter=TaskRunFilter(flow_run_id=of_run))
+            def of(task: str, of_run: TaskRunFilterFlowRunId = of_run) -> list[Any]:
+                runs = client.read_task_runs(task_run_filter=TaskRunFilter(flow_run_id=of_run))
+                return [run for run in runs if run.name.startswith(task) and run.end_time]
 
             # task runs reach the server a moment after their end
-            wait_until(lambda: len(t := tasks()) >= 7 and all(task.end_time for task in t), "the runs' tasks")
-            spans.append((min(task.start_time for task in tasks()), max(task.end_time for task in tasks())))
+            wait_until(lambda: of("check_identity") and of("empty_spool"), "the runs' tasks")
+            spans.append((of("check_identity")[0].start_time, of("empty_spool")[0].end_time))
     return spans
 
 
