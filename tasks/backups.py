@@ -24,7 +24,7 @@ from odoo_ops.policy.dumps import compression
 from odoo_ops.policy.snapshots import newest_clean, newest_proved
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes.native import NativeRuntime
-from tasks.progress import Progress
+from tasks.progress import Progress, show_retry
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 _AFTER_DUMP = (
@@ -185,6 +185,7 @@ def _store(runtime: NativeRuntime, command: Command) -> dict[str, Any]:
             "restic_backup",
             command,
             on_progress=Progress("Storing"),
+            on_line=show_retry,
             filestore=settings.filestore,
             changed_list=settings.changed_list,
         )
@@ -217,6 +218,7 @@ def prove_snapshot(environment: str, snapshot_id: str) -> FilestoreProof:
     with runtime.host.call_command_beside(
         "prove_snapshot",
         restic.list_files(runtime.restic, runtime.repository, snapshot_id, settings.filestore),
+        on_line=show_retry,
         inventory=inventory,
         filestore=settings.filestore,
     ) as listed:
