@@ -173,6 +173,7 @@ def store_snapshot(environment: str) -> StoredSnapshot:
         total_bytes=summary["total_bytes_processed"],
         added_bytes=summary.get("data_added_packed", summary["data_added"]),
         seconds=summary["total_duration"],
+        taken_at=summary.get("backup_start"),
         last=newest_proved(earlier),
         verified_at=max((backup.taken_at for backup in earlier if backup.verified), default=None),
     )

@@ -49,7 +49,7 @@ def read_snapshot(source: str, target: str, wanted: str, *, offsite: bool) -> Sn
     Raises PreconditionFailed.
     """
     runtime = OdooEnvironment.open(target, repository_of=source, offsite=offsite)
-    return choose_snapshot(runtime.snapshots(source), wanted, source)
+    return choose_snapshot(runtime.snapshots(source), wanted, source, datetime.now(UTC))
 
 
 @task(cache_policy=NO_CACHE)
