@@ -29,7 +29,8 @@ from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 _AFTER_DUMP = (
     "see that PostgreSQL runs (its log tells why a session ended) and that the disk of the environment's state_dir "
-    "is not full, then run the backup again; it settles what was left. Nothing was stored."
+    "is not full (where it is out of shared memory: raise its max_locks_per_transaction), then run again; "
+    "it settles what was left. Nothing was stored."
 )
 _AFTER_READING = (
     "see that the disk of the environment's state_dir is well, then run the backup again. The dump is not whole; if it "
