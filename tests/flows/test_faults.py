@@ -25,7 +25,7 @@ from flows.restore import restore
 from odoo_ops.adapters import cluster, database
 from odoo_ops.errors import CommandFailed, PreconditionFailed, TransientError, VerificationFailed
 from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
-from tasks import restores
+from odoo_ops.runtimes.stored import read_manifest
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -200,12 +200,12 @@ def test_backup_goes_on_when_postgresql_is_away_for_a_moment(
     site, real = site_on_own_cluster, cluster.read_system_identifier
 
     def come_back(connection: database.Connection) -> str:
-        monkeypatch.setattr(database, "read_system_identifier", real)
+        monkeypatch.setattr(cluster, "read_system_identifier", real)
         site.cluster.stop()
         site.cluster.start()
         return real(connection)
 
-    monkeypatch.setattr(database, "read_system_identifier", come_back)
+    monkeypatch.setattr(cluster, "read_system_identifier", come_back)
     assert backup(site.name).files == 20
 
 
@@ -225,7 +225,7 @@ def test_backup_puts_the_commit_of_another_users_work_tree_on_record(site: Site)
     backup(site.name)
     runtime = OdooEnvironment.open(site.name)
     (snapshot,) = runtime.snapshots(site.name)
-    manifest = restores._read_manifest(runtime, snapshot)
+    manifest = read_manifest(runtime, snapshot, runtime.environment)
     assert list(manifest.addons_commits) == [str(tree)]
 
 
