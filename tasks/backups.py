@@ -9,7 +9,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
-from odoo_ops.adapters import database
+from odoo_ops.adapters import database, odoo_database
 from odoo_ops.adapters.business import read_business
 from odoo_ops.adapters.number_sequences import read_number_sequences
 from odoo_ops.commands import git, postgres, restic
@@ -24,12 +24,13 @@ from odoo_ops.policy.dumps import compression
 from odoo_ops.policy.snapshots import newest_clean, newest_proved
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes.native import NativeRuntime
-from tasks.progress import Progress
+from tasks.progress import Progress, show_retry
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 _AFTER_DUMP = (
     "see that PostgreSQL runs (its log tells why a session ended) and that the disk of the environment's state_dir "
-    "is not full, then run the backup again; it settles what was left. Nothing was stored."
+    "is not full (where it is out of shared memory: raise its max_locks_per_transaction), then run again; "
+    "it settles what was left. Nothing was stored."
 )
 _AFTER_READING = (
     "see that the disk of the environment's state_dir is well, then run the backup again. The dump is not whole; if it "
@@ -59,19 +60,19 @@ def dump_database(environment: str) -> Manifest:
     settings, host = runtime.environment, runtime.host
     host.call("make_directory", path=settings.spool)
     with database.connect(host, settings.database) as connection, database.exported_snapshot(connection) as snapshot:
-        dump = runtime.need("the dump", settings.spool, database.read_table_bytes(connection))
+        dump = runtime.need("the dump", settings.spool, odoo_database.read_table_bytes(connection))
         refuse_without_room([dump], host.name)
         taken_at = datetime.now(UTC)
         major = connection.info.server_version // 10000
         compress = compression(major, dump.needed_bytes, dump.free_bytes)
         script = (
             f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{snapshot}';"
-            f" {database.INVENTORY};"
+            f" {odoo_database.INVENTORY};"
         )
         psql = runtime.postgres_program("psql", major)
-        tables = len(database.list_tables(connection))
+        tables = len(odoo_database.list_tables(connection))
         # before pg_dump reads them: what is restored may be ahead of the manifest, never behind it
-        sequences = database.read_sequences(connection)
+        sequences = odoo_database.read_sequences(connection)
         number_sequences = read_number_sequences(connection)
         with _dumping(runtime, major, snapshot, tables=tables, compress=compress):
             host.run(
@@ -79,10 +80,10 @@ def dump_database(environment: str) -> Manifest:
                 stdout_file=f"{settings.spool}/inventory.jsonl",
                 next_step=_AFTER_DUMP,
             )
-            facts = database.read_facts(connection).model_copy(update={"sequences": sequences})
+            facts = odoo_database.read_facts(connection).model_copy(update={"sequences": sequences})
             business = read_business(connection, number_sequences)
-            size = database.read_database_bytes(connection)
-            odoo = database.read_odoo_version(connection)
+            size = odoo_database.read_database_bytes(connection)
+            odoo = odoo_database.read_odoo_version(connection)
     manifest = Manifest(
         environment=settings.name,
         stage=settings.stage,
@@ -173,6 +174,7 @@ def store_snapshot(environment: str) -> StoredSnapshot:
         total_bytes=summary["total_bytes_processed"],
         added_bytes=summary.get("data_added_packed", summary["data_added"]),
         seconds=summary["total_duration"],
+        taken_at=summary.get("backup_start"),
         last=newest_proved(earlier),
         verified_at=max((backup.taken_at for backup in earlier if backup.verified), default=None),
     )
@@ -185,6 +187,7 @@ def _store(runtime: NativeRuntime, command: Command) -> dict[str, Any]:
             "restic_backup",
             command,
             on_progress=Progress("Storing"),
+            on_line=show_retry,
             filestore=settings.filestore,
             changed_list=settings.changed_list,
         )
@@ -217,6 +220,7 @@ def prove_snapshot(environment: str, snapshot_id: str) -> FilestoreProof:
     with runtime.host.call_command_beside(
         "prove_snapshot",
         restic.list_files(runtime.restic, runtime.repository, snapshot_id, settings.filestore),
+        on_line=show_retry,
         inventory=inventory,
         filestore=settings.filestore,
     ) as listed:

@@ -85,7 +85,7 @@ def _arm(number: int, within: str, places: str) -> None:
     """Let this process kill itself at the `number`-th place."""
     from prefect import Task
 
-    from odoo_ops.adapters import database
+    from odoo_ops.adapters import cluster
     from odoo_ops.adapters.agent import AgentLauncher
     from tasks import reports, trends
 
@@ -120,7 +120,7 @@ def _arm(number: int, within: str, places: str) -> None:
 
     Task.__call__ = called  # type: ignore[method-assign, assignment]
     stop_before(AgentLauncher, "start", lambda _launcher, name, *_: f"in {within} before {name}" if inside else "")
-    stop_before(database, "swap_databases", lambda *_: f"in {within} before swap_databases" if inside else "")
+    stop_before(cluster, "swap_databases", lambda *_: f"in {within} before swap_databases" if inside else "")
     stop_before(reports, "create_markdown_artifact", lambda *_: "before the report")
     stop_before(reports, "create_table_artifact", lambda *_: "within the report")
     stop_before(trends, "create_table_artifact", lambda *_: "before the figures")
