@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from own_prefect import PrefectServer
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
 from prefect.testing.utilities import prefect_test_harness
@@ -426,3 +427,26 @@ def site_on_own_cluster(
             cluster.start()
     finally:
         cluster.stop()
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[PrefectServer]:
+    """A Prefect server of the test's own: whatever follows in the test is done with it."""
+    folder = tmp_path / "prefect"
+    folder.mkdir()
+    with PrefectServer.run(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def site_on_own_server(
+    own_server: PrefectServer,  # noqa: ARG001 - the site is registered there
+    postgres_cluster: PostgresCluster,
+    restic: Path,
+    tmp_path: Path,
+) -> Iterator[Site]:
+    """`site`, for tests that kill the Prefect server."""
+    with _made_site(postgres_cluster, restic, tmp_path) as site:
+        site.create_database()
+        site.fill()
+        yield site

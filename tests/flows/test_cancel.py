@@ -1,6 +1,5 @@
 """A run that is cancelled in Prefect ends what it started on the host."""
 
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.states import Cancelling
-from real_processes import MarkedProcess, wait_until
+from real_processes import MarkedProcess, run_worker, wait_until
 
 from blocks import OdooEnvironment
 from flows.backup import backup
@@ -29,8 +28,7 @@ def worker(site: Site) -> Iterator[MarkedProcess]:
     """Prefect's own process worker, serving a pool of the test's own."""
     with get_client(sync_client=True) as client:
         client.create_work_pool(WorkPoolCreate(name=site.name, type="process"))
-    argv = [sys.executable, "-m", "prefect", "worker", "start", "--pool", site.name, "--type", "process"]
-    process = MarkedProcess(argv, site.folder / "worker.log", {"PREFECT_WORKER_QUERY_SECONDS": "1"})
+    process = run_worker(site.name, site.folder / "worker.log")
     yield process
     process.close()
 

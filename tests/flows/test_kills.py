@@ -5,7 +5,6 @@ sleeps while pg_restore copies it, and restic throttled to a few KiB/s.
 """
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,11 +32,6 @@ case "$*" in
   $(cat {folder}/slow)) exec {restic} --no-cache --limit-upload=2 --limit-download=2 "$@" ;;
 esac
 exec {restic} "$@"
-"""
-
-_PYTHON = """#!/bin/sh
-while [ -e {folder}/no-new-agents ]; do sleep 0.05; done
-exec {python} "$@"
 """
 
 _SLOW_ROW = """
@@ -141,24 +135,15 @@ def test_restore_passes_when_the_runs_before_were_killed_in_each_long_step(
     assert site.made_databases() == [report.kept_database]
 
 
-def test_restore_passes_when_the_runs_before_were_killed_in_the_swap(
+def test_restore_passes_when_the_run_before_was_killed_while_it_renamed_databases(
     site: Site, start: Callable[[str], MarkedProcess]
 ) -> None:
-    """First inside the transaction that renames the databases, then between that and the filestores.
-
-    There a script in front of Python holds the next agent: it stands in for one that is slow to start, and cannot
-    show an agent that is killed while it renames a folder (the kernel does that whole or not at all).
-    """
     with site.connect() as connection:
         connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(site.settings.database.user)))
         connection.execute(_SLOW_ROW)
-    python = site.folder / "python"
-    python.write_text(_PYTHON.format(folder=site.folder, python=sys.executable))
-    python.chmod(0o755)
-    site.register_host(python=str(python))
     backed_up = site.content()
     backup(site.name)
-    later = site.attach(b"made after the backup")
+    site.attach(b"made after the backup")
     present = site.content()
 
     run = start("restore")
@@ -169,23 +154,10 @@ def test_restore_passes_when_the_runs_before_were_killed_in_the_swap(
     assert site.content() == present
 
     site.free_limit()
-    run = start("restore")
-    with _rename_held(site, run):
-        (site.folder / "no-new-agents").touch()
-    run.wait_until(lambda: any("kept" in name for name in site.made_databases()), "the databases are renamed")
-    run.wait_for_child(str(python))
-    run.signal(9)
-    (site.folder / "no-new-agents").unlink()
-    run.see_children_end()
-    assert later.exists()
-    (kept,) = site.made_databases()
-
-    site.free_limit()
     report = restore(site.name)
     assert site.content() == backed_up
     assert site.leftovers() == []
-    assert site.made_databases() == sorted([kept, str(report.kept_database)])
-    assert (Path(site.settings.filestore_of(kept)) / later.parent.name / later.name).exists()
+    assert site.made_databases() == [report.kept_database]
 
 
 def test_zip_goes_out_and_in_when_the_runs_before_were_killed_in_each_long_step(

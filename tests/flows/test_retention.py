@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from backup_servers import RestServer
+from killed_runs import Ended, killed_runs
 from prefect.artifacts import Artifact
 from pydantic import SecretStr
 from real_processes import MarkedProcess, run_flow, wait_until
@@ -47,7 +48,7 @@ for word; do
   if [ "$word" = backup ] && [ -s {folder}/time ]; then set -- "$@" "--time=$(cat {folder}/time)"; fi
 done
 case "$*" in
-  $(cat {folder}/hold)) if [ -e {folder}/once ]; then rm {folder}/once; else exec sleep 600; fi ;;
+  $(cat {folder}/hold)) exec sleep 600 ;;
 esac
 exec {restic} "$@"
 """
@@ -102,10 +103,8 @@ class Repo:
         )
         runtime.host.run(command)
 
-    def hold(self, pattern: str, *, first_passes: bool = False) -> None:
+    def hold(self, pattern: str) -> None:
         (self.site.folder / "hold").write_text(pattern)
-        if first_passes:
-            (self.site.folder / "once").touch()
 
     def snapshots(self) -> dict[str, list[str]]:
         """Tags of every snapshot and mark, by id."""
@@ -214,28 +213,28 @@ def test_forget_shows_its_plan_then_forgets_and_what_is_kept_can_be_restored(sit
     assert site.leftovers() == []
 
 
-def test_forget_settles_it_when_the_run_before_was_killed_between_backups_and_marks(
-    site: Site, repo: Repo, start: Callable[..., MarkedProcess]
-) -> None:
+def test_forget_passes_when_the_runs_before_were_killed_at_every_step(site: Site, repo: Repo) -> None:
+    """Each run finds one more backup to forget than the runs before it have forgotten."""
     _keep_two_days(site)
-    newest = repo.back_up(0)
-    old, _older, _kept = repo.store(20), repo.store(30), repo.store(2)
-    repo.hold("* forget *", first_passes=True)
-    run = start("forget", "false")
-    run.wait_for_child("sleep", "600")
-    run.kill()
-    assert len(repo.snapshots()) == 6
-    assert repo.marks_of(old) == 1
-    repo.hold("none")
-    site.free_limit()
-    report = forget(site.name, dry_run=False)
-    assert (report.plan.forgotten, report.plan.marks) == ([], 2)
+    content, newest, kept = site.content(), repo.back_up(0), repo.store(2)
+    superseded, places = [repo.store(30)], []
+    with killed_runs("forget", site.name, "false", folder=site.folder) as runs:
+        for run in runs:
+            site.free_limit()
+            places.append(run.place)
+            present, forgotten = repo.snapshots(), "before forget_backups" in places[:-1]
+            assert {newest, kept} <= present.keys(), run
+            assert [snapshot in present for snapshot in superseded] == [not forgotten] * len(superseded), run
+            if run.place:
+                superseded = [*([] if forgotten else superseded), repo.store(30 + len(places))]
+    assert run == Ended(None, 0), runs.log()
+    assert "before forget_orphaned_marks" in places
+    assert [repo.marks_of(snapshot) for snapshot in (newest, kept)] == [1, 1]
     assert len(repo.snapshots()) == 4
-    content = site.content()
+    assert site.leftovers() == []
     site.lose_all()
     assert restore(site.name).snapshot_id == newest
     assert site.content() == content
-    assert site.leftovers() == []
 
 
 def test_append_only_repository_is_only_looked_at(site: Site, repo: Repo) -> None:

@@ -93,6 +93,16 @@ class MarkedProcess:
         os.killpg(self._process.pid, number)
         return self._process.wait(60)
 
+    def kill_child(self, *words: str) -> None:
+        """SIGKILL for the only child whose command line holds these words."""
+        (found,) = [pid for pid, command in self.children().items() if all(word in command for word in words)]
+        os.kill(found, signal.SIGKILL)
+
+    def end(self, seconds: float) -> int:
+        """Wait until it ends by itself, and return its status."""
+        wait_until(lambda: self._process.poll() is not None, self.log, seconds)
+        return self._process.wait()
+
     def kill(self) -> None:
         """End it by SIGKILL, then see that all it started ends by itself."""
         assert self.children(), f"it had no children:\n{self.log()}"
@@ -115,3 +125,9 @@ class MarkedProcess:
 def run_flow(name: str, *environments: str, log: Path) -> MarkedProcess:
     """Start a flow on an environment, and its target, in a process of its own."""
     return MarkedProcess([sys.executable, "-c", _RUN_FLOW.format(name), *environments], log)
+
+
+def run_worker(pool: str, log: Path) -> MarkedProcess:
+    """Start Prefect's own process worker, which serves a pool. The runs that it starts lead groups of their own."""
+    argv = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
+    return MarkedProcess(argv, log, {"PREFECT_WORKER_QUERY_SECONDS": "1"})

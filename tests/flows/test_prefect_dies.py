@@ -1,0 +1,124 @@
+"""SIGKILL of Prefect's worker and of Prefect's server in the middle of a backup, and the run after it."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+from own_prefect import PrefectServer
+from prefect.artifacts import Artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate, WorkPoolCreate
+from real_processes import MarkedProcess, run_flow, run_worker
+
+from blocks import OdooEnvironment
+from flows.backup import backup
+
+if TYPE_CHECKING:
+    from conftest import Site
+else:
+    Site = Any
+
+pytestmark = [pytest.mark.postgres, pytest.mark.restic]
+
+
+@contextmanager
+def _worker(site: Site, name: str) -> Iterator[MarkedProcess]:
+    process = run_worker(site.name, site.folder / f"{name}-worker.log")
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+@pytest.fixture
+def deployment(site: Site) -> UUID:
+    """A deployment of `backup` as `prefect.yaml` makes it: one run at a time, the others wait."""
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name=site.name, type="process"))
+        return client.create_deployment(
+            flow_id=client.create_flow(backup),
+            name=site.name,
+            entrypoint="flows.backup.backup",
+            work_pool_name=site.name,
+            parameters={"environment": site.name},
+            pull_steps=[],
+            concurrency_limit=1,
+        )
+
+
+def _run(deployment: UUID) -> UUID:
+    with get_client(sync_client=True) as client:
+        return client.create_flow_run_from_deployment(deployment).id
+
+
+def _state(run: UUID) -> str:
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(run).state
+    return f"{state.name}: {state.message}" if state else "none"
+
+
+def test_next_backup_passes_when_the_worker_was_killed_alone_and_with_its_run(site: Site, deployment: UUID) -> None:
+    """By the whole real way. A run that loses its worker ends with its next line in the log, in good order.
+
+    One that is killed, too, stays Running in Prefect. Its places in both limits are free once their leases have
+    ended, up to five minutes later: the test does not wait for that.
+    """
+    present = site.content() | {"table held": ""}
+    with _worker(site, "first") as worker:
+        with site.pg_dump_held() as pg_dump_waits:
+            crashed = _run(deployment)
+            worker.wait_until(pg_dump_waits, "pg_dump waits", seconds=90)
+            assert worker.signal(signal.SIGKILL) == -signal.SIGKILL
+            assert any("pg_dump" in command for command in worker.children().values())
+        worker.see_children_end()
+    assert _state(crashed).startswith("Crashed"), worker.log()
+
+    with _worker(site, "second") as worker, site.pg_dump_held() as pg_dump_waits:
+        running = _run(deployment)
+        worker.wait_until(pg_dump_waits, "pg_dump waits", seconds=90)
+        worker.signal(signal.SIGKILL)
+        worker.kill_child("prefect.engine")
+        worker.see_children_end()
+    assert _state(running).startswith("Running"), worker.log()
+    assert OdooEnvironment.open(site.name).snapshots(site.name) == []
+    assert site.content() == present
+
+    site.free_limit()
+    with get_client(sync_client=True) as client:
+        limit = client.read_deployment(deployment).global_concurrency_limit
+        client.update_global_concurrency_limit(limit.name, GlobalConcurrencyLimitUpdate(active_slots=0))
+    with _worker(site, "third") as worker:
+        last = _run(deployment)
+        worker.wait_until(lambda: _state(last).startswith("Completed"), "the last run passes", seconds=120)
+    (snapshot,) = OdooEnvironment.open(site.name).snapshots(site.name)
+    assert snapshot.proved
+    assert site.leftovers() == []
+    assert site.content() == present
+
+
+def test_backup_is_proved_and_the_next_one_passes_when_the_server_was_killed_meanwhile(
+    site_on_own_server: Site, own_server: PrefectServer
+) -> None:
+    """Only its report is missing. Prefect's limit is free for the next run without anybody's help."""
+    site = site_on_own_server
+    present = site.content() | {"table held": ""}
+    with site.pg_dump_held() as pg_dump_waits:
+        run = run_flow("backup", site.name, log=site.folder / "backup.log")
+        run.wait_until(pg_dump_waits, "pg_dump waits")
+        own_server.kill()
+    run.wait_until(lambda: "ConnectError" in run.log(), "it misses the server", seconds=120)
+    own_server.start()
+    assert run.end(180) != 0
+    run.see_children_end()
+    assert site.leftovers() == []
+    (snapshot,) = OdooEnvironment.open(site.name).snapshots(site.name)
+    assert snapshot.proved
+    assert Artifact.get(f"backup-{site.name}") is None
+    newest = backup(site.name).snapshot_id
+    assert [backup.id for backup in OdooEnvironment.open(site.name).snapshots(site.name)] == [newest, snapshot.id]
+    assert Artifact.get(f"backup-{site.name}") is not None
+    assert site.leftovers() == []
+    assert site.content() == present

@@ -1,0 +1,149 @@
+"""Runs of a flow that end by SIGKILL at a chosen step, one run a step, until one comes to its end.
+
+Each run is a process of its own, forked from one that has imported everything, which saves seconds a run. In it
+`prefect.Task.__call__` is wrapped, in tests only: the process kills itself just before a task begins, which is just
+after the one before has ended; and just before each part of the report is published or figures are kept. Within
+one task, if that is named, it kills itself before each operation on the host, and before databases are renamed, too.
+"""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple, cast
+
+from prefect.settings import PREFECT_API_URL
+from real_processes import processes_with, wait_until
+
+_MARK = "KILLED_RUN_OF_ODOO_OPS"
+
+
+class Ended(NamedTuple):
+    """How a run ended: killed at this place, or by itself (`place` is None) with this exit status."""
+
+    place: str | None
+    status: int
+
+
+class KilledRuns:
+    """A flow that is run again and again, killed one step later each time."""
+
+    def __init__(self, process: "subprocess.Popen[str]", places: Path, log: Path) -> None:
+        self._process = process
+        self._places = places
+        self._log = log
+
+    def __iter__(self) -> Iterator[Ended]:
+        """Each run after its end, and after the end of all it had started. The last one was not killed."""
+        for number in itertools.count(1):
+            self._places.write_text("")
+            cast("IO[str]", self._process.stdin).write(f"{number}\n")
+            cast("IO[str]", self._process.stdin).flush()
+            line = cast("IO[str]", self._process.stdout).readline()
+            assert line, self.log()
+            status = json.loads(line)
+            place = self._places.read_text() or None
+            assert (status == -signal.SIGKILL) == (place is not None), self.log()
+            mark = f"{_MARK}={number}-{self._process.pid}"
+            wait_until(lambda mark=mark: not processes_with(mark), f"still there: {processes_with(mark)}")
+            yield Ended(place, status)
+            if place is None:
+                return
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+
+@contextmanager
+def killed_runs(flow: str, *arguments: str, folder: Path, within: str = "") -> Iterator[KilledRuns]:
+    """Runs of a flow with these arguments: killed before each task, and before each operation `within` one."""
+    places, log = folder / f"{flow}-places", folder / f"{flow}-killed.log"
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, __file__, flow, within, str(places), *arguments],
+            env={
+                **os.environ,
+                "PREFECT_API_URL": str(PREFECT_API_URL.value()),
+                "PYTHONPATH": os.pathsep.join(sys.path),
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+        )
+        with process:
+            yield KilledRuns(process, places, log)
+
+
+def _arm(number: int, within: str, places: str) -> None:
+    """Let this process kill itself at the `number`-th place."""
+    from prefect import Task
+
+    from odoo_ops.adapters import cluster
+    from odoo_ops.adapters.agent import AgentLauncher
+    from tasks import reports, trends
+
+    passed = itertools.count(1)
+    inside = False
+
+    def pass_by(place: str) -> None:
+        if next(passed) == number:
+            Path(places).write_text(place)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def stop_before(owner: object, name: str, place: Callable[..., str]) -> None:
+        call = getattr(owner, name)
+
+        def called(*arguments: object, **named: object) -> object:
+            if words := place(*arguments):
+                pass_by(words)
+            return call(*arguments, **named)
+
+        setattr(owner, name, called)
+
+    run_task = Task.__call__
+
+    def called(task: "Task[..., object]", *arguments: object, **named: object) -> object:
+        nonlocal inside
+        pass_by(f"before {task.name}")
+        inside = task.name == within
+        try:
+            return run_task(task, *arguments, **named)
+        finally:
+            inside = False
+
+    Task.__call__ = called  # type: ignore[method-assign, assignment]
+    stop_before(AgentLauncher, "start", lambda _launcher, name, *_: f"in {within} before {name}" if inside else "")
+    stop_before(cluster, "swap_databases", lambda *_: f"in {within} before swap_databases" if inside else "")
+    stop_before(reports, "create_markdown_artifact", lambda *_: "before the report")
+    stop_before(reports, "create_table_artifact", lambda *_: "within the report")
+    stop_before(trends, "create_table_artifact", lambda *_: "before the figures")
+
+
+def _serve(flow: str, within: str, places: str, *arguments: str) -> None:
+    """Fork a run for each number that comes in, and answer with the status with which it ended."""
+    import importlib
+
+    run = getattr(importlib.import_module(f"flows.{flow}"), flow)
+    for line in sys.stdin:
+        pid = os.fork()
+        if not pid:
+            os.setsid()
+            os.dup2(2, 1)
+            os.environ[_MARK] = f"{int(line)}-{os.getppid()}"
+            _arm(int(line), within, places)
+            run(*arguments)
+            os._exit(0)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        sys.stdout.write(f"{status}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    _serve(*sys.argv[1:])
