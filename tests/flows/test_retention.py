@@ -234,7 +234,7 @@ def test_forget_says_what_to_set_when_the_server_is_append_only_and_nobody_said_
 ) -> None:
     """restic ends with status 0 there, although it deleted nothing. The off-site repository is that server's."""
     _keep_two_days(site)
-    with RestServer.run(rest_server_program, site.folder) as server:
+    with RestServer.run(rest_server_program, site.folder, "rest-password") as server:
         name, location = f"{site.name}-offsite", server.location()
         settings = Repository(name="elsewhere", location=location, password=SecretStr(PASSWORD))
         BackupRepository(settings=settings).save(name)

@@ -91,7 +91,7 @@ class RestServer:
 
     port: int
     folder: Path
-    password: str = "rest-password"
+    password: str
 
     def location(self) -> RestLocation:
         url = f"http://127.0.0.1:{self.port}/odoo"
@@ -99,9 +99,9 @@ class RestServer:
 
     @classmethod
     @contextmanager
-    def run(cls, program: Path, folder: Path) -> Iterator["RestServer"]:
+    def run(cls, program: Path, folder: Path, password: str) -> Iterator["RestServer"]:
         port = free_port()
-        server = cls(port, folder / "rest")
+        server = cls(port, folder / "rest", password)
         server.folder.mkdir()
         digest = base64.b64encode(hashlib.sha1(server.password.encode(), usedforsecurity=False).digest()).decode()
         (server.folder / ".htpasswd").write_text(f"backup:{{SHA}}{digest}\n")
