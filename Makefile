@@ -55,7 +55,7 @@ engines-for-tests: packages .venv/installed
 	  { [ "$${ODOO_OPS_REQUIRE_ENGINES:-}" != 1 ] && echo 'Not all engines are here: their tests will be skipped.'; }
 
 test: engines-for-tests check
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses=2 --dist=loadfile
 
 # The demo ends what it started when this make is killed, too.
 DEMO := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX="$(CURDIR)/.demo/pycache" exec setpriv --pdeathsig TERM .venv/bin/python -m deployments.demo

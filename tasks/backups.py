@@ -9,7 +9,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
-from odoo_ops.adapters import database
+from odoo_ops.adapters import database, odoo_database
 from odoo_ops.adapters.business import read_business
 from odoo_ops.adapters.number_sequences import read_number_sequences
 from odoo_ops.commands import git, postgres, restic
@@ -59,19 +59,19 @@ def dump_database(environment: str) -> Manifest:
     settings, host = runtime.environment, runtime.host
     host.call("make_directory", path=settings.spool)
     with database.connect(host, settings.database) as connection, database.exported_snapshot(connection) as snapshot:
-        dump = runtime.need("the dump", settings.spool, database.read_table_bytes(connection))
+        dump = runtime.need("the dump", settings.spool, odoo_database.read_table_bytes(connection))
         refuse_without_room([dump], host.name)
         taken_at = datetime.now(UTC)
         major = connection.info.server_version // 10000
         compress = compression(major, dump.needed_bytes, dump.free_bytes)
         script = (
             f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{snapshot}';"
-            f" {database.INVENTORY};"
+            f" {odoo_database.INVENTORY};"
         )
         psql = runtime.postgres_program("psql", major)
-        tables = len(database.list_tables(connection))
+        tables = len(odoo_database.list_tables(connection))
         # before pg_dump reads them: what is restored may be ahead of the manifest, never behind it
-        sequences = database.read_sequences(connection)
+        sequences = odoo_database.read_sequences(connection)
         number_sequences = read_number_sequences(connection)
         with _dumping(runtime, major, snapshot, tables=tables, compress=compress):
             host.run(
@@ -79,10 +79,10 @@ def dump_database(environment: str) -> Manifest:
                 stdout_file=f"{settings.spool}/inventory.jsonl",
                 next_step=_AFTER_DUMP,
             )
-            facts = database.read_facts(connection).model_copy(update={"sequences": sequences})
+            facts = odoo_database.read_facts(connection).model_copy(update={"sequences": sequences})
             business = read_business(connection, number_sequences)
-            size = database.read_database_bytes(connection)
-            odoo = database.read_odoo_version(connection)
+            size = odoo_database.read_database_bytes(connection)
+            odoo = odoo_database.read_odoo_version(connection)
     manifest = Manifest(
         environment=settings.name,
         stage=settings.stage,

@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import SecretStr
 
 from blocks import OdooEnvironment
-from odoo_ops.adapters import copies, database
+from odoo_ops.adapters import copies, database, odoo_database
 from odoo_ops.errors import PreconditionFailed, VerificationFailed
 from odoo_ops.model.checks import Check, first_of, passed_or_failed
 from odoo_ops.model.copies import CopyIdentity
@@ -72,7 +72,7 @@ def try_copy(target: str, scratch: str, users_sha256: str) -> Trial:
     settings, password = runtime.environment.database, secrets.token_urlsafe(24)
     with database.connect(runtime.host, settings, scratch) as connection:
         login = copies.give_login(connection, password)
-        sample = database.read_sample_attachment(connection)
+        sample = odoo_database.read_sample_attachment(connection)
     checks: list[Check] = []
     begun, ready_seconds = time.monotonic(), None
     get_run_logger().info("Booting Odoo on the copy %s", scratch)
@@ -84,9 +84,9 @@ def try_copy(target: str, scratch: str, users_sha256: str) -> Trial:
             ready_seconds = ready_seconds or time.monotonic() - begun
         checks.append(_ask_log(runtime, copy))
     with database.connect(runtime.host, settings, scratch) as connection:
-        unsettled = database.read_unsettled_modules(connection)
+        unsettled = odoo_database.read_unsettled_modules(connection)
         checks.append(passed_or_failed(drills.SETTLED, unsettled, "none in a state `to …`"))
-        changed = [] if database.read_users_digest(connection) == users_sha256 else ["they changed"]
+        changed = [] if odoo_database.read_users_digest(connection) == users_sha256 else ["they changed"]
         checks.append(passed_or_failed(drills.USERS_AFTER, changed, "as in the manifest"))
     return Trial(checks=tuple(checks), ready_seconds=ready_seconds)
 

@@ -7,7 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
-from odoo_ops.adapters import database
+from odoo_ops.adapters import cluster, database, odoo_database
 from odoo_ops.policy.fences import refuse_identity, refuse_shared_copy
 from odoo_ops.runtimes.native import NativeRuntime
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
@@ -52,11 +52,11 @@ def check_identity(
     elif needs_repository:
         _check_repository_of(str(source), environment, offsite=offsite)
     with database.connect(runtime.host, settings.database, "postgres") as connection:
-        found["system_identifier"] = database.read_system_identifier(connection)
-        exists = database.database_exists(connection, settings.database.name)
+        found["system_identifier"] = cluster.read_system_identifier(connection)
+        exists = cluster.database_exists(connection, settings.database.name)
     if exists:
         with database.connect(runtime.host, settings.database) as connection:
-            found["database_uuid"] = database.read_database_uuid(connection) or ""
+            found["database_uuid"] = odoo_database.read_database_uuid(connection) or ""
     refuse_identity(marker, found, environment)
     if found.keys() - marker.keys():
         runtime.host.call("write_text", path=path, text=json.dumps({**marker, **found}, indent=1))

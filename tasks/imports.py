@@ -9,7 +9,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
-from odoo_ops.adapters import database
+from odoo_ops.adapters import database, odoo_database
 from odoo_ops.commands import postgres
 from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
 from odoo_ops.model.checks import Check
@@ -145,13 +145,13 @@ def prove_import(
     settings, host = runtime.environment, runtime.host
     inventory = f"{settings.restore_spool}/imported-inventory.jsonl"
     with database.connect(host, settings.database, scratch) as connection:
-        series = ".".join(database.read_odoo_version(connection).split(".")[:2])
+        series = ".".join(odoo_database.read_odoo_version(connection).split(".")[:2])
         refuse_series(series, settings, source)
-        facts = database.read_facts(connection)
+        facts = odoo_database.read_facts(connection)
         psql = runtime.postgres_program("psql", connection.info.server_version // 10000)
     host.call("make_directory", path=settings.restore_spool)
     restored = settings.database.model_copy(update={"name": scratch})
-    host.run(postgres.run_script(psql, restored, script=f"{database.INVENTORY};"), stdout_file=inventory)
+    host.run(postgres.run_script(psql, restored, script=f"{odoo_database.INVENTORY};"), stdout_file=inventory)
     proof = FilestoreProof.model_validate(
         host.call(
             "prove_filestore",

@@ -7,7 +7,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
-from odoo_ops.adapters import database
+from odoo_ops.adapters import cluster, database
 from odoo_ops.policy.dumps import disposable, disposable_filestores, swap_was_done
 from odoo_ops.runtimes.native import NativeRuntime
 
@@ -23,10 +23,10 @@ def settle_leftovers(environment: str) -> list[str]:
     done = _settle_swap(runtime)
     now = datetime.now(UTC)
     with database.connect(runtime.host, settings.database, "postgres", admin=True, autocommit=True) as connection:
-        for name in disposable(database.read_database_marks(connection), settings.name, now):
-            database.drop_database(connection, name)
+        for name in disposable(cluster.read_database_marks(connection), settings.name, now):
+            cluster.drop_database(connection, name)
             done.append(f"dropped database {name}")
-        databases = set(database.list_databases(connection))
+        databases = set(cluster.list_databases(connection))
     folders = runtime.host.call("list_directory", path=f"{settings.data_dir}/filestore")
     for name in disposable_filestores(
         folders, databases, settings.database.name, now, settings.backup.keep_replaced_hours
@@ -62,7 +62,7 @@ def _settle_swap(runtime: NativeRuntime) -> list[str]:
         return []
     journal = json.loads(text)
     with database.connect(runtime.host, settings.database, "postgres", admin=True, autocommit=True) as connection:
-        names = database.list_databases(connection)
+        names = cluster.list_databases(connection)
     renamed = swap_was_done(journal, names, settings.database.name)
     if renamed:
         runtime.swap_filestores(scratch=journal["scratch"], kept=journal["kept"])

@@ -9,7 +9,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
-from odoo_ops.adapters import database
+from odoo_ops.adapters import cluster, database, odoo_database
 from odoo_ops.adapters.business import read_business
 from odoo_ops.adapters.number_sequences import read_number_sequences
 from odoo_ops.commands import postgres, restic
@@ -162,7 +162,7 @@ def compare_restored(target: str, manifest: Manifest, scratch: str, damaged_acce
     restored = settings.database.model_copy(update={"name": scratch})
     with database.connect(host, settings.database, scratch) as connection:
         psql = runtime.postgres_program("psql", connection.info.server_version // 10000)
-        host.run(postgres.run_script(psql, restored, script=f"{database.INVENTORY};"), stdout_file=inventory)
+        host.run(postgres.run_script(psql, restored, script=f"{odoo_database.INVENTORY};"), stdout_file=inventory)
         with host.beside(
             "prove_filestore",
             on_progress=Progress("Checking every sha1"),
@@ -170,7 +170,7 @@ def compare_restored(target: str, manifest: Manifest, scratch: str, damaged_acce
             root=settings.filestore_of(scratch),
             changed_list=None,
         ) as proved:
-            checks = compare_facts(manifest.facts, database.read_facts(connection))
+            checks = compare_facts(manifest.facts, odoo_database.read_facts(connection))
             business = read_business(connection, read_number_sequences(connection))
             checks += compare_business(manifest.business, business, manifest.facts.modules)
             found = Inventory(**host.call("digest_inventory", inventory=inventory))
@@ -212,12 +212,12 @@ def swap_in(target: str, scratch: str) -> Swap:
     was_running = runtime.odoo_is_meant_to_run()
     mark = kept_mark(settings.name, now, settings.backup.keep_replaced_hours)
     with database.connect(host, settings.database, "postgres", admin=True, autocommit=True) as connection:
-        replaced = database.database_exists(connection, settings.database.name)
+        replaced = cluster.database_exists(connection, settings.database.name)
         journal = {"scratch": scratch, "kept": kept, "replaced": replaced, "was_running": was_running}
         host.call("write_text", path=settings.swap_journal, text=json.dumps(journal))
         try:
             runtime.stop_odoo()
-            replaced = database.swap_databases(
+            replaced = cluster.swap_databases(
                 connection, scratch=scratch, target=settings.database.name, kept=kept, kept_mark=mark
             )
         except PermanentError:  # nothing was renamed: Odoo goes on as it was

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from deployments.bench.text import Sentences
-from odoo_ops.adapters.database import read_database_bytes
+from odoo_ops.adapters.odoo_database import read_database_bytes
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Row = tuple[object, ...]

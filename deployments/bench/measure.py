@@ -17,7 +17,7 @@ from deployments.bench.site import Site, register
 from deployments.bench.text import Sentences
 from deployments.demo.databases import superuser
 from deployments.demo.script import Cost, folder_bytes
-from odoo_ops.adapters.database import drop_database, list_databases
+from odoo_ops.adapters.cluster import drop_database, list_databases
 from odoo_ops.errors import VerificationFailed
 from odoo_ops.model.base import Value
 

@@ -7,7 +7,7 @@ from deployments.bench.site import Site
 from deployments.demo.databases import superuser
 from deployments.demo.script import Cost, Login, run_script
 from deployments.engines.process import run
-from odoo_ops.adapters.database import drop_database, prepare_extensions
+from odoo_ops.adapters.cluster import drop_database, prepare_extensions
 
 _RESTORED = "bench_by_script"
 

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 
 from deployments.engines.cluster import PostgresCluster
-from odoo_ops.adapters.database import drop_database, list_databases, prepare_extensions
+from odoo_ops.adapters.cluster import drop_database, list_databases, prepare_extensions
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 

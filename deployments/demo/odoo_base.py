@@ -8,7 +8,7 @@ from deployments.demo.processes import finish, start
 from deployments.demo.site import Site, write_private
 from deployments.engines.folder import make_once
 from deployments.engines.odoo import odoo_version
-from odoo_ops.adapters.database import read_system_identifier
+from odoo_ops.adapters.cluster import read_system_identifier
 
 PARTIAL = "odoo19_base_partial"
 _INSTALL_SECONDS = 300

@@ -11,7 +11,7 @@ from deployments.demo.odoo_client import logged_in
 from deployments.demo.prefect_base import copy_prefect_base
 from deployments.demo.script import Cost, folder_bytes, run_script
 from deployments.demo.stage import Stage
-from odoo_ops.adapters.database import database_exists, drop_database
+from odoo_ops.adapters.cluster import database_exists, drop_database
 from odoo_ops.errors import OdooOpsError, VerificationFailed
 
 _POOL = "odoo-ops"

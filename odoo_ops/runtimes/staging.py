@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from odoo_ops.adapters import database
+from odoo_ops.adapters import cluster, database
 from odoo_ops.errors import PreconditionFailed
 from odoo_ops.model.environment import Environment
 from odoo_ops.policy.dumps import scratch_mark
@@ -25,7 +25,7 @@ def needs_of_staging(runtime: NativeRuntime, *, filestore_bytes: int, database_b
     needs = [runtime.need("the filestore", settings.data_dir, filestore_bytes)]
     if settings.database.is_on_its_host:
         with database.connect(host, settings.database, "postgres", admin=True) as connection:
-            folder = database.read_data_directory(connection)
+            folder = cluster.read_data_directory(connection)
         if folder:
             needs.append(runtime.need("the restored database", folder, database_bytes))
     return needs
@@ -45,12 +45,12 @@ def create_scratch(runtime: NativeRuntime, name: str, extensions: Sequence[str],
     """Make an empty scratch database with extensions. With `unaccent`, that is made IMMUTABLE."""
     settings, host = runtime.environment, runtime.host
     with database.connect(host, settings.database, "postgres", admin=True, autocommit=True) as connection:
-        database.create_scratch_database(
+        cluster.create_scratch_database(
             connection, name, owner=settings.database.user, mark=scratch_mark(settings.name)
         )
     if settings.database.admin_user:
         with database.connect(host, settings.database, name, admin=True) as connection:
-            database.prepare_extensions(connection, list(extensions), unaccent=unaccent)
+            cluster.prepare_extensions(connection, list(extensions), unaccent=unaccent)
 
 
 @contextmanager

@@ -26,7 +26,6 @@ from pydantic import SecretStr
 
 from blocks import BackupRepository, OdooEnvironment, OdooHost
 from deployments.engines.cluster import PostgresCluster
-from odoo_ops.adapters import database as database_adapter
 from odoo_ops.model.environment import DatabaseSettings, Environment, OdooSettings
 from odoo_ops.model.host import Host
 from odoo_ops.model.repository import FolderLocation, Repository
@@ -299,7 +298,7 @@ def _made_site(
     yield site
     with site.admin() as connection:
         for made in [site.settings.database.name, *site.made_databases()]:
-            database_adapter.drop_database(connection, made)
+            cluster.drop_database(connection, made)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from blocks import BackupRepository, OdooEnvironment
 from deployments.engines.ports import free_port
 from flows.backup import backup
 from flows.restore import restore
-from odoo_ops.adapters import database
+from odoo_ops.adapters import cluster, database
 from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.environment import ProcessService
 from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
@@ -281,11 +281,9 @@ def test_interrupted_swap_is_settled_by_the_next_run(site: Site, renamed: bool) 
     restored = Path(settings.filestore_of(scratch))
     restored.mkdir()
     with site.admin() as connection:
-        database.create_scratch_database(
-            connection, scratch, owner=settings.database.user, mark=scratch_mark(site.name)
-        )
+        cluster.create_scratch_database(connection, scratch, owner=settings.database.user, mark=scratch_mark(site.name))
         if renamed:
-            database.swap_databases(
+            cluster.swap_databases(
                 connection,
                 scratch=scratch,
                 target=settings.database.name,

@@ -22,7 +22,7 @@ from real_processes import wait_until
 from blocks import OdooEnvironment
 from flows.backup import backup
 from flows.restore import restore
-from odoo_ops.adapters import database
+from odoo_ops.adapters import cluster, database
 from odoo_ops.errors import CommandFailed, PreconditionFailed, TransientError, VerificationFailed
 from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
 from tasks import restores
@@ -137,10 +137,10 @@ def test_swap_is_not_taken_for_refused_when_its_connection_is_lost(site: Site) -
     def swap() -> None:
         with database.connect(runtime.host, settings, "postgres", admin=True, autocommit=True) as connection:
             mark = kept_mark(site.name, now, 1)
-            database.swap_databases(connection, scratch=scratch, target=settings.name, kept=kept, kept_mark=mark)
+            cluster.swap_databases(connection, scratch=scratch, target=settings.name, kept=kept, kept_mark=mark)
 
     with site.admin() as admin:
-        database.create_scratch_database(admin, scratch, owner=settings.user, mark=scratch_mark(site.name))
+        cluster.create_scratch_database(admin, scratch, owner=settings.user, mark=scratch_mark(site.name))
         renaming = "query LIKE 'COMMENT ON DATABASE%' AND wait_event_type = 'Lock'"
         with ThreadPoolExecutor(1) as pool, admin.transaction():
             admin.execute("LOCK TABLE pg_shdescription IN SHARE MODE")
@@ -158,12 +158,12 @@ def test_nothing_is_renamed_when_a_session_cannot_be_ended(site: Site) -> None:
     scratch, kept = (made_name(kind, settings.name, datetime.now(UTC)) for kind in ("scratch", "kept"))
     runtime = OdooEnvironment.open(site.name)
     with site.admin() as admin, site.connect():
-        database.create_scratch_database(admin, scratch, owner=settings.user, mark=scratch_mark(site.name))
+        cluster.create_scratch_database(admin, scratch, owner=settings.user, mark=scratch_mark(site.name))
         with (
             database.connect(runtime.host, settings, "postgres", autocommit=True) as connection,
             pytest.raises(PreconditionFailed, match=r"did not rename .*superuser.* Next step: .*set admin_user"),
         ):
-            database.swap_databases(
+            cluster.swap_databases(
                 connection,
                 scratch=scratch,
                 target=settings.name,
@@ -176,7 +176,7 @@ def test_nothing_is_renamed_when_a_session_cannot_be_ended(site: Site) -> None:
 def test_backup_goes_on_when_postgresql_is_away_for_a_moment(
     site_on_own_cluster: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site, real = site_on_own_cluster, database.read_system_identifier
+    site, real = site_on_own_cluster, cluster.read_system_identifier
 
     def come_back(connection: database.Connection) -> str:
         monkeypatch.setattr(database, "read_system_identifier", real)

@@ -1,0 +1,136 @@
+"""The databases of one PostgreSQL, by psycopg: made, marked as ours, hidden from Odoo, swapped by rename, dropped."""
+
+import psycopg
+from psycopg import sql
+
+from odoo_ops.adapters.database import Connection, last_line
+from odoo_ops.errors import PreconditionFailed
+
+_SWAP_TRIES = 5
+
+
+def read_data_directory(connection: Connection) -> str | None:
+    """PostgreSQL's folder on its host; None to roles that may not know it."""
+    row = connection.execute("SELECT setting FROM pg_settings WHERE name = 'data_directory'").fetchone()
+    return str(row[0]) if row else None
+
+
+def read_system_identifier(connection: Connection) -> str:
+    """PostgreSQL's own identity of a cluster."""
+    row = connection.execute("SELECT system_identifier::text FROM pg_control_system()").fetchone()
+    return str(row[0]) if row else ""
+
+
+def database_exists(connection: Connection, name: str) -> bool:
+    """Whether the server has a database of this name."""
+    return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
+
+
+def list_databases(connection: Connection) -> list[str]:
+    """Names of all databases of the server."""
+    return [name for (name,) in connection.execute("SELECT datname FROM pg_database").fetchall()]
+
+
+def read_database_marks(connection: Connection) -> dict[str, str]:
+    """Databases that carry a comment: name -> comment. Ours are marked so."""
+    return dict(
+        connection.execute(
+            "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database"
+            " WHERE shobj_description(oid, 'pg_database') IS NOT NULL"
+        ).fetchall()
+    )
+
+
+def create_scratch_database(connection: Connection, name: str, *, owner: str, mark: str) -> None:
+    """A new empty database as Odoo makes them, marked as ours and hidden from Odoo. Needs autocommit.
+
+    An Odoo whose configuration pins no `db_name` runs scheduled actions on every database that its role owns,
+    templates excepted (`odoo.service.db.list_dbs`). So what is not in its place yet, or no more, is a template.
+    """
+    connection.execute(
+        sql.SQL(
+            "CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' IS_TEMPLATE true"
+        ).format(sql.Identifier(name), sql.Identifier(owner))
+    )
+    mark_database(connection, name, mark)
+
+
+def mark_database(connection: Connection, name: str, mark: str) -> None:
+    """Say in the database's comment what it is; a rename keeps it."""
+    connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), sql.Literal(mark)))
+
+
+def prepare_extensions(connection: Connection, names: list[str], *, unaccent: bool) -> None:
+    """Make a backup's extensions, many of which only a superuser may make; unaccent IMMUTABLE where it was.
+
+    Odoo's indexes need that, and pg_dump does not carry it. Raises PreconditionFailed for one that is not here.
+    """
+    try:
+        for name in names:
+            connection.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name)))
+        if unaccent:
+            connection.execute("ALTER FUNCTION unaccent(text) IMMUTABLE")
+    except (psycopg.errors.FeatureNotSupported, psycopg.errors.UndefinedFile) as error:
+        raise PreconditionFailed(
+            f"An extension of the backup cannot be made: {last_line(error)}. Nothing was put in place. "
+            "Next step: install that extension for this PostgreSQL, then run again."
+        ) from error
+
+
+def drop_database(connection: Connection, name: str) -> None:
+    """Drop a database, a hidden one too, and end its sessions. Needs autocommit.
+
+    A template cannot be dropped. One that allows no connections is hidden from Odoo as well, until it is gone.
+    """
+    if database_exists(connection, name):
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false IS_TEMPLATE false").format(sql.Identifier(name))
+        )
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _hide(connection: Connection, name: str, *, hidden: bool) -> None:
+    """Keep a database out of Odoo's sight, or bring it back (see `create_scratch_database`)."""
+    connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE {}").format(sql.Identifier(name), sql.Literal(hidden)))
+
+
+def swap_databases(connection: Connection, *, scratch: str, target: str, kept: str, kept_mark: str) -> bool:
+    """Rename `target` to `kept` and `scratch` to `target`, both or neither. Returns whether there was a target.
+
+    Sessions on both are ended first. Needs autocommit. Raises PreconditionFailed when PostgreSQL refuses, or when
+    something keeps coming back between the end of the sessions and the rename; nothing was renamed then.
+    """
+    for _attempt in range(_SWAP_TRIES):
+        try:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = ANY(%s)",
+                [[scratch, target]],
+            )
+            return _rename_both(connection, scratch, target, kept, kept_mark)
+        except psycopg.errors.ObjectInUse:
+            continue
+        except psycopg.Error as error:
+            if connection.closed:  # at a commit nobody knows: the journal stays, the next run looks
+                raise
+            raise PreconditionFailed(
+                f"PostgreSQL did not rename {target!r}: {last_line(error)}. It is as it was. Next step: if a role may "
+                "not do that, set admin_user in the environment file and register it again; then run the restore again."
+            ) from error
+    raise PreconditionFailed(
+        f"{target!r} is as it was: new sessions came to it {_SWAP_TRIES} times, so it could not be renamed. "
+        "Next step: stop what connects to it (Odoo, a pooler, monitoring), then run the restore again."
+    )
+
+
+def _rename_both(connection: Connection, scratch: str, target: str, kept: str, kept_mark: str) -> bool:
+    rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+    replaced = database_exists(connection, target)
+    with connection.transaction():
+        if replaced:
+            connection.execute(rename.format(sql.Identifier(target), sql.Identifier(kept)))
+            mark_database(connection, kept, kept_mark)
+            _hide(connection, kept, hidden=True)
+        connection.execute(rename.format(sql.Identifier(scratch), sql.Identifier(target)))
+        _hide(connection, target, hidden=False)
+        connection.execute(sql.SQL("COMMENT ON DATABASE {} IS NULL").format(sql.Identifier(target)))
+    return replaced
