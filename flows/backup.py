@@ -4,7 +4,8 @@ Lock, prove the identity, settle what a dead run left, dump in one exported snap
 A snapshot counts once its proof is stored beside it; that of a run which failed or died before is never `latest`.
 Where there is an off-site repository, what it lacks is copied there at last; a copy that fails marks the run.
 The environment is only read. Damaged attachments are named by record; the backup is kept all the same, as it is
-when database or backup are so much smaller than the last that somebody must look: such a run is marked failed.
+when database or backup are so much smaller than the last that somebody must look, or when by a clock that was set
+back it is older than the last: such a run is marked failed.
 """
 
 import time
@@ -32,7 +33,15 @@ from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.offsite import has_offsite
 from tasks.reports import publish_backup_report
-from tasks.trends import judge_sizes, keep_backup_figures, publish_trends, read_earlier_backups, refuse_shrunk
+from tasks.trends import (
+    judge_clock,
+    judge_sizes,
+    keep_backup_figures,
+    publish_trends,
+    read_earlier_backups,
+    refuse_older,
+    refuse_shrunk,
+)
 
 
 @flow(name="backup", flow_run_name="backup {environment}")
@@ -57,6 +66,7 @@ def backup(environment: str) -> BackupReport:
         empty_spool(environment)
     checks = [
         *read_checks(manifest, proof),
+        judge_clock(stored),
         *judge_sizes(environment, sizes, earlier),
         *read_key_checks(environment),
     ]
@@ -67,6 +77,7 @@ def backup(environment: str) -> BackupReport:
     copied = copy_offsite(environment, return_state=True) if has_offsite(environment) else None
     judge_damage(environment, proof)
     refuse_shrunk(report, earlier)
+    refuse_older(report)
     if copied is not None:
         copied.result()
     return report

@@ -24,12 +24,13 @@ from odoo_ops.policy.dumps import compression
 from odoo_ops.policy.snapshots import newest_clean, newest_proved
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes.native import NativeRuntime
-from tasks.progress import Progress
+from tasks.progress import Progress, show_retry
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 _AFTER_DUMP = (
     "see that PostgreSQL runs (its log tells why a session ended) and that the disk of the environment's state_dir "
-    "is not full, then run the backup again; it settles what was left. Nothing was stored."
+    "is not full (where it is out of shared memory: raise its max_locks_per_transaction), then run again; "
+    "it settles what was left. Nothing was stored."
 )
 _AFTER_READING = (
     "see that the disk of the environment's state_dir is well, then run the backup again. The dump is not whole; if it "
@@ -173,6 +174,7 @@ def store_snapshot(environment: str) -> StoredSnapshot:
         total_bytes=summary["total_bytes_processed"],
         added_bytes=summary.get("data_added_packed", summary["data_added"]),
         seconds=summary["total_duration"],
+        taken_at=summary.get("backup_start"),
         last=newest_proved(earlier),
         verified_at=max((backup.taken_at for backup in earlier if backup.verified), default=None),
     )
@@ -185,6 +187,7 @@ def _store(runtime: NativeRuntime, command: Command) -> dict[str, Any]:
             "restic_backup",
             command,
             on_progress=Progress("Storing"),
+            on_line=show_retry,
             filestore=settings.filestore,
             changed_list=settings.changed_list,
         )
@@ -217,6 +220,7 @@ def prove_snapshot(environment: str, snapshot_id: str) -> SnapshotProof:
     with runtime.host.call_command_beside(
         "prove_snapshot",
         restic.list_files(runtime.restic, runtime.repository, snapshot_id, settings.filestore),
+        on_line=show_retry,
         inventory=inventory,
         filestore=settings.filestore,
     ) as listed:

@@ -12,6 +12,11 @@ _EVERY_SECONDS = 5.0
 _WHOLE = 100.0
 
 
+def show_retry(_stream: str, line: str) -> None:
+    """Show that restic tries something again: a step that waits for its repository does not look dead."""
+    get_run_logger().warning("restic: %s", line)
+
+
 class Progress:
     """Shows how far a step is: every five seconds, and at its end.
 

@@ -25,7 +25,7 @@ from odoo_ops.policy.fences import refuse_restore, refuse_unreachable_repository
 from odoo_ops.policy.snapshots import choose_snapshot
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes import staging, stored
-from tasks.progress import Progress
+from tasks.progress import Progress, show_retry
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 
@@ -49,7 +49,7 @@ def read_snapshot(source: str, target: str, wanted: str, *, offsite: bool) -> Sn
     Raises PreconditionFailed.
     """
     runtime = OdooEnvironment.open(target, repository_of=source, offsite=offsite)
-    return choose_snapshot(runtime.snapshots(source), wanted, source)
+    return choose_snapshot(runtime.snapshots(source), wanted, source, datetime.now(UTC))
 
 
 @task(cache_policy=NO_CACHE)
@@ -143,7 +143,7 @@ def filestore_restored(target: str, snapshot: Snapshot, manifest: Manifest, scra
                 runtime.restic, runtime.repository, snapshot.id, folder=manifest.filestore, into=staged
             )
             work = Progress("Restoring the filestore")
-            with runtime.host.call_command_beside("restic_restore", command, on_progress=work):
+            with runtime.host.call_command_beside("restic_restore", command, on_progress=work, on_line=show_retry):
                 yield
         else:
             yield

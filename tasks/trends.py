@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from blocks import OdooEnvironment
 from odoo_ops.commands import restic
 from odoo_ops.errors import OdooOpsError, VerificationFailed
-from odoo_ops.model.checks import Check, failures
+from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.figures import BackupFigures, DrillFigures, EarlierBackups, History, Sizes, sizes_of
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import BackupReport, DrillReport, StoredSnapshot
@@ -41,9 +41,30 @@ def read_earlier_backups(environment: str, sizes: Sizes, stored: StoredSnapshot)
     before = last or stored.last
     return EarlierBackups(
         last=last,
-        gap_seconds=(now - before.taken_at).total_seconds() if before else None,
-        verified_age_seconds=(now - verified_at).total_seconds() if verified_at else None,
+        gap_seconds=_seconds_since(before.taken_at if before else None, now),
+        verified_age_seconds=_seconds_since(verified_at, now),
     )
+
+
+def _seconds_since(earlier: datetime | None, now: datetime) -> float | None:
+    """None where there is nothing earlier: a time of the future is a clock's mistake."""
+    return (now - earlier).total_seconds() if earlier and earlier <= now else None
+
+
+def judge_clock(stored: StoredSnapshot) -> Check:
+    """Is the backup that was stored newer than the one before it, by its host's clock?"""
+    return trends.judge_clock(stored.taken_at, stored.last)
+
+
+def refuse_older(report: BackupReport) -> None:
+    """Raise VerificationFailed when a backup is, by its time, older than the one that was made before it."""
+    if found := failures([check for check in report.checks if check.name == trends.CLOCK]):
+        raise VerificationFailed(
+            f"The backup is kept and proved, but a clock was set back: {first_of(found)}. Until there is a newer one "
+            f"`latest` means the one before. Next step: set the clock of {report.environment}'s host, then run the "
+            f"backup again once that time has passed; until then name snapshot {report.snapshot_id[:8]} to restore "
+            "this one. A time that is far in the future is put right by `restic rewrite --new-time=… --forget`."
+        )
 
 
 def judge_sizes(environment: str, stored: Sizes, earlier: EarlierBackups) -> list[Check]:

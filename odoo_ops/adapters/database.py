@@ -37,8 +37,8 @@ def connect(
 
     As its role, or (`admin`) as the superuser where the environment names one.
 
-    Commits at the end. Raises PreconditionFailed (wrong password, no such database) and TransientError
-    (no answer, or the connection was lost).
+    Commits at the end. Raises PreconditionFailed (wrong password, no such database, no room for locks) and
+    TransientError (no answer, or the connection was lost).
     """
     user, password = database.user, database.password
     if admin and database.admin_user:
@@ -61,6 +61,12 @@ def connect(
         with connection:
             try:
                 yield connection
+            except psycopg.errors.OutOfMemory as error:
+                raise PreconditionFailed(
+                    f"{shown}: {error.diag.message_primary} ({error.diag.message_hint}). "
+                    "Nothing was put in place. Next step: each table takes locks; raise PostgreSQL's "
+                    "max_locks_per_transaction (256 did for 10,000 tables), restart it, then run the flow again."
+                ) from error
             except psycopg.OperationalError as error:
                 if not connection.closed:
                     raise

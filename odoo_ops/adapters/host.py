@@ -97,18 +97,15 @@ class HostAdapter:
         _log.debug("%s: `%s` took %.3f s", self.name, shown, result["seconds"])
         return result["value"]
 
-    def call_command(
-        self, operation: str, command: Command, *, on_progress: OnProgress | None = None, **arguments: Any
-    ) -> Any:
-        """Do an operation of the agent that runs a command and reads its output itself."""
-        return self.call(operation, on_progress=on_progress, **_of_command(command), **arguments)
+    def call_command(self, operation: str, command: Command, **arguments: Any) -> Any:
+        """Do an operation of the agent that runs a command and reads its output itself; else as `call`."""
+        with _advised(command):
+            return self.call(operation, **_of_command(command), **arguments)
 
     @contextmanager
-    def call_command_beside(
-        self, operation: str, command: Command, *, on_progress: OnProgress | None = None, **arguments: Any
-    ) -> Iterator[Callable[[], Any]]:
+    def call_command_beside(self, operation: str, command: Command, **arguments: Any) -> Iterator[Callable[[], Any]]:
         """The same while the block does other things, as `beside`."""
-        with self.beside(operation, on_progress=on_progress, **_of_command(command), **arguments) as value:
+        with _advised(command), self.beside(operation, **_of_command(command), **arguments) as value:
             yield value
 
     def run(
@@ -124,7 +121,7 @@ class HostAdapter:
 
         Its standard output is returned, or, with `stdout_file`, written to that file on the host, or, with
         `on_line`, given line by line with its standard error. Raises CommandFailed for every status but 0;
-        `next_step` is what its message advises.
+        `next_step` is what its message advises instead of the command's own.
         """
         value = self.call("run", **_of_run(command, on_line, stdout_file, timeout_seconds))
         return self._result(command, value, next_step)
@@ -140,7 +137,9 @@ class HostAdapter:
         if value["exit_status"]:
             late = f" (ended after {value['seconds']:.1f} s, its time limit)" if value["timed_out"] else ""
             output = (value["stderr"] or value["stdout"][-4000:]) + late
-            raise CommandFailed(str(command), value["exit_status"], output, where=self.name, hint=next_step)
+            raise CommandFailed(
+                str(command), value["exit_status"], output, where=self.name, hint=next_step or command.next_step
+            )
         return Result(stdout=value["stdout"], stderr=value["stderr"], seconds=value["seconds"])
 
     @contextmanager
@@ -192,6 +191,19 @@ def _transport(host: Host) -> Transport:
 def _of_command(command: Command) -> dict[str, Any]:
     """Arguments of an operation that runs a command."""
     return {"shown": str(command), **process_arguments(command)}
+
+
+@contextmanager
+def _advised(command: Command) -> Iterator[None]:
+    """Add the command's next step to the error that says that it failed."""
+    try:
+        yield
+    except CommandFailed as error:
+        if error.command != str(command):
+            raise
+        raise CommandFailed(
+            error.command, error.exit_status, error.output, where=error.where, hint=command.next_step
+        ) from error
 
 
 def _of_run(

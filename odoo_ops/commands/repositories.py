@@ -59,6 +59,10 @@ def repository_command(
         secrets={**access.secrets, **secrets},
         files=access.files,
         without=_OF_OTHERS,
+        next_step=(
+            f"see that the repository {repository.name} answers, that its disk is mounted and has room and that its "
+            "keys may still do that; then run again: it settles what was left. What was not proved does not count."
+        ),
     )
 
 

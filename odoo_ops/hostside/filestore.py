@@ -8,7 +8,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+import stat
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -53,16 +54,29 @@ class Damages:
         return {"damaged": self.records, "damaged_total": self.total}
 
 
-def _fault_of(root: str, attachment: dict[str, Any], changed: set[str] | None) -> tuple[str | None, int]:
+def _linked_folders(root: str) -> set[str]:
+    """Names of the symbolic links in a filestore: what they lead to is no part of it."""
+    if not os.path.isdir(root):
+        return set()
+    with os.scandir(root) as entries:
+        return {entry.name for entry in entries if entry.is_symlink()}
+
+
+def _fault_of(
+    root: str, attachment: dict[str, Any], changed: set[str] | None, links: Container[str]
+) -> tuple[str | None, int]:
     """What is wrong with an attachment's file, or None; and the bytes hashed."""
     name = attachment["fname"]
     if not _FILE_NAME.fullmatch(name):
         return "its file has a name that Odoo does not give", 0
     path = os.path.join(root, name)
     try:
-        size = os.stat(path).st_size
+        status = os.lstat(path)
     except FileNotFoundError:
         return "its file is missing", 0
+    if name.partition("/")[0] in links or not stat.S_ISREG(status.st_mode):
+        return "in its file's place is a link or something else, which no backup holds", 0
+    size = status.st_size
     expected = attachment["checksum"] or name.rpartition("/")[2]
     if attachment["size"] is not None and size != attachment["size"]:
         return f"its file has {size} bytes instead of {attachment['size']}", 0
@@ -85,8 +99,9 @@ def prove_filestore(channel: Channel, inventory: str, root: str, changed_list: s
     for attachment in read_inventory(inventory):
         by_name.setdefault(attachment["fname"], []).append(attachment)
     damages, hashed_files, hashed_bytes = Damages(), 0, 0
+    links = _linked_folders(root) if by_name else ()
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        faults = pool.map(lambda group: _fault_of(root, group[0], changed), by_name.values(), chunksize=64)
+        faults = pool.map(lambda group: _fault_of(root, group[0], changed, links), by_name.values(), chunksize=64)
         for done, (group, (fault, size)) in enumerate(zip(by_name.values(), faults, strict=True), 1):
             hashed_bytes += size
             hashed_files += size > 0

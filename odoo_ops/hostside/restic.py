@@ -17,17 +17,28 @@ from odoo_ops.hostside.processes import lines_of, start_process
 
 _TAIL_LINES = 40
 # how restic's message about a file begins that is as it was; most are, and nobody needs more of them
+_TRIES_AGAIN = " retrying after "
 _UNCHANGED = b'{"message_type":"verbose_status","action":"unchanged"'
 
 
 def _messages(
     channel: Channel, argv: list[str], environment: dict[str, str], without: list[str], files: dict[str, str]
 ) -> Iterator[dict[str, Any]]:
-    """Messages of a `restic --json` command as dicts; raises OperationError when it fails."""
+    """Messages of a `restic --json` command as dicts; raises OperationError when it fails.
+
+    That restic tries something again is sent as a line: it does so for a quarter of an hour before it gives up.
+    """
     process = start_process(channel, argv, environment, None, None, subprocess.PIPE, without, files)
     stdout, stderr = cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr)
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
-    errors = threading.Thread(target=lambda: tail.extend(map(_readable, lines_of(stderr))))
+
+    def read_errors() -> None:
+        for line in map(_readable, lines_of(stderr)):
+            tail.append(line)
+            if _TRIES_AGAIN in line:
+                channel.send("line", stream="stderr", text=line)
+
+    errors = threading.Thread(target=read_errors)
     errors.start()
     for line in stdout:
         if line.startswith(_UNCHANGED):

@@ -14,7 +14,8 @@ class Command(Value):
     Secrets travel in `secrets` (environment variables of the process) or `stdin`; `argv` holds none,
     so `str(command)` may be shown everywhere. Variables of the host's login whose names begin as `without` says
     are kept from it. `files` are texts that the process reads as files: `placed(name)` in an argument or a variable
-    stands for the path, known only on the host, where they are in memory and never on a disk.
+    stands for the path, known only on the host, where they are in memory and never on a disk. `next_step` is the
+    advice where it fails and its caller has none.
     """
 
     argv: tuple[str, ...] = Field(min_length=1)
@@ -24,6 +25,7 @@ class Command(Value):
     files: Mapping[str, SecretStr] = {}
     stdin: SecretStr | None = None
     working_directory: str | None = None
+    next_step: str = ""
 
     def __str__(self) -> str:
         return shlex.join(self.argv)

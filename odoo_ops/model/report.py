@@ -49,6 +49,7 @@ class StoredSnapshot(Value):
     """What one restic backup did.
 
     Attributes:
+        taken_at: its time by the host's clock; None where this version of restic does not tell it.
         last: the newest proved backup of the environment before it.
         verified_at: the state of the newest backup that a drill verified.
     """
@@ -58,6 +59,7 @@ class StoredSnapshot(Value):
     total_bytes: int
     added_bytes: int
     seconds: float
+    taken_at: datetime | None
     last: Snapshot | None
     verified_at: datetime | None
 

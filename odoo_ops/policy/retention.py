@@ -27,14 +27,17 @@ def retention_plan(
     is kept, one without damage before a damaged one. While there are fewer such periods than may be kept, the oldest
     is kept as well, as by restic. Backups that were never proved stand for no period: they go after a week, once a
     proved one is newer. Whatever the numbers, these are kept: the newest proved, the newest verified, the newest
-    without damage, those younger than a day and those under the bucket's object lock.
+    without damage, those younger than a day and those under the bucket's object lock. One of the future, by a clock
+    that was wrong, is kept and takes no other's place: it is not the newest, and stands for no period.
     """
     newest_first = sorted(backups, key=lambda backup: (backup.taken_at, backup.id), reverse=True)
+    past = [backup for backup in newest_first if backup.taken_at <= now]
     reasons: dict[str, list[str]] = defaultdict(list)
     for backup, reason in (
-        *_always_kept(newest_first, now, timedelta(days=object_lock_days)),
-        *_unproved_kept(newest_first, now),
-        *_stand_for_a_period([backup for backup in newest_first if backup.proved], retention),
+        *_newest_kept(past),
+        *_young_kept(newest_first, now, timedelta(days=object_lock_days)),
+        *_unproved_kept(past, now),
+        *_stand_for_a_period([backup for backup in past if backup.proved], retention),
     ):
         reasons[backup.id].append(reason)
     decisions = tuple(_decision(backup, reasons[backup.id]) for backup in newest_first)
@@ -67,7 +70,7 @@ def _decision(backup: Snapshot, reasons: list[str]) -> Decision:
     return Decision(snapshot=backup, keep=bool(reasons), reasons=tuple(reasons) or (gone,))
 
 
-def _always_kept(newest_first: list[Snapshot], now: datetime, locked: timedelta) -> Iterator[tuple[Snapshot, str]]:
+def _newest_kept(newest_first: list[Snapshot]) -> Iterator[tuple[Snapshot, str]]:
     verified = next((backup for backup in newest_first if backup.verified), None)
     for backup, reason in (
         (newest_proved(newest_first), "newest proved"),
@@ -76,8 +79,13 @@ def _always_kept(newest_first: list[Snapshot], now: datetime, locked: timedelta)
     ):
         if backup:
             yield backup, reason
+
+
+def _young_kept(newest_first: list[Snapshot], now: datetime, locked: timedelta) -> Iterator[tuple[Snapshot, str]]:
     for backup in newest_first:
-        if now - backup.taken_at < _YOUNG:  # also one of the future: a clock was wrong
+        if backup.taken_at > now:
+            yield backup, "of the future: a clock was wrong"
+        elif now - backup.taken_at < _YOUNG:
             yield backup, "younger than a day"
         if now - backup.taken_at < locked:
             yield backup, f"object lock until {backup.taken_at.astimezone(UTC) + locked:%Y-%m-%d %H:%M} UTC"

@@ -7,6 +7,8 @@ from odoo_ops.errors import PreconditionFailed
 from odoo_ops.model.snapshot import DAMAGED_TAG, MARKS, PROOF_TAG, VERIFIED_TAG, Snapshot
 
 _LISTED = 10
+# by so much the clocks of worker and host may differ
+_CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 def backups_with_marks(listed: list[Snapshot]) -> list[Snapshot]:
@@ -45,20 +47,23 @@ def newest_clean(backups: list[Snapshot]) -> Snapshot | None:
 def widest_gap_seconds(taken: list[datetime], now: datetime, within: timedelta = timedelta(days=7)) -> float | None:
     """RPO: the longest time for which work was not backed up, of those that ended within the last week.
 
-    Between two backups in succession, and since the newest; None where there is no backup.
+    Between two backups in succession, and since the newest; None where there is no backup. One of the future does
+    not count.
     """
-    if not taken:
+    past = sorted(time for time in taken if time <= now)
+    if not past:
         return None
-    times = [*sorted(taken), now]
+    times = [*past, now]
     return max((later - earlier).total_seconds() for earlier, later in pairwise(times) if later >= now - within)
 
 
-def choose_snapshot(backups: list[Snapshot], wanted: str, environment: str) -> Snapshot:
+def choose_snapshot(backups: list[Snapshot], wanted: str, environment: str, now: datetime) -> Snapshot:
     """The newest proved backup for `latest`, else the only one whose id begins with `wanted`, proved or not.
 
     The id that it was stored with, before it was copied, counts as well.
 
-    Raises PreconditionFailed naming what there is.
+    Raises PreconditionFailed naming what there is; also where the newest is of the future: a clock is or was wrong,
+    and nobody but a person can tell which backup holds the newest work.
     """
     newest_first = sorted(backups, key=lambda snapshot: snapshot.taken_at, reverse=True)
     newest = newest_proved(backups)
@@ -66,8 +71,14 @@ def choose_snapshot(backups: list[Snapshot], wanted: str, environment: str) -> S
         found = [newest] if newest else []
     else:
         found = [s for s in newest_first if wanted and any(id_.startswith(wanted) for id_ in (s.id, s.first_id))]
+    there = ", ".join(_shown(s) for s in newest_first[:_LISTED]) or "none"
+    if wanted == "latest" and newest and newest.taken_at > now + _CLOCKS_DIFFER:
+        raise PreconditionFailed(
+            f"The newest backup of {environment}, {_shown(newest)}, is of the future: it is {now:%Y-%m-%d %H:%M} here, "
+            f"so a clock is or was wrong, and `latest` would be a guess. There are (newest first): {there}. "
+            "Nothing was changed. Next step: set the clocks; where a time above is wrong, name the snapshot you want."
+        )
     if len(found) != 1:
-        there = ", ".join(_shown(s) for s in newest_first[:_LISTED]) or "none"
         raise PreconditionFailed(
             f"{len(found)} snapshots of {environment} fit {wanted!r}. There are (newest first): {there}. "
             "Nothing was changed. Next step: name one of them. (`latest` means proved ones only; one that was not, "

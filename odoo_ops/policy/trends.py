@@ -7,12 +7,17 @@ from odoo_ops.model.checks import Check
 from odoo_ops.model.environment import BackupPolicy
 from odoo_ops.model.figures import BackupFigures, DrillFigures, EarlierBackups, History, Sizes
 from odoo_ops.model.report import BackupReport, DrillReport
+from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.units import shown_bytes
 
 DATABASE = "Database size against the last backup"
 ROWS = "Rows against the last backup"
 WHOLE = "Backup size against the last backup"
+CLOCK = "Newer than the last backup"
 VERIFIED_AGE = "Age of the newest verified backup"
+
+# by so much a clock may be set back, in a night or at a change of the hour, before age means nothing
+_CLOCKS_DIFFER = timedelta(hours=2)
 
 SHRUNK = (DATABASE, ROWS, WHOLE)
 
@@ -44,6 +49,14 @@ def _against(name: str, sizes: tuple[int, int], ratio: float, shown: Callable[[i
     )
 
 
+def judge_clock(taken_at: datetime | None, last: Snapshot | None) -> Check:
+    """Is a backup, by its host's clock, newer than the proved one before it? Else `latest` means that one."""
+    if taken_at is None or last is None:
+        return Check(name=CLOCK, outcome="not measured", detail="no earlier backup is known" if taken_at else "")
+    detail = f"of {taken_at:%Y-%m-%d %H:%M}; {last.short_id} before it of {last.taken_at:%Y-%m-%d %H:%M}"
+    return Check(name=CLOCK, outcome="passed" if taken_at > last.taken_at else "failed", detail=detail)
+
+
 def judge_verified_age(history: History, now: datetime, days: int) -> Check:
     """Is the newest backup that a drill verified young enough? Not measured where no drill ever was."""
     newest = newest_verified_at(history)
@@ -52,7 +65,10 @@ def judge_verified_age(history: History, now: datetime, days: int) -> Check:
         return Check(name=VERIFIED_AGE, outcome="not measured", detail=detail)
     if newest is None:
         return Check(name=VERIFIED_AGE, outcome="failed", detail="no drill has verified a backup")
-    age = now - newest
+    age = max(now - newest, timedelta())
+    if newest - now > _CLOCKS_DIFFER:
+        detail = f"it is of {newest:%Y-%m-%d %H:%M}, in the future: a clock is or was wrong"
+        return Check(name=VERIFIED_AGE, outcome="failed", detail=detail)
     return Check(
         name=VERIFIED_AGE,
         outcome="passed" if age <= timedelta(days=days) else "failed",

@@ -26,6 +26,7 @@ from pydantic import SecretStr
 
 from blocks import BackupRepository, OdooEnvironment, OdooHost
 from deployments.engines.cluster import PostgresCluster
+from odoo_ops.adapters import cluster as cluster_adapter
 from odoo_ops.model.environment import DatabaseSettings, Environment, OdooSettings
 from odoo_ops.model.host import Host
 from odoo_ops.model.repository import FolderLocation, Repository
@@ -188,7 +189,7 @@ class Site:
             connection.autocommit = False
             connection.execute("LOCK TABLE ONLY held IN ACCESS EXCLUSIVE MODE")
             yield lambda: self.has_session("application_name = 'pg_dump' AND wait_event_type = 'Lock'")
-            connection.rollback()
+            connection.close()  # by a test that dropped the database it was ended already
 
     def leftovers(self) -> list[str]:
         """What a run that has ended must not leave: spools, journals, scratch, sessions, locks."""
@@ -298,7 +299,7 @@ def _made_site(
     yield site
     with site.admin() as connection:
         for made in [site.settings.database.name, *site.made_databases()]:
-            cluster.drop_database(connection, made)
+            cluster_adapter.drop_database(connection, made)
 
 
 @pytest.fixture

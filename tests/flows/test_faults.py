@@ -64,6 +64,27 @@ def test_backup_says_so_and_the_next_one_passes_when_postgresql_stops_in_the_dum
     assert site.leftovers() == []
 
 
+def test_backup_counts_nothing_and_the_next_one_says_so_when_the_database_is_dropped_in_the_dump(site: Site) -> None:
+    before = site.content()
+    whole = backup(site.name)
+    with site.pg_dump_held() as pg_dump_waits, ThreadPoolExecutor(1) as pool:
+        run = pool.submit(copy_context().run, backup, site.name)
+        wait_until(lambda: run.done() or pg_dump_waits(), "pg_dump waits", 60)
+        with site.admin() as admin:
+            admin.execute(f'DROP DATABASE "{site.settings.database.name}" WITH (FORCE)')
+        said = r"(?s)(pg_dump|psql) .*ended with status .*Next step: |connection to .* was lost.*Next step: "
+        with pytest.raises((CommandFailed, TransientError), match=said):
+            run.result()
+    for _again in range(2):
+        with pytest.raises(PreconditionFailed, match=r"database .* does not exist.*Next step: .*run `restore`"):
+            backup(site.name)
+    assert not site.exists()
+    assert [snapshot.id for snapshot in OdooEnvironment.open(site.name).snapshots(site.name)] == [whole.snapshot_id]
+    assert restore(site.name).snapshot_id == whole.snapshot_id
+    assert site.content() == before
+    assert site.leftovers() == []
+
+
 def test_second_backup_waits_for_the_first_when_two_start_at_once(site: Site) -> None:
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(copy_context().run, backup, site.name) for _ in range(2)]

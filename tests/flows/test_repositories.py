@@ -34,7 +34,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 @pytest.fixture
 def rest(rest_server_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestServer]:
-    with RestServer.run(rest_server_program, tmp_path_factory.mktemp("rest"), "rest-password") as server:
+    with RestServer.run(rest_server_program, tmp_path_factory.mktemp("rest")) as server:
         yield server
 
 

@@ -32,6 +32,7 @@ from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.environment import Retention
 from odoo_ops.model.repository import Repository
 from odoo_ops.model.snapshot import PROOF_TAG, VERIFIED_TAG
+from tasks.trends import read_history
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -159,6 +160,31 @@ def _keep_two_days(site: Site) -> None:
     site.register(backup=site.settings.backup.model_copy(update={"retention": retention}))
 
 
+def test_backup_is_kept_and_the_run_marked_when_the_clock_was_set_back_an_hour(site: Site, repo: Repo) -> None:
+    ahead = repo.back_up(days_ago=-1 / 24)
+    repo.mark(ahead, VERIFIED_TAG)
+    site.attach(b"made after the backup that has the later time")
+    present = site.content()
+    with pytest.raises(VerificationFailed, match=r"(?s)kept and proved, but a clock was set back.*Next step: "):
+        backup(site.name)
+    figures = read_history(site.name).backups[-1]
+    assert (figures.gap_seconds or 0) >= 0
+    assert figures.verified_age_seconds is None  # of the future
+    _keep_two_days(site)
+    plan = forget(site.name, dry_run=False).plan
+    assert [backup.proved for backup in plan.kept] == [True, True]
+    assert plan.kept[0].id == ahead
+    with pytest.raises(PreconditionFailed, match=rf"{ahead[:8]} of .*, is of the future: .*Next step: set the clocks"):
+        restore(site.name)
+    restore(site.name, plan.kept[1].short_id)
+    assert site.content() == present
+
+    repo("rewrite", "--new-time=2026-01-01 00:00:00", "--forget", ahead)
+    snapshots = OdooEnvironment.open(site.name).snapshots(site.name)
+    assert [(snapshot.first_id, snapshot.proved) for snapshot in snapshots] == [(plan.kept[1].id, True), (ahead, True)]
+    assert restore(site.name).snapshot_id == plan.kept[1].id
+
+
 def test_forget_shows_its_plan_then_forgets_and_what_is_kept_can_be_restored(site: Site, repo: Repo) -> None:
     _keep_two_days(site)
     content = site.content()
@@ -244,7 +270,7 @@ def test_forget_says_what_to_set_when_the_server_is_append_only_and_nobody_said_
 ) -> None:
     """restic ends with status 0 there, although it deleted nothing. The off-site repository is that server's."""
     _keep_two_days(site)
-    with RestServer.run(rest_server_program, site.folder, "rest-password") as server:
+    with RestServer.run(rest_server_program, site.folder) as server:
         name, location = f"{site.name}-offsite", server.location()
         settings = Repository(name="elsewhere", location=location, password=SecretStr(PASSWORD))
         BackupRepository(settings=settings).save(name)

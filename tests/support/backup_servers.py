@@ -17,6 +17,7 @@ from real_sshd import RealSshd, free_port
 
 from odoo_ops.model.repository import RestLocation, S3Keys, S3Location, SftpLocation
 
+_REST_PASSWORD = "rest-password"
 _EVERYTHING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
 
 
@@ -99,7 +100,7 @@ class RestServer:
 
     @classmethod
     @contextmanager
-    def run(cls, program: Path, folder: Path, password: str) -> Iterator["RestServer"]:
+    def run(cls, program: Path, folder: Path, password: str = _REST_PASSWORD) -> Iterator["RestServer"]:
         port = free_port()
         server = cls(port, folder / "rest", password)
         server.folder.mkdir()

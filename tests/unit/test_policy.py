@@ -28,6 +28,7 @@ from odoo_ops.policy.snapshots import (
 from odoo_ops.policy.space import Need, refuse_without_room
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+LATER = NOW + timedelta(days=7)
 
 FACTS = Facts(
     rows={"public.res_partner": 3},
@@ -124,6 +125,8 @@ def test_swap_was_done_wants_a_witness(replaced: bool, databases: set[str], done
         ([400, 300, 2], 298),
         ([300], 300),
         ([500, 180, 2], 178),
+        ([26, 2, -1], 24),
+        ([-1], None),
     ],
 )
 def test_widest_gap_is_that_of_the_last_week(hours_ago: list[int], gap_hours: int | None) -> None:
@@ -170,17 +173,25 @@ def _snapshot(identity: str, day: int, **fields: object) -> Snapshot:
 
 def test_choose_snapshot_takes_the_newest_or_the_named_one() -> None:
     snapshots = [_snapshot("aa11", 1), _snapshot("ab22", 3), _snapshot("cc33", 2)]
-    assert choose_snapshot(snapshots, "latest", "erp").id == "ab22"
-    assert choose_snapshot(snapshots, "cc", "erp").id == "cc33"
-    assert choose_snapshot([*snapshots, _snapshot("dd44", 4, original="ee55")], "ee", "erp").id == "dd44"
+    assert choose_snapshot(snapshots, "latest", "erp", LATER).id == "ab22"
+    assert choose_snapshot(snapshots, "cc", "erp", LATER).id == "cc33"
+    assert choose_snapshot([*snapshots, _snapshot("dd44", 4, original="ee55")], "ee", "erp", LATER).id == "dd44"
 
 
 def test_choose_snapshot_takes_one_that_was_not_proved_only_when_it_is_named() -> None:
     snapshots = [_snapshot("aa11", 1), _snapshot("ab22", 3, proved=False)]
-    assert choose_snapshot(snapshots, "latest", "erp").id == "aa11"
-    assert choose_snapshot(snapshots, "ab", "erp").id == "ab22"
+    assert choose_snapshot(snapshots, "latest", "erp", LATER).id == "aa11"
+    assert choose_snapshot(snapshots, "ab", "erp", LATER).id == "ab22"
     with pytest.raises(PreconditionFailed, match=r"0 snapshots of erp fit 'latest'.*ab22 of .* \(not proved\)"):
-        choose_snapshot(snapshots[1:], "latest", "erp")
+        choose_snapshot(snapshots[1:], "latest", "erp", LATER)
+
+
+def test_choose_snapshot_refuses_latest_when_it_is_of_the_future() -> None:
+    snapshots = [_snapshot("aa11", 1), _snapshot("ab22", 3)]
+    with pytest.raises(PreconditionFailed, match=r"ab22 of 2026-03-03 00:00, is of the future: it is 2026-03-01 12:00"):
+        choose_snapshot(snapshots, "latest", "erp", NOW)
+    assert choose_snapshot(snapshots, "aa", "erp", NOW).id == "aa11"
+    assert choose_snapshot(snapshots, "latest", "erp", snapshots[1].taken_at - timedelta(minutes=4)).id == "ab22"
 
 
 def test_backups_with_marks_knows_a_mark_by_its_tag_also_when_the_snapshot_was_copied() -> None:
@@ -224,7 +235,7 @@ def test_marks_do_not_count_when_the_backup_holds_something_else_than_when_it_wa
 @pytest.mark.parametrize("wanted", ["a", "zz", ""])
 def test_choose_snapshot_lists_what_there_is_when_not_exactly_one_fits(wanted: str) -> None:
     with pytest.raises(PreconditionFailed, match="ab22 of 2026-03-03 00:00, aa11 of 2026-03-01 00:00"):
-        choose_snapshot([_snapshot("aa11", 1), _snapshot("ab22", 3)], wanted, "erp")
+        choose_snapshot([_snapshot("aa11", 1), _snapshot("ab22", 3)], wanted, "erp", LATER)
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "postgres", "template1", "x\0y", "é" * 32])

@@ -105,7 +105,23 @@ CASES = [
         {
             "2026-11-23 05:31": "younger than a day",
             "2026-11-24 02:30": "younger than a day",
-            "2027-01-01 02:30": "younger than a day",
+            "2027-01-01 02:30": "of the future",
+        },
+    ),
+    (
+        "one of a wrong clock takes no other's place",
+        _keep(daily=1),
+        [
+            ("2030-01-01 02:30", {"verified": True}),
+            ("2026-11-21 02:30", {}),
+            ("2026-11-20 02:30", {"verified": True}),
+            ("2026-11-10 02:30", {}),
+            ("2026-11-01 02:30", {"proved": False}),
+        ],
+        {
+            "2030-01-01 02:30": "of the future",
+            "2026-11-21 02:30": "newest proved; newest without damage; daily 2026-11-21",
+            "2026-11-20 02:30": "newest verified",
         },
     ),
     (
@@ -199,8 +215,9 @@ def test_retention_plan_never_forgets_what_a_disaster_needs(backups: list[Snapsh
     def newest(among: list[Snapshot]) -> set[str]:
         return {max(among, key=lambda backup: (backup.taken_at, backup.id)).id} if among else set()
 
-    needed = newest([b for b in backups if b.proved]) | newest([b for b in backups if b.verified])
-    needed |= newest([b for b in backups if b.proved and not b.damaged])
+    past = [backup for backup in backups if backup.taken_at <= NOW]
+    needed = newest([b for b in past if b.proved]) | newest([b for b in past if b.verified])
+    needed |= newest([b for b in past if b.proved and not b.damaged])
     needed |= {backup.id for backup in backups if NOW - backup.taken_at < timedelta(days=1)}
     assert not needed & gone
 

@@ -102,6 +102,9 @@ def test_thresholds_that_would_never_or_always_mark_a_run_are_refused(ratio: flo
         # the repository knows of a drill whose figures Prefect lost
         (History(backups=(backup(1, verified_days=2),)), "passed", "3.0 days, at most 8"),
         (History(backups=(backup(1, verified_days=20),), drills=(drill(2, verified=True),)), "passed", "2.0 days"),
+        # a clock was set back
+        (History(drills=(drill(-1 / 24, verified=True),)), "passed", "0.0 days"),
+        (History(drills=(drill(-100, verified=True),)), "failed", "in the future"),
     ],
 )
 def test_age_of_the_newest_verified_backup_is_judged(history: History, outcome: str, found: str) -> None:
