@@ -6,7 +6,7 @@ from typing import cast
 
 from prefect.blocks.core import Block
 from prefect.runtime import flow_run
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from blocks.host import OdooHost
 from blocks.repository import BackupRepository
@@ -28,6 +28,8 @@ class OdooEnvironment(Block):
         runtime = OdooEnvironment.open("production")
         ```
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     _block_type_name = "Odoo Environment"
     _block_type_slug = "odoo-environment"
@@ -81,6 +83,11 @@ def _open(name: str) -> NativeRuntime:
             f"No environment named {name!r} is registered ({error}). "
             "Next step: run `odoo-ops environments register`, or correct the name."
         ) from error
+    except RuntimeError:  # what Prefect makes of values that do not fit; its cause repeats them, secrets too
+        raise PreconditionFailed(
+            f"The environment {name!r}, or its host or a repository of it, was saved in Prefect by another version or "
+            "by hand, and this version cannot read it. Next step: `odoo-ops environments register`."
+        ) from None
     return NativeRuntime(
         block.settings,
         HostAdapter(block.host.settings),

@@ -1,7 +1,7 @@
 """A machine on which Odoo environments live."""
 
 from prefect.blocks.core import Block
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from odoo_ops.model.host import Host
 
@@ -16,6 +16,8 @@ class OdooHost(Block):
         OdooHost.load("erp").settings.connection
         ```
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     _block_type_name = "Odoo Host"
     _block_type_slug = "odoo-host"

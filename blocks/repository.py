@@ -2,7 +2,7 @@
 
 from prefect.blocks.core import Block
 from prefect_aws import AwsCredentials
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from odoo_ops.model.repository import OpenRepository, Repository, S3Keys
 
@@ -17,6 +17,8 @@ class BackupRepository(Block):
         BackupRepository.load("main").settings.location
         ```
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     _block_type_name = "Odoo Backup Repository"
     _block_type_slug = "odoo-backup-repository"

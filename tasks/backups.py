@@ -17,7 +17,7 @@ from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFaile
 from odoo_ops.model.checks import Check
 from odoo_ops.model.command import Command
 from odoo_ops.model.manifest import Inventory, Manifest
-from odoo_ops.model.report import FilestoreProof, StoredSnapshot
+from odoo_ops.model.report import FilestoreProof, SnapshotProof, StoredSnapshot
 from odoo_ops.model.snapshot import DAMAGED_TAG, PROOF_TAG, TAG
 from odoo_ops.policy.backups import backup_checks
 from odoo_ops.policy.dumps import compression
@@ -212,7 +212,7 @@ def _whole_dump_read(runtime: NativeRuntime) -> AbstractContextManager[None]:
 
 
 @task(cache_policy=NO_CACHE)
-def prove_snapshot(environment: str, snapshot_id: str) -> FilestoreProof:
+def prove_snapshot(environment: str, snapshot_id: str) -> SnapshotProof:
     """Every file that the inventory names is in the snapshot, whole; each new or changed one has its sha1."""
     runtime = OdooEnvironment.open(environment)
     settings = runtime.environment
@@ -235,9 +235,10 @@ def prove_snapshot(environment: str, snapshot_id: str) -> FilestoreProof:
     by_id = {record["id"]: record for record in [*held["damaged"], *hashed["damaged"]]}
     # the lists end at a thousand records, the totals do not
     total = max(len(by_id), held["damaged_total"], hashed["damaged_total"])
-    return FilestoreProof.model_validate(
+    return SnapshotProof.model_validate(
         {
             **hashed,
+            "tree": held["tree"],
             "damaged": list(by_id.values()),
             "damaged_total": total,
         }
@@ -245,7 +246,7 @@ def prove_snapshot(environment: str, snapshot_id: str) -> FilestoreProof:
 
 
 @task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
-def record_proof(environment: str, snapshot_id: str, proof: FilestoreProof) -> None:
+def record_proof(environment: str, snapshot_id: str, proof: SnapshotProof) -> None:
     """Put the proof into the repository, beside the snapshot: from now on `latest` may mean it."""
     runtime = OdooEnvironment.open(environment)
     command = restic.store_mark(
@@ -253,6 +254,7 @@ def record_proof(environment: str, snapshot_id: str, proof: FilestoreProof) -> N
         runtime.repository,
         host=environment,
         snapshot=snapshot_id,
+        tree=proof.tree,
         mark=PROOF_TAG,
         text=proof.model_dump_json(indent=1),
         tags=[DAMAGED_TAG] if proof.damaged_total else [],

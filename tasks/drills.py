@@ -81,6 +81,7 @@ def record_verified(target: str, snapshot: Snapshot, answers: list[Check]) -> Ch
         runtime.repository,
         host=snapshot.environment,
         snapshot=snapshot.first_id,
+        tree=snapshot.tree,
         mark=VERIFIED_TAG,
         text=json.dumps([answer.model_dump() for answer in answers], indent=1),
     )

@@ -13,6 +13,8 @@ from functools import cache
 from importlib import resources
 from typing import IO, Any, Protocol
 
+from pydantic import SecretStr
+
 from odoo_ops.errors import CommandFailed, OdooOpsError, PreconditionFailed, TransientError, VerificationFailed
 
 OnLine = Callable[[str, str], None]
@@ -70,6 +72,13 @@ def _sources() -> dict[str, str]:
     return sources
 
 
+def _in_clear(value: object) -> str:
+    """A secret as the agent needs it. Only here: what shows local variables of an error's frames must not show it."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    raise TypeError(f"{type(value).__name__} cannot be sent to a host")
+
+
 class Agent:
     """One operation under way on a host."""
 
@@ -88,7 +97,7 @@ class Agent:
             "request": {"operation": self._operation, "arguments": dict(arguments)},
         }
         try:
-            self.pipes.stdin.write(json.dumps(message).encode() + b"\n")
+            self.pipes.stdin.write(json.dumps(message, default=_in_clear).encode() + b"\n")
             self.pipes.stdin.flush()
         except OSError as error:
             raise self._lost() from error

@@ -216,7 +216,7 @@ def _of_run(
     return {
         **_of_command(command),
         "on_line": on_line,
-        "stdin": command.stdin.get_secret_value() if command.stdin else None,
+        "stdin": command.stdin,
         "working_directory": command.working_directory,
         "capture": on_line is None,
         "stdout_file": stdout_file,
@@ -225,16 +225,12 @@ def _of_run(
 
 
 def process_arguments(command: Command) -> Mapping[str, Any]:
-    """What an operation needs to start a command's process, secrets in clear: it goes to the host by stdin only."""
-    secrets, files = (
-        {name: value.get_secret_value() for name, value in values.items()}
-        for values in (command.secrets, command.files)
-    )
+    """What an operation needs to start a command's process; its secrets are in clear only where they are sent."""
     return {
         "argv": command.argv,
-        "environment": {**command.environment, **secrets},
+        "environment": {**command.environment, **command.secrets},
         "without": command.without,
-        "files": files,
+        "files": command.files,
     }
 
 

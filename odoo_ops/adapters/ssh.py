@@ -30,6 +30,7 @@ from paramiko import (
 )
 from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
 from paramiko.ssh_exception import ChannelException, IncompatiblePeer
+from pydantic import SecretStr
 
 from odoo_ops.adapters.agent import Pipes, StderrTail, quote
 from odoo_ops.errors import PreconditionFailed, Refused, TransientError
@@ -111,6 +112,19 @@ _VERIFY = (
     "Next step: verify this fingerprint with the machine's operator, then update known_hosts with the output "
     "of `ssh-keyscan -p <port> <address>`."
 )
+
+
+def _parsed(private_key: SecretStr) -> PKey | None:
+    """The key, or None if it cannot be read. Raises nothing: an error's frame would hold the key in clear."""
+    text = "\n".join(private_key.get_secret_value().strip().splitlines()) + "\n"
+    for kind in (Ed25519Key, ECDSAKey, RSAKey):
+        try:
+            return kind.from_private_key(io.StringIO(text))
+        except PasswordRequiredException:
+            break
+        except Exception:  # noqa: BLE001, S112 - parsers fail in many ways, and may quote what they read
+            continue
+    return None
 
 
 class SshTransport:
@@ -211,18 +225,13 @@ class SshTransport:
         return connection
 
     def _private_key(self) -> PKey:
-        text = "\n".join(self._connection.private_key.get_secret_value().strip().splitlines()) + "\n"
-        for kind in (Ed25519Key, ECDSAKey, RSAKey):
-            try:
-                return kind.from_private_key(io.StringIO(text))
-            except PasswordRequiredException:
-                break
-            except Exception:  # noqa: BLE001, S112 - parsers fail in many ways, and may quote what they read
-                continue
-        raise PreconditionFailed(
-            f"The private key for {self._where()} cannot be read. Next step: give an ed25519, ecdsa or rsa key "
-            "without a passphrase in OpenSSH format, from its BEGIN line to its END line."
-        )
+        key = _parsed(self._connection.private_key)
+        if key is None:
+            raise PreconditionFailed(
+                f"The private key for {self._where()} cannot be read. Next step: give an ed25519, ecdsa or rsa key "
+                "without a passphrase in OpenSSH format, from its BEGIN line to its END line."
+            )
+        return key
 
     def _add_host_keys(self, known: HostKeys) -> None:
         for number, line in enumerate(self._connection.known_hosts.splitlines(), 1):

@@ -57,19 +57,21 @@ def store_mark(
     *,
     host: str,
     snapshot: str,
+    tree: str,
     mark: str,
     text: str,
     tags: Sequence[str] = (),
 ) -> Command:
     """What is said of a snapshot, as a small snapshot of its own: one file, `<mark>.json`.
 
+    `snapshot` is the id that it was stored with, `tree` what it holds.
     It has another host name, so that `restic restore latest --host=…` by hand still means a backup.
     """
     command = repository_command(
         program,
         repository,
         *("backup", "--json", "--quiet", f"--host={marks_host(host)}"),
-        *(f"--tag={tag}" for tag in (*mark_tags(mark, snapshot), *tags)),
+        *(f"--tag={tag}" for tag in (*mark_tags(mark, snapshot, tree), *tags)),
         *("--stdin", f"--stdin-filename={mark}.json"),
     )
     return command.model_copy(update={"stdin": SecretStr(text)})

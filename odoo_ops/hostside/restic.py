@@ -101,11 +101,14 @@ def restic_restore(channel: Channel, **process: Any) -> dict[str, Any]:
 def prove_snapshot(channel: Channel, inventory: str, filestore: str, **process: Any) -> dict[str, Any]:
     """Compare `restic ls --json` of a snapshot with an inventory.
 
-    Returns the attachments whose file the snapshot does not hold whole, by record.
+    Returns the attachments whose file the snapshot does not hold whole, by record, and the `tree` that was read.
     """
     prefix = filestore.rstrip("/") + "/"
     held: dict[str, int] = {}
+    tree = ""
     for message in _messages(channel, **process):
+        if message.get("message_type") == "snapshot":
+            tree = message["tree"]
         if message.get("message_type") != "node" or message["type"] != "file":
             continue
         if message["path"].startswith(prefix):
@@ -117,7 +120,7 @@ def prove_snapshot(channel: Channel, inventory: str, filestore: str, **process: 
             damages.add(attachment, "its file is not in the snapshot")
         elif attachment["size"] is not None and size != attachment["size"]:
             damages.add(attachment, f"its file has {size} bytes in the snapshot instead of {attachment['size']}")
-    return {"files": len(held), **damages.report()}
+    return {"files": len(held), "tree": tree, **damages.report()}
 
 
 OPERATIONS: dict[str, Callable[..., object]] = {

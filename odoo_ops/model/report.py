@@ -35,6 +35,16 @@ class FilestoreProof(Value):
     damaged_total: int
 
 
+class SnapshotProof(FilestoreProof):
+    """The same about a snapshot.
+
+    Attributes:
+        tree: restic's digest of all that was in it: of nothing else is this true.
+    """
+
+    tree: str
+
+
 class StoredSnapshot(Value):
     """What one restic backup did.
 

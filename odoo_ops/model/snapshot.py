@@ -24,7 +24,7 @@ class Snapshot(Value):
         proved: whether a proof of it is in the repository; without one nothing is known about it.
         damaged: whether that proof names damaged attachments.
         verified: whether a drill restored, booted and used it.
-        tree: restic's digest of all that is in it; equal in every repository that holds a copy.
+        tree: restic's digest of all that is in it; equal in every repository that holds a copy. Its marks name it.
         offsite: whether it was seen in the environment's off-site repository.
     """
 
@@ -56,6 +56,19 @@ class Snapshot(Value):
         return self.original or self.id
 
     @property
+    def named_as(self) -> tuple[str, str]:
+        """Tags by which its marks name it: what they say is true of nothing else than what it held then.
+
+        `restic repair snapshots` keeps the first id, and takes out what is lost.
+        """
+        return mark_tags("", self.first_id, self.tree)[1:]
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """Of a mark: how the snapshot is named of which it says something."""
+        return tuple(sorted(tag for tag in self.tags if tag.startswith(("of-", "tree-"))))
+
+    @property
     def spool(self) -> str:
         """The folder in it that holds dump, inventory and manifest: the one that is no filestore.
 
@@ -69,6 +82,6 @@ class Snapshot(Value):
         )
 
 
-def mark_tags(mark: str, snapshot_id: str) -> tuple[str, str]:
-    """Tags of a mark of a snapshot: which mark, and of which one."""
-    return mark, f"of-{snapshot_id}"
+def mark_tags(mark: str, first_id: str, tree: str) -> tuple[str, str, str]:
+    """Tags of a mark of a snapshot: which mark, of which one, and what that one held."""
+    return mark, f"of-{first_id}", f"tree-{tree}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from odoo_ops.errors import Refused
 from odoo_ops.model.repository import FolderLocation, OpenRepository, RestLocation, SftpLocation
-from odoo_ops.model.snapshot import PROOF_TAG, Snapshot, mark_tags
+from odoo_ops.model.snapshot import PROOF_TAG, Snapshot
 
 
 def refuse_uncopyable(source: OpenRepository, offsite: OpenRepository) -> None:
@@ -43,10 +43,10 @@ def snapshots_to_copy(listed: Sequence[Snapshot], offsite: Sequence[Snapshot]) -
 
     Oldest first: a copy that ends early leaves nothing proved that is not there. Both lists hold marks as well.
     """
-    there = {snapshot.first_id for snapshot in offsite}
-    proved = {tag for snapshot in listed if PROOF_TAG in snapshot.tags for tag in snapshot.tags}
-    wanted = [s for s in listed if proved & ({*s.tags} if s.is_mark else {mark_tags(PROOF_TAG, s.first_id)[1]})]
-    missing = [snapshot for snapshot in wanted if snapshot.first_id not in there]
+    there = {(snapshot.first_id, snapshot.tree) for snapshot in offsite}
+    proved = {snapshot.about for snapshot in listed if PROOF_TAG in snapshot.tags}
+    wanted = [s for s in listed if (s.about if s.is_mark else s.named_as) in proved]
+    missing = [snapshot for snapshot in wanted if (snapshot.first_id, snapshot.tree) not in there]
     return sorted(missing, key=lambda snapshot: (snapshot.is_mark, snapshot.taken_at))
 
 

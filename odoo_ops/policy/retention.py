@@ -46,12 +46,12 @@ def retention_plan(
 
 def orphaned_marks(listed: list[Snapshot], now: datetime, *, object_lock_days: int = 0) -> list[Snapshot]:
     """The marks, among what a repository lists, of backups that are no longer there and that no object lock holds."""
-    present = {f"of-{snapshot.first_id}" for snapshot in listed if not snapshot.is_mark}
+    present = {snapshot.named_as for snapshot in listed if not snapshot.is_mark}
     locked = timedelta(days=object_lock_days)
     return [
         snapshot
         for snapshot in listed
-        if snapshot.is_mark and present.isdisjoint(snapshot.tags) and now - snapshot.taken_at >= locked
+        if snapshot.is_mark and snapshot.about not in present and now - snapshot.taken_at >= locked
     ]
 
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from odoo_ops.errors import PreconditionFailed
-from odoo_ops.model.snapshot import DAMAGED_TAG, MARKS, PROOF_TAG, VERIFIED_TAG, Snapshot, mark_tags
+from odoo_ops.model.snapshot import DAMAGED_TAG, MARKS, PROOF_TAG, VERIFIED_TAG, Snapshot
 
 _LISTED = 10
 # by so much the clocks of worker and host may differ
@@ -12,19 +12,16 @@ _CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 def backups_with_marks(listed: list[Snapshot]) -> list[Snapshot]:
-    """The backups among what a repository lists, newest first, each with what its marks say of it."""
-    marks = {
-        (mark, tag): snapshot.tags
-        for snapshot in listed
-        for mark in MARKS
-        if mark in snapshot.tags
-        for tag in snapshot.tags
-    }
+    """The backups among what a repository lists, newest first, each with what its marks say of it.
+
+    Marks of what a backup held before something changed it (a repair, say) do not count.
+    """
+    marks = {(mark, *snapshot.about): snapshot.tags for snapshot in listed for mark in MARKS if mark in snapshot.tags}
     backups = []
     for snapshot in listed:
         if snapshot.is_mark:
             continue
-        proof, verified = (marks.get(mark_tags(mark, snapshot.first_id)) for mark in (PROOF_TAG, VERIFIED_TAG))
+        proof, verified = (marks.get((mark, *snapshot.named_as)) for mark in (PROOF_TAG, VERIFIED_TAG))
         known = {
             "proved": proof is not None,
             "damaged": DAMAGED_TAG in (proof or ()),

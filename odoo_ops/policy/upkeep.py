@@ -87,7 +87,9 @@ def damage_message(said: list[str], packs: list[str], found: Affected) -> str:
         "Restore these snapshots from another copy of it, if there is one. Look at the disk or the server. Then run "
         f"{repair}, and the flow backup until it passes: its first run stores again what the filestore still has, and "
         "fails. Then run this check again. Snapshots for which it still fails have lost files: forget them by "
-        "`restic forget`."
+        "`restic forget`. (`restic repair snapshots --forget` takes out what is lost and keeps the rest. Such a backup "
+        "is proved no longer: `latest` never means it, no copy of it is made off-site, and `forget` deletes it once it "
+        "is older than a week.)"
     )
     return "\n".join(lines)
 

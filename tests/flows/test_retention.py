@@ -6,6 +6,7 @@ can be killed at it.
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -99,9 +100,18 @@ class Repo:
     def mark(self, snapshot: str, mark: str) -> None:
         runtime = OdooEnvironment.open(self.site.name)
         command = restic_commands.store_mark(
-            runtime.restic, runtime.repository, host=self.site.name, snapshot=snapshot, mark=mark, text="[]"
+            runtime.restic,
+            runtime.repository,
+            host=self.site.name,
+            snapshot=snapshot,
+            tree=self.tree(snapshot),
+            mark=mark,
+            text="[]",
         )
         runtime.host.run(command)
+
+    def tree(self, snapshot: str) -> str:
+        return str(json.loads(self("cat", "snapshot", snapshot))["tree"])
 
     def hold(self, pattern: str) -> None:
         (self.site.folder / "hold").write_text(pattern)
@@ -323,9 +333,16 @@ def test_prune_frees_what_was_forgotten_and_restore_still_works(site: Site, repo
     assert site.leftovers() == []
 
 
+def _marked(site: Site) -> list[tuple[str, bool, bool]]:
+    """First id of each backup, and whether it is proved and verified."""
+    backups = OdooEnvironment.open(site.name).snapshots(site.name)
+    return [(backup.first_id, backup.proved, backup.verified) for backup in backups]
+
+
 def test_check_repository_finds_one_flipped_bit_and_its_advice_mends_it(site: Site, repo: Repo) -> None:
     attached = site.attach(os.urandom(3_000_000))
     first = repo.back_up(2)
+    repo.mark(first, VERIFIED_TAG)
     (check,) = check_repository(site.name, weeks=1).checks
     assert (check.outcome, check.name) == ("passed", "Structure, and part 1/1 of all packs")
     assert "packs read" in check.detail
@@ -344,11 +361,19 @@ def test_check_repository_finds_one_flipped_bit_and_its_advice_mends_it(site: Si
     assert "DAMAGED" in str(Artifact.get(f"check-repository-{site.name}").data)  # type: ignore[union-attr]
 
     repo("repair", "packs", pack.name, check=False)
+    shutil.copytree(repo.folder, site.folder / "aside")
+    repo("repair", "snapshots", "--forget")  # what is lost is lost: nothing was stored again
+    assert _marked(site) == [(first, False, False)]
+    shutil.rmtree(repo.folder)
+    (site.folder / "aside").rename(repo.folder)
+
     with pytest.raises(VerificationFailed, match=r"storing the file again[\s\S]* were stored again now"):
         backup(site.name)
     newest = repo.back_up(0)
     (check,) = check_repository(site.name, weeks=1).checks
     assert check.outcome == "passed"
+    repo("repair", "snapshots", "--forget")
+    assert [marked for marked in _marked(site) if marked[1]] == [(newest, True, False), (first, True, True)]
     present = site.content()
     site.lose_all()
     assert restore(site.name).snapshot_id == newest

@@ -17,6 +17,7 @@ from real_sshd import RealSshd, free_port
 
 from odoo_ops.model.repository import RestLocation, S3Keys, S3Location, SftpLocation
 
+_REST_PASSWORD = "rest-password"
 _EVERYTHING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
 
 
@@ -91,7 +92,7 @@ class RestServer:
 
     port: int
     folder: Path
-    password: str = "rest-password"
+    password: str
 
     def location(self) -> RestLocation:
         url = f"http://127.0.0.1:{self.port}/odoo"
@@ -99,9 +100,9 @@ class RestServer:
 
     @classmethod
     @contextmanager
-    def run(cls, program: Path, folder: Path) -> Iterator["RestServer"]:
+    def run(cls, program: Path, folder: Path, password: str = _REST_PASSWORD) -> Iterator["RestServer"]:
         port = free_port()
-        server = cls(port, folder / "rest")
+        server = cls(port, folder / "rest", password)
         server.folder.mkdir()
         digest = base64.b64encode(hashlib.sha1(server.password.encode(), usedforsecurity=False).digest()).decode()
         (server.folder / ".htpasswd").write_text(f"backup:{{SHA}}{digest}\n")

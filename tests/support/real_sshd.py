@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +65,8 @@ class RealSshd:
 
     @classmethod
     @contextlib.contextmanager
-    def run(cls, program: Path, folder: Path) -> Iterator["RealSshd"]:
+    def run(cls, program: Path, folder: Path, variables: Mapping[str, str] | None = None) -> Iterator["RealSshd"]:
+        """A server in a folder; `variables` are set for all that it runs."""
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(parents=True, exist_ok=True)
         host_key, user_key, port = make_key(folder / "host"), make_key(folder / "user"), free_port()
@@ -73,12 +74,13 @@ class RealSshd:
             make_key(folder / kind, kind)
         keys = [public_part(folder / name) for name in ("user", "rsa", "ecdsa")]
         mark = f"TEST_SSHD_OF_ODOO_OPS={port}"
+        set_too = [f"{name}={value}" for name, value in (variables or {}).items()]
         (folder / "authorized_keys").write_text("\n".join(keys) + "\n")
         (folder / "config").write_text(
             f"ListenAddress 127.0.0.1\nHostKey {host_key}\nAuthorizedKeysFile {folder}/authorized_keys\n"
             f"PidFile {folder}/pid\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
             "KbdInteractiveAuthentication no\nPermitRootLogin yes\nMaxSessions 3\nPrintMotd no\n"
-            f"SetEnv {mark}\nSubsystem sftp internal-sftp\n"
+            f"SetEnv {' '.join([mark, *set_too])}\nSubsystem sftp internal-sftp\n"
         )
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(

@@ -138,8 +138,8 @@ def test_newest_clean_is_not_one_whose_damage_is_known() -> None:
     listed = [
         _snapshot("aa11", 1, tags=("odoo-ops",)),
         _snapshot("ab22", 2, tags=("odoo-ops",)),
-        _snapshot("p1", 3, tags=mark_tags(PROOF_TAG, "aa11")),
-        _snapshot("p2", 4, tags=(*mark_tags(PROOF_TAG, "ab22"), "damaged")),
+        _snapshot("p1", 3, tags=mark_tags(PROOF_TAG, "aa11", "t")),
+        _snapshot("p2", 4, tags=(*mark_tags(PROOF_TAG, "ab22", "t"), "damaged")),
     ]
     backups = backups_with_marks(listed)
     newest, clean = newest_proved(backups), newest_clean(backups)
@@ -167,7 +167,7 @@ def test_refuse_identity_ignores_what_was_lost_and_refuses_what_changed() -> Non
 
 def _snapshot(identity: str, day: int, **fields: object) -> Snapshot:
     taken_at = datetime(2026, 3, day, tzinfo=UTC)
-    given = {"environment": "erp", "id": identity, "original": None, "taken_at": taken_at}
+    given = {"environment": "erp", "id": identity, "original": None, "taken_at": taken_at, "tree": "t"}
     return Snapshot.model_validate(given | {"tags": (), "paths": (), "proved": True} | fields)
 
 
@@ -199,9 +199,9 @@ def test_backups_with_marks_knows_a_mark_by_its_tag_also_when_the_snapshot_was_c
         _snapshot("aa11", 1, tags=("odoo-ops", "production"), proved=False),
         _snapshot("ab22", 2, tags=("odoo-ops", "production"), proved=False),
         _snapshot("cc33", 3, tags=("odoo-ops", "production"), original="dd44", proved=False),
-        _snapshot("ee55", 4, tags=mark_tags(PROOF_TAG, "aa11")),
-        _snapshot("ff66", 5, tags=mark_tags(PROOF_TAG, "dd44")),
-        _snapshot("a177", 6, tags=mark_tags(VERIFIED_TAG, "dd44")),
+        _snapshot("ee55", 4, tags=mark_tags(PROOF_TAG, "aa11", "t")),
+        _snapshot("ff66", 5, tags=mark_tags(PROOF_TAG, "dd44", "t")),
+        _snapshot("a177", 6, tags=mark_tags(VERIFIED_TAG, "dd44", "t")),
     ]
     backups = backups_with_marks(listed)
     assert [(backup.id, backup.proved, backup.verified) for backup in backups] == [
@@ -213,6 +213,23 @@ def test_backups_with_marks_knows_a_mark_by_its_tag_also_when_the_snapshot_was_c
     assert newest is not None
     assert newest.id == "cc33"
     assert newest_proved(backups[1:2]) is None
+
+
+def test_marks_do_not_count_when_the_backup_holds_something_else_than_when_it_was_marked() -> None:
+    tags = ("odoo-ops", "production")
+    listed = [
+        _snapshot("whole", 1, tags=tags, proved=False),
+        _snapshot("mended", 1, tags=tags, original="whole", tree="less", proved=False),
+        _snapshot("copy", 1, tags=tags, original="whole", proved=False),
+        _snapshot("p1", 2, tags=(*mark_tags(PROOF_TAG, "whole", "t"), "damaged")),
+        _snapshot("v1", 2, tags=mark_tags(VERIFIED_TAG, "whole", "t")),
+        _snapshot("p2", 2, tags=mark_tags(PROOF_TAG, "another", "less")),
+    ]
+    assert {backup.id: (backup.proved, backup.damaged, backup.verified) for backup in backups_with_marks(listed)} == {
+        "whole": (True, True, True),
+        "mended": (False, False, False),
+        "copy": (True, True, True),
+    }
 
 
 @pytest.mark.parametrize("wanted", ["a", "zz", ""])

@@ -99,12 +99,13 @@ def _snapshot(identity: str, day: int, *tags: str, original: str | None = None) 
 def test_snapshots_to_copy_are_proved_backups_then_their_marks_unless_they_are_there() -> None:
     listed = [
         _snapshot("old", 1, TAG),
-        _snapshot("p1", 1, *mark_tags(PROOF_TAG, "old")),
+        _snapshot("p1", 1, *mark_tags(PROOF_TAG, "old", "tree-1")),
         _snapshot("not-proved", 2, TAG),
-        _snapshot("v4", 5, *mark_tags(VERIFIED_TAG, "new")),
-        _snapshot("p3", 3, *mark_tags(PROOF_TAG, "new")),
+        _snapshot("v4", 5, *mark_tags(VERIFIED_TAG, "new", "tree-3")),
+        _snapshot("p3", 3, *mark_tags(PROOF_TAG, "new", "tree-3")),
         _snapshot("new", 3, TAG),
-        _snapshot("v9", 5, *mark_tags(VERIFIED_TAG, "forgotten")),
+        _snapshot("v9", 5, *mark_tags(VERIFIED_TAG, "forgotten", "tree-0")),
+        _snapshot("mended", 6, TAG, original="new"),
     ]
     offsite = [_snapshot("copy", 1, TAG, original="old"), _snapshot("copy-of-p1", 1, PROOF_TAG, original="p1")]
     assert [snapshot.id for snapshot in snapshots_to_copy(listed, offsite)] == ["new", "p3", "v4"]

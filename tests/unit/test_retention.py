@@ -172,9 +172,9 @@ def test_retention_plan_counts_days_in_utc_when_the_host_lives_elsewhere() -> No
 
 
 def test_orphaned_marks_are_those_without_a_backup() -> None:
-    backup = _backup("2026-11-20 02:30").model_copy(update={"id": "new", "original": "first"})
+    backup = _backup("2026-11-20 02:30").model_copy(update={"id": "new", "original": "first", "tree": "t"})
     marks = [
-        _backup("2026-11-20 02:31").model_copy(update={"id": f"mark-{mark}-{of}", "tags": mark_tags(mark, of)})
+        _backup("2026-11-20 02:31").model_copy(update={"id": f"mark-{mark}-{of}", "tags": mark_tags(mark, of, "t")})
         for mark in (PROOF_TAG, VERIFIED_TAG)
         for of in ("first", "gone")
     ]

@@ -1,0 +1,196 @@
+"""Search for secrets in what a run leaves: argv, files, Prefect's database, output. Also while it runs."""
+
+import base64
+import hashlib
+import html
+import json
+import os
+import secrets
+import sqlite3
+import threading
+import time
+import types
+import typing
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote
+
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr
+
+_AWKWARD = """ it's "50%" of $HOME \\ é€ """
+_LARGEST_BYTES = 4 << 20
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A secret made for a test, and the parts of it of which none may be seen anywhere."""
+
+    name: str
+    text: str
+    parts: tuple[str, ...]
+
+    @classmethod
+    def password(cls, name: str) -> "Canary":
+        """Random at both ends, so it is seen in a cut text; no way of quoting changes these parts."""
+        first, last = secrets.token_hex(8), secrets.token_hex(8)
+        return cls(name, first + _AWKWARD + last, (first, last))
+
+    @classmethod
+    def given(cls, name: str, text: str) -> "Canary":
+        """One that somebody else made up."""
+        half = len(text) // 2
+        return cls(name, text, (text[:half], text[half:]))
+
+    @classmethod
+    def key(cls, name: str, text: str) -> "Canary":
+        """A private key in OpenSSH's format: whole lines past the header and the public part."""
+        return cls(name, text, tuple(line for line in text.splitlines()[4:-2]))
+
+    @cached_property
+    def needles(self) -> set[bytes]:
+        return {needle for part in self.parts for needle in encodings(part)}
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def encodings(text: str) -> Iterator[bytes]:
+    """A text as programs write it: quoted for JSON, Python, URLs and HTML, in hex, and in base64 inside any other."""
+    raw = text.encode()
+    written = (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1])
+    urls = (quote(text), quote(text, safe=""))
+    yield from {word.encode() for word in (text, *written, *urls, html.escape(text), raw.hex())}
+    for before, skipped in ((0, 0), (1, 2), (2, 3)):
+        whole = (before + len(raw)) * 8 // 6
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(bytes(before) + raw)[skipped:whole]
+
+
+def seen(data: bytes, canaries: Iterable[Canary]) -> set[str]:
+    """Names of the canaries that are in some bytes."""
+    return {canary.name for canary in canaries if any(needle in data for needle in canary.needles)}
+
+
+def seen_in_files(roots: Iterable[Path], canaries: list[Canary], without: Path | None = None) -> dict[str, set[str]]:
+    """Names of the canaries in all files below, and in their paths."""
+    found = {}
+    for root in roots:
+        for path in [root, *root.rglob("*")]:
+            if without is not None and path.is_relative_to(without):
+                continue
+            data = path.read_bytes() if path.is_file() else b""
+            if names := seen(str(path).encode() + b"\0" + data, canaries):
+                found[str(path)] = names
+    return found
+
+
+def seen_in_database(path: Path, canaries: list[Canary]) -> dict[str, set[str]]:
+    """Names of the canaries in each table of Prefect's database: a value may be spread over its pages."""
+    found = {}
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+        connection.text_factory = bytes
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            rows = connection.execute(f'SELECT * FROM "{table.decode()}"')
+            values = (value for row in rows for value in row if isinstance(value, bytes))
+            found[table.decode()] = seen(b"\0".join(values), canaries)
+    return found
+
+
+class Watch:
+    """Looks at every process and at small files, again and again, as fast as it can, in a thread.
+
+    What lives for less than a round (some milliseconds) it may miss.
+    """
+
+    def __init__(self, roots: Iterable[Path], canaries: list[Canary]) -> None:
+        self._roots, self._canaries = list(roots), canaries
+        self._known: set[object] = set()
+        self._stop = threading.Event()
+        self.rounds = 0
+        self.in_argv: dict[str, set[str]] = {}
+        self.in_files: dict[str, set[str]] = {}
+        # program -> canaries in its variables
+        self.in_variables: defaultdict[str, set[str]] = defaultdict(set)
+        self.modes: set[int] = set()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        thread = threading.Thread(target=self._watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            self.rounds += 1
+            for name in os.listdir("/proc"):  # noqa: PTH208 - fast
+                if name.isdigit():
+                    with suppress(OSError):  # it has just ended
+                        self._look_at_process(name)
+            for root in self._roots:
+                for folder, _folders, names in os.walk(root):
+                    for name in names:
+                        with suppress(OSError):
+                            self._look_at_file(Path(folder, name))
+            time.sleep(0.002)
+
+    def _look_at_process(self, pid: str) -> None:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 - fast
+            argv = file.read()
+        if not argv or (pid, argv) in self._known:  # none: of the kernel, or just beginning
+            return
+        self._known.add((pid, argv))
+        if names := seen(argv, self._canaries):
+            self.in_argv[argv.replace(b"\0", b" ").decode(errors="replace")] = names
+        environ = Path("/proc", pid, "environ")
+        if names := seen(environ.read_bytes(), self._canaries):
+            self.modes.add(environ.stat().st_mode & 0o777)
+            self.in_variables[Path(os.fsdecode(argv.split(b"\0")[0])).name] |= names
+
+    def _look_at_file(self, path: Path) -> None:
+        status = path.stat()
+        mark = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if mark in self._known or status.st_size > _LARGEST_BYTES:
+            return
+        self._known.add(mark)
+        if names := seen(path.read_bytes(), self._canaries):
+            self.in_files[str(path)] = names
+
+
+def secret_fields(model: type[BaseModel]) -> set[str]:
+    """Every secret field of a model and of those in it, as `Model.field`."""
+    found = set()
+    for name, field in model.model_fields.items():
+        for kind in _kinds(field.annotation):
+            if issubclass(kind, SecretStr | SecretBytes | Secret):
+                found.add(f"{model.__name__}.{name}")
+            elif issubclass(kind, BaseModel):
+                found |= secret_fields(kind)
+    return found
+
+
+def _kinds(annotation: object) -> Iterator[type]:
+    """The classes in an annotation, whatever it is wrapped in."""
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        yield annotation
+    for argument in typing.get_args(annotation):
+        yield from _kinds(argument)
+
+
+def secret_values(value: BaseModel) -> Iterator[tuple[str, str]]:
+    """Every secret that a value and those in it hold, each with its `Model.field`."""
+    for name in type(value).model_fields:
+        match getattr(value, name):
+            case SecretStr() as secret:
+                yield f"{type(value).__name__}.{name}", secret.get_secret_value()
+            case BaseModel() as inner:
+                yield from secret_values(inner)
