@@ -1,6 +1,7 @@
-"""SIGKILL at every step of a backup, a restore and a drill, then a normal run; and at every operation of a swap.
+"""SIGKILL at every step of a backup and a restore, then a normal run; and at every operation of a swap.
 
-Each run has to settle what the one before it left, or it would not come one step further. (`forget`: test_retention.)
+Each run has to settle what the one before it left, or it would not come one step further. (Drills: test_killed_drills;
+`forget`: test_retention.)
 """
 
 from pathlib import Path
@@ -106,22 +107,3 @@ def _files_in(content: dict[str, str]) -> set[str]:
 @flow
 def _settle(name: str) -> list[str]:
     return settle_leftovers(name)
-
-
-@pytest.mark.odoo
-def test_drill_passes_when_the_runs_before_were_killed_at_every_step(odoo_site: Site, drill_site: Site) -> None:
-    before = odoo_site.content()
-    backup(odoo_site.name)
-    places = []
-    with killed_runs("drill", odoo_site.name, drill_site.name, folder=odoo_site.folder) as runs:
-        for run in runs:
-            assert drill_site.seen_by_odoo() == [], run
-            assert not drill_site.exists(), run
-            places.append(run.place)
-            (snapshot,) = OdooEnvironment.open(odoo_site.name).snapshots(odoo_site.name)
-            assert snapshot.verified == ("before record_verified" in places[:-1]), run
-            drill_site.free_limit()
-    assert run == Ended(None, 0), runs.log()
-    assert odoo_site.content() == before
-    assert drill_site.leftovers() == []
-    assert odoo_site.leftovers() == []

@@ -144,15 +144,17 @@ class Watch:
             time.sleep(0.002)
 
     def _look_at_process(self, pid: str) -> None:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 - fast
-            argv = file.read()
+        argv = _argv_of(pid)
         if not argv or (pid, argv) in self._known:  # none: of the kernel, or just beginning
             return
-        self._known.add((pid, argv))
         if names := seen(argv, self._canaries):
             self.in_argv[argv.replace(b"\0", b" ").decode(errors="replace")] = names
         environ = Path("/proc", pid, "environ")
-        if names := seen(environ.read_bytes(), self._canaries):
+        variables = environ.read_bytes()
+        if _argv_of(pid) != argv:  # it became another program meanwhile: whose variables these are is not known
+            return
+        self._known.add((pid, argv))
+        if names := seen(variables, self._canaries):
             self.modes.add(environ.stat().st_mode & 0o777)
             self.in_variables[Path(os.fsdecode(argv.split(b"\0")[0])).name] |= names
 
@@ -164,6 +166,11 @@ class Watch:
         self._known.add(mark)
         if names := seen(path.read_bytes(), self._canaries):
             self.in_files[str(path)] = names
+
+
+def _argv_of(pid: str) -> bytes:
+    with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 - fast
+        return file.read()
 
 
 def secret_fields(model: type[BaseModel]) -> set[str]:
