@@ -5,8 +5,10 @@ import html
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,7 +163,7 @@ def planted(
 ) -> Iterator[Planted]:
     folder = site.folder / "planted"
     for path in (folder, *_homes(site)):
-        path.mkdir()
+        path.mkdir(mode=0o700)
     names = ["role", "superuser", "repository", "new repository", "off-site", "rest-server", "wrong", "no key"]
     canaries = {name: Canary.password(name) for name in names}
     servers = [tmp_path_factory.mktemp(name) for name in ("sshd", "s3", "rest")]
@@ -178,10 +180,12 @@ def planted(
             Canary.given("key for S3", s3.keys.secret_access_key.get_secret_value()),
         ]
         yield Planted(folder, site, [*canaries.values(), *given], sshd, s3, rest, restic)
+    shutil.rmtree(temporary)
 
 
 def _homes(site: Site) -> list[Path]:
-    return [site.folder / name for name in ("home", "tmp", "prefect")]
+    """Home, folder of temporary files (sockets, whose paths must be short) and Prefect's home."""
+    return [site.folder / "home", Path(tempfile.gettempdir(), f"{site.name}-tmp"), site.folder / "prefect"]
 
 
 def _give_passwords(planted: Planted) -> None:
@@ -323,7 +327,7 @@ def test_secrets_are_seen_nowhere_when_flows_pass_and_fail(planted: Planted) -> 
     assert all(mode & 0o077 == 0 for mode in watch.modes)
 
     logs = [planted.sshd.folder / "log", planted.rest.folder.parent / "rest.log", site.cluster.log]
-    roots = [site.folder, *logs]
+    roots = [site.folder, *_homes(site), *logs]
     left = seen_in_files(roots, searched, without=planted.folder)
     assert {path: names for path, names in left.items() if names - {"control"}} == {}
     assert str(site.folder / "output") in left
