@@ -60,6 +60,11 @@ def confirm_key(repository: str, typed: str) -> None:
                 f"No repository named {repository!r} is registered. Next step: `odoo-ops environments register`, or "
                 "correct the name."
             ) from error
+        except RuntimeError:  # what Prefect makes of values that do not fit; its cause repeats them, secrets too
+            raise PreconditionFailed(
+                f"The repository {repository!r} was saved in Prefect by another version or by hand, and this version "
+                "cannot read it. Next step: `odoo-ops environments register`."
+            ) from None
         password = block.settings.password.get_secret_value()
         if not same_characters(typed, check_characters(repository, password)):
             raise Refused(

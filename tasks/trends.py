@@ -14,16 +14,15 @@ from prefect.client.schemas.sorting import ArtifactSort
 from pydantic import ValidationError
 
 from blocks import OdooEnvironment
-from odoo_ops.commands import restic
 from odoo_ops.errors import OdooOpsError, VerificationFailed
 from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.figures import BackupFigures, DrillFigures, EarlierBackups, History, Sizes, sizes_of
-from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import BackupReport, DrillReport, StoredSnapshot
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy import trends
 from odoo_ops.render import render
 from odoo_ops.runtimes.native import NativeRuntime
+from odoo_ops.runtimes.stored import read_manifest
 
 _RUNS = 90
 FiguresT = TypeVar("FiguresT", BackupFigures, DrillFigures)
@@ -131,8 +130,7 @@ def _sizes(runtime: NativeRuntime, last: Snapshot) -> Sizes | None:
         if figures.snapshot_id in {last.id, last.first_id}:
             return figures
     try:
-        command = restic.print_file(runtime.restic, runtime.repository, last.id, f"{last.spool}/manifest.json")
-        manifest = Manifest.model_validate_json(runtime.host.run(command).stdout)
+        manifest = read_manifest(runtime, last, runtime.environment)
     except (OdooOpsError, ValidationError) as error:
         get_run_logger().warning("Nothing is compared with the last backup, its manifest cannot be read: %s", error)
         return None

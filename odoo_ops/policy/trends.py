@@ -52,7 +52,8 @@ def _against(name: str, sizes: tuple[int, int], ratio: float, shown: Callable[[i
 def judge_clock(taken_at: datetime | None, last: Snapshot | None) -> Check:
     """Is a backup, by its host's clock, newer than the proved one before it? Else `latest` means that one."""
     if taken_at is None or last is None:
-        return Check(name=CLOCK, outcome="not measured", detail="no earlier backup is known" if taken_at else "")
+        missing = "no earlier backup is known" if taken_at else "restic did not say when it began"
+        return Check(name=CLOCK, outcome="not measured", detail=missing)
     detail = f"of {taken_at:%Y-%m-%d %H:%M}; {last.short_id} before it of {last.taken_at:%Y-%m-%d %H:%M}"
     return Check(name=CLOCK, outcome="passed" if taken_at > last.taken_at else "failed", detail=detail)
 
