@@ -7,20 +7,26 @@ UV := .tools/bin/uv
 export UV_CACHE_DIR := $(CURDIR)/.tools/cache/uv
 export PIP_CACHE_DIR := $(CURDIR)/.tools/cache/pip
 
-.PHONY: help packages engines engines-for-tests check test demo demo-stop bench
+.PHONY: help packages packages-for-tests engines engines-for-tests check test demo demo-stop bench bench-webhook bench-release
 
 help:
 	@echo 'make demo       a real Odoo: backed up, lost, restored and proved, all under .demo'
+	@echo '                RUNTIME=compose: the same on Docker Compose, made by provision'
 	@echo 'make demo-stop  end the servers that the demo left for a look around'
 	@echo 'make bench      our backup and restore beside the usual script: DATABASE_MB=100 FILESTORE_MB=300 FILES=4000'
 	@echo '                REPEAT=1 JSON=path KEEP=1 ANYWHERE=1 (docs/benchmarks.md)'
-	@echo 'make test       install what is needed and run all tests'
+	@echo '                RUNTIME=compose: our backup through a compose project beside the same without containers'
+	@echo 'make bench-webhook   10,000 bad deliveries, then 500 good ones a second, on the webhook receiver (docs/webhook.md)'
+	@echo 'make bench-release   a release of one changed module beside -u all, and its rollback: DATABASE_MB=100 JSON=path'
+	@echo 'make test       install what is needed and run the tests; LONG=1: those that take long, too'
 	@echo 'make check      style, types and layers (seconds)'
-	@echo 'make engines    the real programs of demo and tests, under .demo/engines'
+	@echo 'make engines    the real programs of the demo, under .demo/engines'
 
-# Debian packages that are missing, named before they are installed.
-packages:
-	@missing=$$(grep -hv '^#' $(PACKAGES) | while read -r name; do \
+# Debian packages that are missing, named before they are installed. A Docker that is there is not replaced.
+packages-for-tests: DOCKER_PACKAGES = $(shell docker version >/dev/null 2>&1 || command -v dockerd >/dev/null || \
+  echo deployments/engines/debian-packages-docker.txt)
+packages packages-for-tests:
+	@missing=$$(grep -hv '^#' $(PACKAGES) $(DOCKER_PACKAGES) | while read -r name; do \
 	  [ -z "$$name" ] || dpkg-query -W -f '$${db:Status-Status}' "$$name" 2>/dev/null | grep -qx installed || echo "$$name"; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "Installing Debian packages:" $$missing; \
@@ -40,8 +46,13 @@ $(UV): requirements-tools.lock
 	$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .
 	touch $@
 
-engines: packages .venv/installed
-	PATH="$$PWD/.tools/bin:$$PATH" .venv/bin/python -m deployments.engines install
+# Where the demo's Odoo runs: `native`, or `compose`, which needs Docker and finds all else in images.
+RUNTIME ?= native
+PACKAGES_OF_DEMO := $(if $(filter compose,$(RUNTIME)),packages-for-tests,packages)
+ENGINES_OF_DEMO := $(if $(filter compose,$(RUNTIME)),docker,restic odoo)
+
+engines: $(PACKAGES_OF_DEMO) .venv/installed
+	PATH="$$PWD/.tools/bin:$$PATH" .venv/bin/python -m deployments.engines install $(ENGINES_OF_DEMO)
 
 check: .venv/installed
 	.venv/bin/ruff check
@@ -50,18 +61,22 @@ check: .venv/installed
 	.venv/bin/lint-imports
 
 # On a laptop the tests of a program that cannot be had here are skipped with the reason; CI wants them all.
-engines-for-tests: packages .venv/installed
-	@PATH="$$PWD/.tools/bin:$$PATH" .venv/bin/python -m deployments.engines install || \
+engines-for-tests: packages-for-tests .venv/installed
+	@{ PATH="$$PWD/.tools/bin:$$PATH" .venv/bin/python -m deployments.engines install && \
+	  PYTHONPATH=. .venv/bin/python tests/support/docker_images.py; } || \
 	  { [ "$${ODOO_OPS_REQUIRE_ENGINES:-}" != 1 ] && echo 'Not all engines are here: their tests will be skipped.'; }
 
+# A file goes to one worker, the long ones with containers first. They wait a good part of their time: one worker more
+# than the processors that CI has. What the engines were made with is there for tests, too: uv.
 test: engines-for-tests check
-	.venv/bin/python -m pytest --numprocesses=2 --dist=loadfile
+	PATH="$$PWD/.tools/bin:$$PATH" .venv/bin/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder \
+	  $(if $(filter 1,$(LONG)),,-m 'not long')
 
 # The demo ends what it started when this make is killed, too.
 DEMO := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX="$(CURDIR)/.demo/pycache" exec setpriv --pdeathsig TERM .venv/bin/python -m deployments.demo
 
 demo: engines
-	@$(DEMO) run
+	@$(DEMO) run --runtime=$(RUNTIME)
 
 demo-stop: .venv/installed
 	@$(DEMO) stop
@@ -72,7 +87,15 @@ FILESTORE_MB ?= 300
 FILES ?= 4000
 REPEAT ?= 1
 BENCH_OPTIONS := --database-mb $(DATABASE_MB) --filestore-mb $(FILESTORE_MB) --files $(FILES) --repeat $(REPEAT) \
+  --runtime=$(RUNTIME) \
   $(if $(JSON),--json "$(JSON)") $(if $(filter 1,$(KEEP)),--keep) $(if $(filter 1,$(ANYWHERE)),--anywhere)
 
-bench: packages .venv/installed
+bench: $(PACKAGES_OF_DEMO) .venv/installed
+	@$(if $(filter compose,$(RUNTIME)),PATH="$(CURDIR)/.tools/bin:$$PATH" .venv/bin/python -m deployments.engines install docker)
 	@PATH="$(CURDIR)/.tools/bin:$$PATH" exec setpriv --pdeathsig TERM .venv/bin/python -m deployments.bench $(BENCH_OPTIONS)
+
+bench-webhook: .venv/installed
+	@PYTHONPATH=.:tests/support exec setpriv --pdeathsig TERM .venv/bin/python tests/support/webhook_load.py
+
+bench-release: engines
+	@PATH="$(CURDIR)/.tools/bin:$$PATH" DATABASE_MB=$(DATABASE_MB) JSON="$(JSON)" .venv/bin/python -m pytest -q -s tests/flows/bench_release.py

@@ -3,5 +3,6 @@
 from blocks.environment import OdooEnvironment
 from blocks.host import OdooHost
 from blocks.repository import BackupRepository
+from blocks.webhook import WebhookSource
 
-__all__ = ["BackupRepository", "OdooEnvironment", "OdooHost"]
+__all__ = ["BackupRepository", "OdooEnvironment", "OdooHost", "WebhookSource"]

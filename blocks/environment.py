@@ -2,23 +2,23 @@
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import cast
 
-from prefect.blocks.core import Block
 from prefect.runtime import flow_run
 from pydantic import ConfigDict, Field
 
 from blocks.host import OdooHost
+from blocks.registered import load_registered
 from blocks.repository import BackupRepository
+from blocks.schemas import SchemaMadeOnce
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.errors import PreconditionFailed
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.repository import OpenRepository
 from odoo_ops.model.snapshot import Snapshot
-from odoo_ops.runtimes.native import NativeRuntime
+from odoo_ops.runtimes.runtime import Runtime
 
 
-class OdooEnvironment(Block):
+class OdooEnvironment(SchemaMadeOnce):
     """One Odoo environment: stage, version, database, filestore, service and objectives.
 
     Example:
@@ -40,7 +40,7 @@ class OdooEnvironment(Block):
     offsite: BackupRepository | None = Field(default=None, description="Where copies of its backups are kept.")
 
     @classmethod
-    def open(cls, name: str, *, repository_of: str | None = None, offsite: bool = False) -> NativeRuntime:
+    def open(cls, name: str, *, repository_of: str | None = None, offsite: bool = False) -> Runtime:
         """The environment that is registered under a name, ready to be acted on.
 
         With `repository_of`, it works on the repository of that environment: to restore the other's backup; with
@@ -56,12 +56,12 @@ class OdooEnvironment(Block):
         return replace(runtime, repository=owner.repository, offsite=owner.offsite)
 
     @classmethod
-    def open_for(cls, name: str, snapshot: Snapshot) -> NativeRuntime:
+    def open_for(cls, name: str, snapshot: Snapshot) -> Runtime:
         """The environment, working on the repository that holds this snapshot."""
         return cls.open(name, repository_of=snapshot.environment, offsite=snapshot.offsite)
 
 
-def _offsite_of(runtime: NativeRuntime) -> OpenRepository:
+def _offsite_of(runtime: Runtime) -> OpenRepository:
     if runtime.offsite is None:
         raise PreconditionFailed(
             f"{runtime.environment.name} has no off-site repository. Nothing was changed. Next step: name one as "
@@ -71,26 +71,15 @@ def _offsite_of(runtime: NativeRuntime) -> OpenRepository:
 
 
 @lru_cache(maxsize=16)
-def _opened_in(_flow_run: str, name: str) -> NativeRuntime:
+def _opened_in(_flow_run: str, name: str) -> Runtime:
     return _open(name)
 
 
-def _open(name: str) -> NativeRuntime:
-    try:
-        block = cast("OdooEnvironment", OdooEnvironment.load(name))
-    except ValueError as error:
-        raise PreconditionFailed(
-            f"No environment named {name!r} is registered ({error}). "
-            "Next step: run `odoo-ops environments register`, or correct the name."
-        ) from error
-    except RuntimeError:  # what Prefect makes of values that do not fit; its cause repeats them, secrets too
-        raise PreconditionFailed(
-            f"The environment {name!r}, or its host or a repository of it, was saved in Prefect by another version or "
-            "by hand, and this version cannot read it. Next step: `odoo-ops environments register`."
-        ) from None
-    return NativeRuntime(
+def _open(name: str) -> Runtime:
+    block = load_registered(OdooEnvironment, "environment", name)
+    return Runtime.of(
         block.settings,
-        HostAdapter(block.host.settings),
+        HostAdapter(block.host.open()),
         block.repository.open(),
         block.offsite.open() if block.offsite else None,
     )

@@ -1,13 +1,13 @@
 """A place for backups."""
 
-from prefect.blocks.core import Block
 from prefect_aws import AwsCredentials
 from pydantic import ConfigDict, Field
 
+from blocks.schemas import SchemaMadeOnce
 from odoo_ops.model.repository import OpenRepository, Repository, S3Keys
 
 
-class BackupRepository(Block):
+class BackupRepository(SchemaMadeOnce):
     """A restic repository that holds the backups of one or more environments.
 
     Example:

@@ -1,16 +1,18 @@
 """The command `odoo-ops`: what is done once, by a person, beside the flows."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from deployments.adoption import adopt_into
+from deployments.ci_command import render_ci
+from deployments.command_line import errors_told
+from deployments.development.command import app as develop
 from deployments.environment_files import load
 from deployments.recovery_sheets import confirm_key, generate_key, write_sheet
 from deployments.registration import register, registered_environments
-from odoo_ops.errors import OdooOpsError
+from deployments.webhook.command import app as webhook
 
 # Local variables hold secrets: typer's own tracebacks would print them.
 app = typer.Typer(
@@ -24,6 +26,9 @@ environments = typer.Typer(no_args_is_help=True, help="The Odoo environments on 
 app.add_typer(environments, name="environments")
 keys = typer.Typer(no_args_is_help=True, help="The passwords of backup repositories, on paper and kept elsewhere.")
 app.add_typer(keys, name="keys")
+app.add_typer(develop, name="develop")
+app.command("render-ci")(render_ci)
+app.add_typer(webhook, name="webhook")
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the environment files (*.yaml).")]
 RepositoryName = Annotated[str, typer.Argument(metavar="REPOSITORY", help="Name of the repository in the files.")]
@@ -31,6 +36,7 @@ Address = Annotated[
     str, typer.Option(help="Its address as restic writes it, for the sheet: /srv/backups, s3:https://…, sftp:…, rest:…")
 ]
 DEFAULT_FOLDER = Path("deployments/environments")
+_FAILED = 2
 
 
 @app.callback()
@@ -47,11 +53,11 @@ def check_environments(
     ] = True,
 ) -> None:
     """Find every mistake in the environment files. Asks no server and changes nothing."""
-    with _errors_told():
+    with errors_told(_FAILED):
         found = load(directory, look=secrets)
     typer.echo(
         f"{directory}: no mistakes. Hosts: {len(found.hosts)}, repositories: {len(found.repositories)}, "
-        f"environments: {len(found.environments)}."
+        f"environments: {len(found.environments)}, webhook sources: {len(found.webhooks)}."
     )
     if not secrets:
         typer.echo("Not checked: whether the secrets that the files name are there.")
@@ -60,7 +66,7 @@ def check_environments(
 @environments.command("register")
 def register_environments(directory: Folder = DEFAULT_FOLDER) -> None:
     """Check the environment files, then save them in Prefect. Run it again after every change."""
-    with _errors_told():
+    with errors_told(_FAILED):
         registration = register(directory)
     for change in registration.changes:
         typer.echo(f"{change.outcome:<9}  {change.kind:<17}  {change.name}")
@@ -69,7 +75,7 @@ def register_environments(directory: Folder = DEFAULT_FOLDER) -> None:
 @environments.command("list")
 def list_environments() -> None:
     """Show the environments that are registered in Prefect."""
-    with _errors_told():
+    with errors_told(_FAILED):
         found = registered_environments()
     if not found:
         typer.echo("No environment is registered. Next step: `odoo-ops environments register`.")
@@ -78,6 +84,25 @@ def list_environments() -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@environments.command("adopt")
+def adopt_environment(
+    *,
+    to: Annotated[Path, typer.Option(help="New file for the description.")],
+    host: Annotated[str, typer.Option(help="Machine, as it is registered. Default: this one.")] = "",
+    project: Annotated[str, typer.Option(help="Docker Compose project. Default: an Odoo on the machine itself.")] = "",
+    config: Annotated[str, typer.Option(help="Its odoo.conf, where several run on the machine itself.")] = "",
+    database: Annotated[str, typer.Option(help="Its database, where its settings leave several.")] = "",
+    name: Annotated[str, typer.Option(help="Name for the environment. Default: as project or database.")] = "",
+    stage: Annotated[str, typer.Option(help="What it is for.")] = "production",
+) -> None:
+    """Write the environment file of an Odoo that runs, for review. Changes nothing there."""
+    with errors_told(_FAILED):
+        report = adopt_into(to, host=host, project=project, config=config, database=database, name=name, stage=stage)
+    for hazard in report.hazards:
+        typer.echo(f"! {hazard.what}.\n  Next step: {hazard.next_step}.")
+    typer.echo(f"{to}: written for review. What is left to do stands at its top.")
 
 
 @keys.command("generate")
@@ -92,7 +117,7 @@ def generate_repository_key(
     """Make a new random password, show it once, and write the recovery sheet that is to be printed."""
     secret_file = to.absolute()
     page = (sheet or Path(f"{secret_file}.sheet.html")).absolute()
-    with _errors_told():
+    with errors_told(_FAILED):
         password = generate_key(repository, secret_file, page, address)
     typer.echo(f"Password of the repository {repository}, shown this once:\n\n    {password.get_secret_value()}\n")
     typer.echo(f"In the environment file: password: {{from_file: {secret_file}}}")
@@ -109,7 +134,7 @@ def write_recovery_sheet(
 ) -> None:
     """Write the recovery sheet of a password that a file holds."""
     page = to.absolute()
-    with _errors_told():
+    with errors_told(_FAILED):
         write_sheet(repository, secret.absolute(), page, address)
     _tell_to_print(repository, page)
 
@@ -118,7 +143,7 @@ def write_recovery_sheet(
 def confirm_repository_key(repository: RepositoryName) -> None:
     """Say that the printed sheet is kept elsewhere. Backups warn until then, and again after a new password."""
     typed = typer.prompt("Check characters on the sheet")
-    with _errors_told():
+    with errors_told(_FAILED):
         confirm_key(repository, typed)
     typer.echo(f"On record: the key of {repository} is kept elsewhere.")
 
@@ -128,16 +153,6 @@ def _tell_to_print(repository: str, page: Path) -> None:
         f"Next steps: print {page}, put the paper where a fire or a thief of this machine does not reach it, delete "
         f"the file; then `odoo-ops keys confirm {repository}`."
     )
-
-
-@contextmanager
-def _errors_told() -> Iterator[None]:
-    """An error that was raised on purpose is told plainly and ends the command with status 2."""
-    try:
-        yield
-    except OdooOpsError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from prefect.variables import Variable
 from pydantic import SecretStr
 
 from blocks import BackupRepository
+from blocks.registered import load_registered
 from deployments.environment_files.references import BadReferenceError, read_secret
 from deployments.registration import prefect_api
 from odoo_ops.errors import PreconditionFailed, Refused
@@ -50,21 +51,11 @@ def write_sheet(repository: str, secret_file: Path, sheet: Path, address: str) -
 def confirm_key(repository: str, typed: str) -> None:
     """Put on record in Prefect that the registered password of a repository is kept elsewhere.
 
-    Raises Refused for check characters other than those of its sheet, PreconditionFailed when none is registered.
+    Raises Refused for check characters other than those of its sheet, PreconditionFailed when none is registered or
+    it cannot be read.
     """
     with prefect_api():
-        try:
-            block = cast("BackupRepository", BackupRepository.load(repository))
-        except ValueError as error:
-            raise PreconditionFailed(
-                f"No repository named {repository!r} is registered. Next step: `odoo-ops environments register`, or "
-                "correct the name."
-            ) from error
-        except RuntimeError:  # what Prefect makes of values that do not fit; its cause repeats them, secrets too
-            raise PreconditionFailed(
-                f"The repository {repository!r} was saved in Prefect by another version or by hand, and this version "
-                "cannot read it. Next step: `odoo-ops environments register`."
-            ) from None
+        block = load_registered(BackupRepository, "repository", repository)
         password = block.settings.password.get_secret_value()
         if not same_characters(typed, check_characters(repository, password)):
             raise Refused(

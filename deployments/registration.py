@@ -18,16 +18,18 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalC
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 from prefect_aws import AwsCredentials
+from prefect_docker import DockerRegistryCredentials
 from pydantic import ValidationError
 
-from blocks import BackupRepository, OdooEnvironment, OdooHost
+from blocks import BackupRepository, OdooEnvironment, OdooHost, WebhookSource
 from deployments.environment_files import PlacedEnvironment, load
 from odoo_ops.errors import PermanentError, PreconditionFailed, TransientError
 from odoo_ops.model.base import Value
 from odoo_ops.model.environment import Environment
+from odoo_ops.model.host import OpenHost
 from odoo_ops.model.repository import OpenRepository
 
-Kind = Literal["host", "S3 keys", "repository", "environment", "concurrency limit"]
+Kind = Literal["registry", "host", "S3 keys", "repository", "environment", "concurrency limit", "webhook source"]
 Outcome = Literal["created", "updated", "unchanged"]
 
 
@@ -69,13 +71,15 @@ def register(directory: Path) -> Registration:
     changes = []
     with prefect_api() as client:
         for name, host in configuration.hosts.items():
-            changes.append(_save(client, OdooHost(settings=host), "host", name))
+            changes += _save_host(client, name, host)
         for name, repository in configuration.repositories.items():
             changes += _save_repository(client, name, repository)
         for name, environment in configuration.environments.items():
             # The limit first: an environment without one cannot be locked.
             changes.append(_ensure_limit(client, f"odoo-environment-{name}"))
             changes.append(_save(client, _environment_block(environment), "environment", name))
+        for name, source in configuration.webhooks.items():
+            changes.append(_save(client, WebhookSource(settings=source), "webhook source", name))
     return Registration(changes=tuple(changes))
 
 
@@ -106,7 +110,7 @@ def _without_secrets(document: BlockDocument) -> RegisteredEnvironment:
         version=settings.odoo.version,
         host=references["host"]["block_document"]["name"],
         database=settings.database.name,
-        service=settings.service.kind,
+        service=settings.service.kind if settings.runtime.kind == "native" else settings.runtime.kind,
         repository=references["repository"]["block_document"]["name"],
     )
 
@@ -151,6 +155,18 @@ def _environment_block(environment: PlacedEnvironment) -> OdooEnvironment:
         repository=cast("BackupRepository", BackupRepository.load(environment.repository)),
         offsite=cast("BackupRepository", BackupRepository.load(environment.offsite)) if environment.offsite else None,
     )
+
+
+def _save_host(client: SyncPrefectClient, name: str, host: OpenHost) -> list[Change]:
+    """The host's block; the registry of its images is one of prefect-docker's."""
+    if host.registry is None:
+        return [_save(client, OdooHost(settings=host.settings), "host", name)]
+    registry = DockerRegistryCredentials(
+        registry_url=host.registry.address, username=host.registry.user, password=host.registry.password
+    )
+    saved = _save(client, registry, "registry", name)
+    loaded = cast("DockerRegistryCredentials", DockerRegistryCredentials.load(name))
+    return [saved, _save(client, OdooHost(settings=host.settings, registry=loaded), "host", name)]
 
 
 def _save_repository(client: SyncPrefectClient, name: str, repository: OpenRepository) -> list[Change]:

@@ -37,6 +37,7 @@ from tasks.trends import (
     judge_clock,
     judge_sizes,
     keep_backup_figures,
+    prepare_picture,
     publish_trends,
     read_earlier_backups,
     refuse_older,
@@ -57,6 +58,7 @@ def backup(environment: str) -> BackupReport:
         settle_leftovers(environment)
         with collector_held_off(environment):
             manifest = dump_database(environment)
+            prepare_picture()
             stored = store_snapshot(environment)
         proof = prove_snapshot(environment, stored.snapshot_id)
         record_proof(environment, stored.snapshot_id, proof)

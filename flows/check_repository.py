@@ -13,7 +13,7 @@ from pydantic import Field
 from odoo_ops.model.upkeep import RepositoryReport
 from tasks.identity import check_repository_identity
 from tasks.locks import repository_locked
-from tasks.reports import publish_health_report, refuse_failures
+from tasks.reports import publish_repository_report, refuse_failures
 from tasks.repositories import check_packs
 
 
@@ -35,6 +35,6 @@ def check_repository(
     report = RepositoryReport(
         environment=environment, offsite=offsite, seconds=time.monotonic() - begun, checks=tuple(checks)
     )
-    publish_health_report(report)
+    publish_repository_report(report)
     refuse_failures(f"The {report.repository} is not sound:", checks)
     return report

@@ -16,16 +16,25 @@ from odoo_ops.model.checks import Check
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import DrillReport
 from tasks.copies import neutralize_copy, try_copy
-from tasks.drills import judge, measure_rpo, read_business_lines, record_verified, refuse_unfit_target, refuse_unproved
+from tasks.drills import (
+    create_role,
+    judge,
+    measure_rpo,
+    read_business_lines,
+    record_verified,
+    refuse_unfit_target,
+    refuse_unproved,
+)
 from tasks.identity import check_apart, check_identity
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.reports import publish_drill_report, refuse_failures
 from tasks.restores import (
-    compare_restored,
+    compare_database,
     create_scratch,
     fetch_dump,
     filestore_restored,
+    prove_files,
     read_manifest,
     read_snapshot,
     restore_database,
@@ -49,6 +58,7 @@ def drill(environment: str, target: str, snapshot: str = "latest", from_offsite:
     ready_seconds: float | None = None
     manifest: Manifest | None = None
     with environment_locked(target, "drill") as lock:
+        create_role(target)
         check_apart(environment, target, check_identity(target, environment, offsite=from_offsite))
         settle_leftovers(target)
         begun, begun_at = time.monotonic(), datetime.now(UTC)
@@ -60,7 +70,8 @@ def drill(environment: str, target: str, snapshot: str = "latest", from_offsite:
                 fetch_dump(target, chosen, manifest)
                 create_scratch(target, manifest, scratch)
                 restore_database(target, manifest, scratch)
-            checks += compare_restored(target, manifest, scratch, damaged_accepted=0)
+                checks += compare_database(target, manifest, scratch)
+            checks.append(prove_files(target, manifest, scratch, damaged_accepted=0))
             checks += neutralize_copy(target, manifest.odoo_series, scratch)
             restored_seconds = time.monotonic() - begun
             trial = try_copy(target, scratch, manifest.facts.users_sha256)

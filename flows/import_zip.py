@@ -28,7 +28,7 @@ from tasks.imports import (
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.reports import publish_import_report, refuse_failures
-from tasks.restores import refuse_difference, swap_in
+from tasks.restores import kept_name, refuse_difference, swap_in
 from tasks.services import check_odoo_answers
 
 
@@ -65,7 +65,7 @@ def import_zip(
         lock.check()
         if not as_copy:
             forget_database(environment)
-        swap = swap_in(environment, scratch)
+        swap = swap_in(environment, scratch, kept_name(environment))
         checks.append(check_odoo_answers(environment, swap))
     report = ImportReport(
         environment=environment,

@@ -21,10 +21,12 @@ from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.reports import publish_restore_report, refuse_failures
 from tasks.restores import (
-    compare_restored,
+    compare_database,
     create_scratch,
     fetch_dump,
     filestore_restored,
+    kept_name,
+    prove_files,
     read_manifest,
     read_snapshot,
     refuse_difference,
@@ -64,16 +66,17 @@ def restore(
         chosen = read_snapshot(environment, target, snapshot, offsite=from_offsite)
         manifest = read_manifest(target, chosen)
         scratch = scratch_name(target)
+        fetch_dump(target, chosen, manifest)
+        create_scratch(target, manifest, scratch)
         with filestore_restored(target, chosen, manifest, scratch):
-            fetch_dump(target, chosen, manifest)
-            create_scratch(target, manifest, scratch)
             restore_database(target, manifest, scratch)
-        checks = compare_restored(target, manifest, scratch, damaged_accepted)
+            checks = compare_database(target, manifest, scratch)
+        checks.append(prove_files(target, manifest, scratch, damaged_accepted))
         refuse_difference(target, checks)
         if target != environment:
             checks += neutralize_copy(target, manifest.odoo_series, scratch, identity.get("database_uuid"))
         lock.check()
-        swap = swap_in(target, scratch)
+        swap = swap_in(target, scratch, kept_name(target))
         checks.append(check_odoo_answers(target, swap))
     report = _report(target, chosen.id, manifest, swap=swap, checks=checks, seconds=time.monotonic() - begun)
     publish_restore_report(report)

@@ -56,9 +56,11 @@ def draw_trends(history: History, environment: Environment) -> bytes:
     A red line goes through all panels at every run with a failed check; what is beyond its limit has a red cross.
     """
     panels = [*_panels_of_backups(history), *_panels_of_objectives(history, environment)]
-    figure = Figure(figsize=(9, 13), dpi=80, layout="constrained")
+    figure = Figure(figsize=(9, 13), dpi=80)
     FigureCanvasAgg(figure)
-    columns = list(figure.subplots(len(panels), 1, sharex=True))
+    # fixed margins: a layout that is found out draws everything twice
+    margins = {"left": 0.12, "right": 0.98, "top": 0.975, "bottom": 0.04, "hspace": 0.35}
+    columns = list(figure.subplots(len(panels), 1, sharex=True, gridspec_kw=margins))
     marked = [one.taken_at for one in history.backups if one.alarms]
     marked += [one.begun_at for one in history.drills if one.alarms]
     for axes, panel in zip(columns, panels, strict=True):

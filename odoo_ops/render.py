@@ -1,7 +1,9 @@
 """Jinja2 templates to text; a name that the model does not give is an error."""
 
+import json
 from typing import Any
 
+import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from odoo_ops.units import shown_bytes, shown_duration
@@ -12,6 +14,26 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", "<br>")
 
 
+def _compose(value: Any) -> str:
+    """A value for a compose file: JSON is YAML, and `$` would begin a variable."""
+    return json.dumps(value, ensure_ascii=False).replace("$", "$$")
+
+
+def _pgbouncer(value: str) -> str:
+    """Text between the quotes of PgBouncer's list of users."""
+    return value.replace('"', '""')
+
+
+def _postgres_size(value: int) -> str:
+    """Bytes as PostgreSQL's configuration has them, such as `512MB`."""
+    return f"{value // 2**20}MB" if value % 2**20 == 0 else f"{value // 2**10}kB"
+
+
+def _yaml(value: Any) -> str:
+    """A value as YAML in blocks, its keys in their order."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=110)
+
+
 def render(template: str, **values: Any) -> str:
     """Text of `templates/<template>.j2` with these values."""
     environment = Environment(
@@ -20,5 +42,13 @@ def render(template: str, **values: Any) -> str:
         keep_trailing_newline=True,
         autoescape=select_autoescape(("html.j2",)),
     )
-    environment.filters.update(bytes=shown_bytes, duration=shown_duration, cell=_cell)
+    environment.filters.update(
+        bytes=shown_bytes,
+        duration=shown_duration,
+        cell=_cell,
+        compose=_compose,
+        pgbouncer=_pgbouncer,
+        postgres_size=_postgres_size,
+        yaml=_yaml,
+    )
     return environment.get_template(f"{template}.j2").render(**values)

@@ -23,7 +23,7 @@ from odoo_ops.policy.backups import backup_checks
 from odoo_ops.policy.dumps import compression
 from odoo_ops.policy.snapshots import newest_clean, newest_proved
 from odoo_ops.policy.space import refuse_without_room
-from odoo_ops.runtimes.native import NativeRuntime
+from odoo_ops.runtimes.runtime import Runtime
 from tasks.progress import Progress, show_retry
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
@@ -104,7 +104,7 @@ def dump_database(environment: str) -> Manifest:
 
 
 @contextmanager
-def _dumping(runtime: NativeRuntime, major: int, snapshot: str, *, tables: int, compress: str) -> Iterator[None]:
+def _dumping(runtime: Runtime, major: int, snapshot: str, *, tables: int, compress: str) -> Iterator[None]:
     """pg_dump in an exported snapshot, while the block reads other things in it."""
     settings = runtime.environment
     progress = Progress(f"Dumping {tables} tables")
@@ -128,7 +128,7 @@ def _dumping(runtime: NativeRuntime, major: int, snapshot: str, *, tables: int, 
         yield
 
 
-def _addons_commits(runtime: NativeRuntime) -> dict[str, str]:
+def _addons_commits(runtime: Runtime) -> dict[str, str]:
     """The commit of each folder of addons that is a git work tree; of one that git cannot read, none.
 
     No backup fails for this: it is put on record for whoever must find the right addons again.
@@ -180,7 +180,7 @@ def store_snapshot(environment: str) -> StoredSnapshot:
     )
 
 
-def _store(runtime: NativeRuntime, command: Command) -> dict[str, Any]:
+def _store(runtime: Runtime, command: Command) -> dict[str, Any]:
     settings = runtime.environment
     try:
         summary: dict[str, Any] = runtime.host.call_command(
@@ -203,7 +203,7 @@ def _store(runtime: NativeRuntime, command: Command) -> dict[str, Any]:
     return summary
 
 
-def _whole_dump_read(runtime: NativeRuntime) -> AbstractContextManager[None]:
+def _whole_dump_read(runtime: Runtime) -> AbstractContextManager[None]:
     """pg_restore reads the dump to its end while the block goes on. CommandFailed: it cannot; nothing is proved."""
     with database.connect(runtime.host, runtime.environment.database, "postgres") as connection:
         program = runtime.postgres_program("pg_restore", connection.info.server_version // 10000)

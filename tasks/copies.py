@@ -18,24 +18,26 @@ from odoo_ops.model.copies import CopyIdentity
 from odoo_ops.model.report import Trial
 from odoo_ops.policy import drills
 from odoo_ops.runtimes.copies import BootedCopy, booted, print_invoice, read_neutralization
-from odoo_ops.runtimes.native import NativeRuntime
 
 _LOGGED = re.compile(r"^\S+ \S+ \d+ INFO ")
 _LOGGED_ERROR = re.compile(r"^\S+ \S+ \d+ (?:ERROR|CRITICAL) ")
 
 
 @task(cache_policy=NO_CACHE)
-def neutralize_copy(target: str, series: str, scratch: str, uuid: str | None = None) -> list[Check]:
+def neutralize_copy(
+    target: str, series: str, scratch: str, uuid: str | None = None, instead: dict[str, str] | None = None
+) -> list[Check]:
     """Neutralise a scratch database of an Odoo series and give it an identity of its own, all or nothing.
 
-    `uuid` is the `database.uuid` that it gets, by default a new one. Raises VerificationFailed, with nothing
+    `uuid` is the `database.uuid` that it gets, by default a new one; `instead` names links of addons, and where they
+    are taken to lead. Raises VerificationFailed, with nothing
     applied, when a module is not on disk: its part would be left out silently.
     """
     runtime = OdooEnvironment.open(target)
     settings = runtime.environment
     with database.connect(runtime.host, settings.database, scratch) as connection:
         modules = copies.read_installed_modules(connection)
-        found = read_neutralization(runtime, modules)
+        found = read_neutralization(runtime, modules, instead)
         if found.series != series:
             raise VerificationFailed(
                 f"{' '.join(settings.odoo.command)} is Odoo {found.series}, the database's {series}. "
@@ -50,7 +52,6 @@ def neutralize_copy(target: str, series: str, scratch: str, uuid: str | None = N
         identity = CopyIdentity(uuid=uuid or str(uuid4()), secret=SecretStr(str(uuid4())), base_url=settings.odoo.url)
         copies.neutralize(connection, found, identity)
         faults = copies.faults_of_copy(connection)
-    runtime.host.call("remove_tree", path=settings.copy_dir)
     check = passed_or_failed(
         drills.NEUTRALIZED, faults, f"{len(found.queries)} statements of {len(modules)} modules, all on disk"
     )
@@ -77,12 +78,12 @@ def try_copy(target: str, scratch: str, users_sha256: str) -> Trial:
     begun, ready_seconds = time.monotonic(), None
     get_run_logger().info("Booting Odoo on the copy %s", scratch)
     with booted(runtime, scratch) as copy:
-        for name, question in _questions(runtime, copy, login, password, sample):
+        for name, question in _questions(copy, login, password, sample):
             checks.append(_ask(name, question))
             if checks[-1].outcome == "failed":
                 break
             ready_seconds = ready_seconds or time.monotonic() - begun
-        checks.append(_ask_log(runtime, copy))
+        checks.append(_ask_log(copy))
     with database.connect(runtime.host, settings, scratch) as connection:
         unsettled = odoo_database.read_unsettled_modules(connection)
         checks.append(passed_or_failed(drills.SETTLED, unsettled, "none in a state `to …`"))
@@ -92,7 +93,7 @@ def try_copy(target: str, scratch: str, users_sha256: str) -> Trial:
 
 
 def _questions(
-    runtime: NativeRuntime, copy: BootedCopy, login: str, password: str, sample: tuple[int, str] | None
+    copy: BootedCopy, login: str, password: str, sample: tuple[int, str] | None
 ) -> Iterator[tuple[str, Callable[[], str]]]:
     """What Odoo is asked, in an order in which each makes sense only after those before it."""
     yield drills.LOGIN_PAGE, lambda: f"{len(copy.wait_for_login_page()):,} characters"
@@ -104,7 +105,7 @@ def _questions(
     yield drills.RECORDS, lambda: _read_records(copy)
     if sample is not None:
         yield drills.ATTACHMENT, lambda: _read_attachment(copy, *sample)
-    yield drills.INVOICE, lambda: print_invoice(runtime, copy)
+    yield drills.INVOICE, lambda: print_invoice(copy)
 
 
 def _ask(name: str, question: Callable[[], str]) -> Check:
@@ -130,8 +131,8 @@ def _read_attachment(copy: BootedCopy, attachment: int, sha1: str) -> str:
     return f"ir.attachment {attachment} with its sha1"
 
 
-def _ask_log(runtime: NativeRuntime, copy: BootedCopy) -> Check:
-    lines = (runtime.host.call("read_text", path=copy.log_file) or "").splitlines()
+def _ask_log(copy: BootedCopy) -> Check:
+    lines = copy.read_log()
     if not any(_LOGGED.match(line) for line in lines):
         return Check(name=drills.LOG, outcome="not measured", detail="no line has the form of Odoo's log")
     errors = [line for line in lines if _LOGGED_ERROR.match(line)]

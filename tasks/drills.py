@@ -7,6 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
+from odoo_ops.adapters import cluster, database
 from odoo_ops.commands import restic
 from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.business import BusinessLine
@@ -17,15 +18,35 @@ from odoo_ops.policy import drills
 from odoo_ops.policy.business import business_lines
 from odoo_ops.policy.fences import refuse_drill, refuse_unreachable_repository
 from odoo_ops.policy.snapshots import widest_gap_seconds
+from odoo_ops.runtimes.copies import refuse_way_out
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 
 def refuse_unfit_target(environment: str, target: str, *, offsite: bool) -> None:
-    """Raise Refused for production, for the environment itself, and for one that cannot reach the repository."""
+    """Raise Refused for production, for the environment itself, and for one that cannot reach the repository.
+
+    And for one whose containers an Odoo on a copy could leave.
+    """
     theirs, ours = OdooEnvironment.open(environment, offsite=offsite), OdooEnvironment.open(target)
     refuse_drill(theirs.environment, ours.environment)
     same_host = theirs.host.host.same_machine(ours.host.host)
     refuse_unreachable_repository(theirs.environment, ours.environment, theirs.repository, same_host=same_host)
+    refuse_way_out(ours)
+
+
+@task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
+def create_role(target: str) -> None:
+    """Make the target's role where PostgreSQL has none of that name, and the target names an administrator.
+
+    One that is there keeps its password: a mistake in the environment file must not lock another Odoo out.
+    """
+    runtime = OdooEnvironment.open(target)
+    settings = runtime.environment.database
+    if settings.admin_user is None:
+        return
+    with database.connect(runtime.host, settings, "postgres", admin=True) as connection:
+        if not cluster.role_exists(connection, settings.user):
+            cluster.ensure_role(connection, settings.user, settings.password)
 
 
 def refuse_unproved(environment: str, unproved: list[str]) -> None:

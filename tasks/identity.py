@@ -9,7 +9,8 @@ from prefect.cache_policies import NO_CACHE
 from blocks import OdooEnvironment
 from odoo_ops.adapters import cluster, database, odoo_database
 from odoo_ops.policy.fences import refuse_identity, refuse_shared_copy
-from odoo_ops.runtimes.native import NativeRuntime
+from odoo_ops.runtimes.new_repository import lacks_repository, make_repository
+from odoo_ops.runtimes.runtime import Runtime
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 
@@ -42,25 +43,51 @@ def check_identity(
         Refused: any differs.
     """
     runtime = OdooEnvironment.open(environment, offsite=offsite)
-    settings = runtime.environment
     path, marker = _read_marker(runtime, offsite=offsite)
-    found, side = {"environment": settings.name}, _side(offsite=offsite)
+    side, record, repository = _side(offsite=offsite), _record(runtime, path), {}
     if needs_repository and source in {None, environment}:
         if may_make_repository and side not in marker:
-            runtime.make_repository()
-        found[side] = runtime.open_repository()
+            marker = _make_repository(runtime, path, marker, side)
+        repository[side] = runtime.open_repository(record=record if side in marker else "")
     elif needs_repository:
         _check_repository_of(str(source), environment, offsite=offsite)
+    refuse_identity(marker, repository, environment, record=record)
+    where, seen = _read_marker(runtime)
+    identity = _read_identity(runtime)
+    refuse_identity(seen, identity, environment, record=_record(runtime, where))
+    # work on the copies goes on beside other flows, and leaves their marker alone
+    found = repository if offsite else {**repository, **identity}
+    if found.keys() - marker.keys():
+        marker.pop(_begun(side), None)
+        _write_marker(runtime, path, {**marker, **found})
+    return {**marker, **seen, **repository, **identity}
+
+
+def _read_identity(runtime: Runtime) -> dict[str, str]:
+    """What the environment is now, but for its repository."""
+    settings = runtime.environment
+    found = {"environment": settings.name}
     with database.connect(runtime.host, settings.database, "postgres") as connection:
         found["system_identifier"] = cluster.read_system_identifier(connection)
         exists = cluster.database_exists(connection, settings.database.name)
     if exists:
         with database.connect(runtime.host, settings.database) as connection:
             found["database_uuid"] = odoo_database.read_database_uuid(connection) or ""
-    refuse_identity(marker, found, environment)
-    if found.keys() - marker.keys():
-        runtime.host.call("write_text", path=path, text=json.dumps({**marker, **found}, indent=1))
-    return {**marker, **found}
+    return found
+
+
+def _make_repository(runtime: Runtime, path: str, marker: dict[str, str], side: str) -> dict[str, str]:
+    """Make the repository where there is none. Returns the marker.
+
+    It holds meanwhile where that was begun: only what this environment's own dead run left of a making is settled,
+    never what another environment is just making in the same place.
+    """
+    begun, where = _begun(side), str(runtime.repository.location)
+    if lacks_repository(runtime, begun=marker.get(begun) == where):
+        marker = {**marker, begun: where}
+        _write_marker(runtime, path, marker)
+        make_repository(runtime)
+    return marker
 
 
 @task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
@@ -84,7 +111,7 @@ def forget_database(environment: str) -> None:
     runtime = OdooEnvironment.open(environment)
     path, marker = _read_marker(runtime)
     if marker.pop("database_uuid", None):
-        runtime.host.call("write_text", path=path, text=json.dumps(marker, indent=1))
+        _write_marker(runtime, path, marker)
 
 
 @task(cache_policy=NO_CACHE)
@@ -97,13 +124,12 @@ def check_apart(source: str, target: str, identity: dict[str, str]) -> None:
     if source == target:
         return
     theirs, ours = OdooEnvironment.open(source), OdooEnvironment.open(target)
-    same_host = theirs.host.host.same_machine(ours.host.host)
     _path, marker = _read_marker(theirs)
     cluster = identity["system_identifier"]
     refuse_shared_copy(
         theirs.environment,
         ours.environment,
-        same_host=same_host,
+        same_data_dir=theirs.shares_data_dir(ours),
         same_cluster=marker.get("system_identifier", cluster) == cluster,
     )
 
@@ -115,9 +141,9 @@ def _check_repository_of(source: str, target: str, *, offsite: bool) -> None:
 
 
 def _refuse_other_repository(found: str, environment: str, *, offsite: bool = False) -> None:
-    _path, marker = _read_marker(OdooEnvironment.open(environment), offsite=offsite)
-    side = _side(offsite=offsite)
-    refuse_identity({side: marker.get(side, found)}, {side: found}, environment)
+    runtime, side = OdooEnvironment.open(environment), _side(offsite=offsite)
+    path, marker = _read_marker(runtime, offsite=offsite)
+    refuse_identity({side: marker.get(side, found)}, {side: found}, environment, record=_record(runtime, path))
 
 
 def _side(*, offsite: bool) -> str:
@@ -125,9 +151,23 @@ def _side(*, offsite: bool) -> str:
     return "offsite" if offsite else "repository"
 
 
-def _read_marker(runtime: NativeRuntime, *, offsite: bool = False) -> tuple[str, dict[str, str]]:
-    """The marker's path and content. Work on the copies has one of its own: it goes on beside other flows."""
+def _begun(side: str) -> str:
+    """Key of a marker for where such a repository is being made, until its id is known."""
+    return f"{side}_begun"
+
+
+def _read_marker(runtime: Runtime, *, offsite: bool = False) -> tuple[str, dict[str, str]]:
+    """The marker's path and content. The repository of the copies has one of its own: it is worked on meanwhile."""
     path = f"{runtime.environment.state_dir}/marker{'-offsite' if offsite else ''}.json"
     text = runtime.host.call("read_text", path=path)
     marker: dict[str, str] = json.loads(text) if text else {}
     return path, marker
+
+
+def _record(runtime: Runtime, path: str) -> str:
+    """Where the marker is, in words."""
+    return f"{path} on {runtime.host.name}"
+
+
+def _write_marker(runtime: Runtime, path: str, marker: dict[str, str]) -> None:
+    runtime.host.call("write_text", path=path, text=json.dumps(marker, indent=1))

@@ -26,7 +26,7 @@ from odoo_ops.policy.zips import (
     refuse_series,
 )
 from odoo_ops.runtimes import staging
-from odoo_ops.runtimes.native import NativeRuntime
+from odoo_ops.runtimes.runtime import Runtime
 from tasks.progress import Progress
 
 _UNREADABLE_SHOWN = 20
@@ -58,7 +58,7 @@ def inspect_zip(environment: str, source: str) -> ZipContents:
     return contents
 
 
-def _refuse_unrestricted_psql(runtime: NativeRuntime) -> None:
+def _refuse_unrestricted_psql(runtime: Runtime) -> None:
     """Make sure that psql can be restricted, without which a dump can run any program on the host."""
     settings = runtime.environment.database.model_copy(update={"name": "postgres"})
     with database.connect(runtime.host, settings) as connection:
@@ -125,7 +125,7 @@ def filestore_unpacked(environment: str, source: str, scratch: str) -> Iterator[
     runtime = OdooEnvironment.open(environment)
     with staging.filestore_staged(runtime, scratch) as staged:
         progress = Progress("Unpacking the filestore")
-        with runtime.host.beside("unpack_filestore", on_progress=progress, path=source, root=staged) as unpacked:
+        with runtime.writable.beside("unpack_filestore", on_progress=progress, path=source, root=staged) as unpacked:
             yield
             unreadable = unpacked()
     for name in unreadable[:_UNREADABLE_SHOWN]:

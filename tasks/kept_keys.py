@@ -27,4 +27,5 @@ def read_key_checks(environment: str) -> list[Check]:
 
 
 def _is_kept(repository: str, password: str) -> bool:
-    return bool(Variable.get(kept_variable(repository), default="") == kept_mark(repository, password))
+    confirmed = Variable.get(kept_variable(repository), default="")
+    return bool(confirmed) and confirmed == kept_mark(repository, password)  # the mark is slow to make

@@ -11,7 +11,7 @@ from odoo_ops.commands import upkeep
 from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.policy.fences import refuse_rotation
-from odoo_ops.runtimes.native import NativeRuntime
+from odoo_ops.runtimes.runtime import Runtime
 
 ADDED = "The new password opens the repository"
 REMOVED = "The former password opens it no longer"
@@ -85,7 +85,7 @@ def remove_former_keys(environment: str, *, offsite: bool) -> Check:
     return Check(name=REMOVED, outcome="passed", detail=f"key {names} removed" if names else "it did not before")
 
 
-def _key_of(runtime: NativeRuntime, password: SecretStr | None) -> str | None:
+def _key_of(runtime: Runtime, password: SecretStr | None) -> str | None:
     """Id of the key that a password opens; None when it opens none."""
     if password is None:
         return None

@@ -8,7 +8,8 @@ from prefect.concurrency.sync import concurrency
 from prefect.runtime import flow_run
 
 from blocks import OdooEnvironment
-from odoo_ops.adapters.host import HeldLock
+from odoo_ops.adapters.host import HeldLock, HostAdapter
+from odoo_ops.policy.project_plans import described_project
 
 _WAIT_SECONDS = 3600
 # so long, at the most, a killed run keeps the next one waiting
@@ -20,11 +21,17 @@ def offsite_locked(environment: str, purpose: str = "copy off-site") -> Iterator
     """Hold the lock of an environment's off-site copies; backups go on meanwhile. Raises Refused when it is held."""
     runtime = OdooEnvironment.open(environment)
     state_dir = runtime.environment.state_dir
-    runtime.host.call("make_directory", path=state_dir)
-    with runtime.host.lock(
-        f"{state_dir}/offsite.lock", holder=_holder(), purpose=purpose, now=datetime.now(UTC)
-    ) as lock:
+    with _host_locked(runtime.host, state_dir, "offsite.lock", purpose) as lock:
         yield lock
+
+
+@contextmanager
+def _host_locked(host: HostAdapter, state_dir: str, name: str, purpose: str) -> Iterator[HeldLock]:
+    """Hold a lock file on the host; meanwhile its agents stay for the next operation."""
+    with host.agents_kept():
+        host.call("make_directory", path=state_dir)
+        with host.lock(f"{state_dir}/{name}", holder=_holder(), purpose=purpose, now=datetime.now(UTC)) as lock:
+            yield lock
 
 
 def _holder() -> str:
@@ -38,18 +45,36 @@ def environment_locked(environment: str, purpose: str) -> Iterator[HeldLock]:
     A second flow waits up to an hour for Prefect's limit. Raises Refused when the host's lock is held by
     something that went past Prefect.
     """
+    with _limit(environment), data_locked(environment, purpose) as lock:
+        yield lock
+
+
+@contextmanager
+def project_locked(environment: str, purpose: str) -> Iterator[HeldLock]:
+    """Hold Prefect's limit of an environment, and the lock of its compose project's folder. Raises Refused.
+
+    The environment's own lock is in a container of the project: `data_locked` holds it once there is one.
+    """
     runtime = OdooEnvironment.open(environment)
-    state_dir = runtime.environment.state_dir
-    with concurrency(
+    folder = described_project(runtime.environment).folder
+    with _limit(environment), _host_locked(runtime.machine, folder, ".odoo-ops.lock", purpose) as lock:
+        yield lock
+
+
+def data_locked(environment: str, purpose: str) -> AbstractContextManager[HeldLock]:
+    """Hold the host's lock of an environment, in a flow that holds Prefect's limit already. Raises Refused."""
+    runtime = OdooEnvironment.open(environment)
+    return _host_locked(runtime.host, runtime.environment.state_dir, "lock", purpose)
+
+
+def _limit(environment: str) -> AbstractContextManager[None]:
+    return concurrency(
         f"odoo-environment-{environment}",
         occupy=1,
         strict=True,
         timeout_seconds=_WAIT_SECONDS,
         lease_duration=_LEASE_SECONDS,
-    ):
-        runtime.host.call("make_directory", path=state_dir)
-        with runtime.host.lock(f"{state_dir}/lock", holder=_holder(), purpose=purpose, now=datetime.now(UTC)) as lock:
-            yield lock
+    )
 
 
 def repository_locked(environment: str, purpose: str, *, offsite: bool) -> AbstractContextManager[HeldLock]:

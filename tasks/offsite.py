@@ -11,7 +11,7 @@ from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.report import OffsiteReport
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy.offsite import copy_faults, refuse_uncopyable, snapshots_to_copy
-from odoo_ops.runtimes.native import NativeRuntime
+from odoo_ops.runtimes.runtime import Runtime
 from tasks.progress import Progress
 
 _SAVED = re.compile(r"snapshot [0-9a-f]+ saved")
@@ -56,7 +56,7 @@ def copy_backups(environment: str) -> OffsiteReport:
     )
 
 
-def _copy(main: NativeRuntime, offsite: NativeRuntime, missing: list[Snapshot]) -> CommandFailed | None:
+def _copy(main: Runtime, offsite: Runtime, missing: list[Snapshot]) -> CommandFailed | None:
     """Copy backups, then marks. Returns why it ended early: what came over before counts."""
     progress, done = Progress("Copying off-site"), 0
 

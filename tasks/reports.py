@@ -3,13 +3,31 @@
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from odoo_ops.errors import VerificationFailed
+from odoo_ops.model.adoption import AdoptionReport
+from odoo_ops.model.certificates import CertificatesReport
 from odoo_ops.model.checks import Check, failures
-from odoo_ops.model.report import BackupReport, DrillReport, OffsiteReport, RestoreReport
+from odoo_ops.model.plan import ProvisionPlan, ProvisionReport
+from odoo_ops.model.release import ForecastReport, ReleasePlan, ReleaseReport, RollbackReport
+from odoo_ops.model.report import BackupReport, DrillReport, HealthReport, OffsiteReport, RestartReport, RestoreReport
 from odoo_ops.model.upkeep import ForgetReport, PruneReport, RepositoryReport
 from odoo_ops.model.zips import ExportReport, ImportReport
 from odoo_ops.render import render
 
-_Report = BackupReport | RestoreReport | DrillReport | RepositoryReport | ExportReport | ImportReport
+_Report = (
+    BackupReport
+    | RestoreReport
+    | DrillReport
+    | RepositoryReport
+    | ExportReport
+    | ImportReport
+    | HealthReport
+    | RestartReport
+    | ProvisionReport
+    | CertificatesReport
+    | ReleaseReport
+    | ForecastReport
+    | RollbackReport
+)
 
 
 def publish_backup_report(report: BackupReport) -> None:
@@ -66,14 +84,69 @@ def publish_prune_report(report: PruneReport) -> None:
     create_markdown_artifact(render("reports/prune.md", report=report), key=f"prune-{report.place}")
 
 
-def publish_health_report(report: RepositoryReport) -> None:
-    """Publish the health of a repository, under `check-repository-<environment>` and `…-checks`."""
+def publish_repository_report(report: RepositoryReport) -> None:
+    """Publish how sound a repository is, under `check-repository-<environment>` and `…-checks`."""
     _publish("check-repository", report.place, report)
+
+
+def publish_health_report(report: HealthReport) -> None:
+    """Publish how the layers of an environment are, under `health-<environment>` and `health-<environment>-checks`."""
+    _publish("health", report.environment, report)
+
+
+def publish_restart_report(report: RestartReport) -> None:
+    """The same for a restart, under `restart-<environment>`."""
+    _publish("restart", report.environment, report)
 
 
 def publish_rotation_report(report: RepositoryReport) -> None:
     """Publish how a repository's password was changed, under `rotate-repository-key-<environment>` and `…-checks`."""
     _publish("rotate-repository-key", report.place, report)
+
+
+def publish_plan(plan: ProvisionPlan) -> None:
+    """Publish what will be changed if it is approved, under `provision-<environment>`."""
+    publish_provision_report(ProvisionReport(environment=plan.environment, seconds=0, plan=plan, applied=False))
+
+
+def publish_provision_report(report: ProvisionReport) -> None:
+    """Publish what differed and what was done, under `provision-<environment>` and `…-checks`."""
+    _publish("provision", report.environment, report)
+
+
+def publish_release_plan(plan: ReleasePlan) -> None:
+    """Publish what a release will change if it is approved, under `release-<environment>` and `…-checks`."""
+    publish_release_report(ReleaseReport(environment=plan.environment, seconds=0, plan=plan, applied=False))
+
+
+def publish_release_report(report: ReleaseReport) -> None:
+    """Publish what a release changed, and what was looked at, under `release-<environment>` and `…-checks`."""
+    _publish("release", report.environment, report)
+
+
+def publish_roll_out(checks: list[Check]) -> None:
+    """Publish how the release to each environment ended, under `roll-out`."""
+    create_table_artifact([check.model_dump() for check in checks], key="roll-out")
+
+
+def publish_forecast_report(report: ForecastReport) -> None:
+    """Publish how long a release would take, and what was found, under `forecast-<environment>` and `…-checks`."""
+    _publish("forecast", report.environment, report)
+
+
+def publish_rollback_report(report: RollbackReport) -> None:
+    """Publish what a rollback takes from sight, and what came of it, under `rollback-<environment>` and `…-checks`."""
+    _publish("rollback", report.environment, report)
+
+
+def publish_adoption_report(report: AdoptionReport) -> None:
+    """Publish the environment file of an Odoo that was found, under `adopt-<environment>`."""
+    create_markdown_artifact(render("reports/adopt.md", report=report), key=f"adopt-{report.environment}")
+
+
+def publish_certificates_report(report: CertificatesReport) -> None:
+    """Publish each domain's certificate with its days left, under `renew-certificates-<environment>` and `…-checks`."""
+    _publish("renew-certificates", report.environment, report)
 
 
 def refuse_failures(beginning: str, checks: list[Check]) -> None:
@@ -82,6 +155,13 @@ def refuse_failures(beginning: str, checks: list[Check]) -> None:
         raise VerificationFailed(
             f"{beginning} {len(found)} of {len(checks)} checks failed:\n" + "\n".join(f"  {line}" for line in found)
         )
+
+
+def refuse_sick(report: HealthReport) -> None:
+    """Raise VerificationFailed when a layer failed, but not while a run stops Odoo on purpose."""
+    if report.at_work is None:
+        beginning = f"{report.environment} is not well; the lowest layer that failed: {report.first_failed}. "
+        refuse_failures(f"{beginning}{report.next_step}".strip(), list(report.checks))
 
 
 def _publish(flow: str, place: str, report: _Report) -> None:

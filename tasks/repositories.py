@@ -23,7 +23,7 @@ from odoo_ops.policy.upkeep import (
     packs_read,
     part_of_week,
 )
-from odoo_ops.runtimes.native import NativeRuntime
+from odoo_ops.runtimes.runtime import Runtime
 from tasks.progress import Progress
 
 _PROGRESS = re.compile(r"^\[[\d:]+\] .*? (\d+) / (\d+) packs")
@@ -79,7 +79,7 @@ def check_packs(environment: str, weeks: int, *, offsite: bool) -> Check:
     return Check(name=name, outcome="passed", detail=packs_read(lines))
 
 
-def _describe_damage(runtime: NativeRuntime, said: list[str]) -> str:
+def _describe_damage(runtime: Runtime, said: list[str]) -> str:
     """What is damaged, and which snapshots and files need it, as far as that can be found out."""
     packs, blobs = damaged_packs(said), damaged_blobs(said)
     found = Affected()
@@ -92,7 +92,7 @@ def _describe_damage(runtime: NativeRuntime, said: list[str]) -> str:
     return damage_message(said, packs, found)
 
 
-def _run(runtime: NativeRuntime, command: Command, work: str, said: list[str] | None = None) -> list[str]:
+def _run(runtime: Runtime, command: Command, work: str, said: list[str] | None = None) -> list[str]:
     """Run a long command of restic, show how far it is, and return the lines of its standard output.
 
     Those of its standard error are added to `said`, also when it fails.

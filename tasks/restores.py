@@ -53,8 +53,10 @@ def read_snapshot(source: str, target: str, wanted: str, *, offsite: bool) -> Sn
 
 
 @task(cache_policy=NO_CACHE)
-def read_manifest(target: str, snapshot: Snapshot) -> Manifest:
+def read_manifest(target: str, snapshot: Snapshot, *, with_filestore: bool = True) -> Manifest:
     """The snapshot's manifest, when it can be restored into the target; until then nothing is written.
+
+    `with_filestore`: whether the files are restored, too, and need room.
 
     Raises Refused for another environment's or version's, PreconditionFailed when there is no room, or no superuser
     to prepare unaccent.
@@ -66,7 +68,9 @@ def read_manifest(target: str, snapshot: Snapshot) -> Manifest:
         refuse_version(manifest, settings)
     dump = runtime.need("the fetched dump", settings.restore_spool, sum(manifest.dump_files.values()))
     staged = staging.needs_of_staging(
-        runtime, filestore_bytes=manifest.inventory.bytes, database_bytes=manifest.database_bytes
+        runtime,
+        filestore_bytes=manifest.inventory.bytes if with_filestore else 0,
+        database_bytes=manifest.database_bytes,
     )
     refuse_without_room([dump, *staged], runtime.host.name)
     staging.refuse_without_superuser(settings, unaccent=manifest.facts.unaccent_immutable is True)
@@ -80,7 +84,7 @@ def fetch_dump(target: str, snapshot: Snapshot, manifest: Manifest) -> None:
 
 
 def scratch_name(target: str) -> str:
-    """Name of the database that a restore is about to make, and of the folder for its filestore."""
+    """Name of a database that is about to be made beside the present one, and of the folder for its filestore."""
     return made_name("scratch", OdooEnvironment.open(target).environment.database.name, datetime.now(UTC))
 
 
@@ -143,50 +147,56 @@ def filestore_restored(target: str, snapshot: Snapshot, manifest: Manifest, scra
                 runtime.restic, runtime.repository, snapshot.id, folder=manifest.filestore, into=staged
             )
             work = Progress("Restoring the filestore")
-            with runtime.host.call_command_beside("restic_restore", command, on_progress=work, on_line=show_retry):
+            with runtime.writable.call_command_beside("restic_restore", command, on_progress=work, on_line=show_retry):
                 yield
         else:
             yield
 
 
 @task(cache_policy=NO_CACHE)
-def compare_restored(target: str, manifest: Manifest, scratch: str, damaged_accepted: int) -> list[Check]:
-    """Recompute the manifest from the scratch database and hash every file; one check a subject.
+def compare_database(target: str, manifest: Manifest, scratch: str) -> list[Check]:
+    """Recompute the manifest from the scratch database, write the inventory of its attachments; one check a subject."""
+    runtime = OdooEnvironment.open(target)
+    settings, host = runtime.environment, runtime.host
+    restored = settings.database.model_copy(update={"name": scratch})
+    with database.connect(host, settings.database, scratch) as connection:
+        psql = runtime.postgres_program("psql", connection.info.server_version // 10000)
+        inventory = postgres.run_script(psql, restored, script=f"{odoo_database.INVENTORY};")
+        host.run(inventory, stdout_file=settings.restored_inventory)
+        checks = compare_facts(manifest.facts, odoo_database.read_facts(connection))
+        business = read_business(connection, read_number_sequences(connection))
+    found = Inventory(**host.call("digest_inventory", inventory=settings.restored_inventory))
+    return [
+        *checks,
+        *compare_business(manifest.business, business, manifest.facts.modules),
+        compare_inventory(manifest.inventory, found),
+    ]
+
+
+@task(cache_policy=NO_CACHE)
+def prove_files(target: str, manifest: Manifest, scratch: str, damaged_accepted: int) -> Check:
+    """Every file that the restored inventory names is there, and has its sha1.
 
     A backup is kept even if attachments were damaged already; so many of them as the environment allows, or
     as are accepted for this restore, do not fail it.
     """
     runtime = OdooEnvironment.open(target)
-    settings, host = runtime.environment, runtime.host
-    inventory = f"{settings.restore_spool}/restored-inventory.jsonl"
-    restored = settings.database.model_copy(update={"name": scratch})
-    with database.connect(host, settings.database, scratch) as connection:
-        psql = runtime.postgres_program("psql", connection.info.server_version // 10000)
-        host.run(postgres.run_script(psql, restored, script=f"{odoo_database.INVENTORY};"), stdout_file=inventory)
-        with host.beside(
-            "prove_filestore",
-            on_progress=Progress("Checking every sha1"),
-            inventory=inventory,
-            root=settings.filestore_of(scratch),
-            changed_list=None,
-        ) as proved:
-            checks = compare_facts(manifest.facts, odoo_database.read_facts(connection))
-            business = read_business(connection, read_number_sequences(connection))
-            checks += compare_business(manifest.business, business, manifest.facts.modules)
-            found = Inventory(**host.call("digest_inventory", inventory=inventory))
-            proof = proved()
+    settings = runtime.environment
+    proof = runtime.host.call(
+        "prove_filestore",
+        on_progress=Progress("Checking every sha1"),
+        inventory=settings.restored_inventory,
+        root=settings.filestore_of(scratch),
+        changed_list=None,
+    )
     policy = OdooEnvironment.open(manifest.environment).environment.backup
     first = next((f"ir.attachment {damage['id']}: {damage['reason']}" for damage in proof["damaged"]), "")
-    return [
-        *checks,
-        compare_inventory(manifest.inventory, found),
-        judge_files(
-            files=proof["files"],
-            damaged=proof["damaged_total"],
-            accepted=max(damaged_accepted, policy.damaged_attachments_allowed),
-            first=first,
-        ),
-    ]
+    return judge_files(
+        files=proof["files"],
+        damaged=proof["damaged_total"],
+        accepted=max(damaged_accepted, policy.damaged_attachments_allowed),
+        first=first,
+    )
 
 
 def refuse_difference(target: str, checks: list[Check], source: str = "snapshot") -> None:
@@ -202,21 +212,28 @@ def refuse_difference(target: str, checks: list[Check], source: str = "snapshot"
         )
 
 
+def kept_name(target: str) -> str:
+    """Name that a database gets when another one is put in its place, and its filestore's folder, too."""
+    return made_name("kept", OdooEnvironment.open(target).environment.database.name, datetime.now(UTC))
+
+
 @task(cache_policy=NO_CACHE)
-def swap_in(target: str, scratch: str) -> Swap:
-    """Stop Odoo, put the proved database and filestore in place by rename; start Odoo again if it ran."""
+def swap_in(target: str, scratch: str, kept: str, *, start: bool = True) -> Swap:
+    """Stop Odoo, put the proved database and filestore in place by rename; start Odoo again if it ran.
+
+    `kept` is the name of what was there. Without `start` it is left to the caller, who has more to put in place.
+    """
     runtime = OdooEnvironment.open(target)
     settings, host = runtime.environment, runtime.host
     now = datetime.now(UTC)
-    kept = made_name("kept", settings.database.name, now)
-    was_running = runtime.odoo_is_meant_to_run()
+    was_running = start and runtime.odoo.is_meant_to_run()
     mark = kept_mark(settings.name, now, settings.backup.keep_replaced_hours)
     with database.connect(host, settings.database, "postgres", admin=True, autocommit=True) as connection:
         replaced = cluster.database_exists(connection, settings.database.name)
         journal = {"scratch": scratch, "kept": kept, "replaced": replaced, "was_running": was_running}
         host.call("write_text", path=settings.swap_journal, text=json.dumps(journal))
         try:
-            runtime.stop_odoo()
+            runtime.odoo.stop()
             replaced = cluster.swap_databases(
                 connection, scratch=scratch, target=settings.database.name, kept=kept, kept_mark=mark
             )

@@ -12,7 +12,7 @@ from odoo_ops.model.retention import RetentionPlan
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy.retention import orphaned_marks, retention_plan, why_not_applied
 from odoo_ops.policy.snapshots import backups_with_marks
-from odoo_ops.runtimes.native import NativeRuntime
+from odoo_ops.runtimes.runtime import Runtime
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 # ids are 64 characters long: a command line takes thousands of them
@@ -69,7 +69,7 @@ def forget_orphaned_marks(environment: str, *, offsite: bool) -> None:
     _forget(runtime, orphaned_marks(listed, datetime.now(UTC), object_lock_days=lock_days))
 
 
-def _forget(runtime: NativeRuntime, snapshots: list[Snapshot]) -> None:
+def _forget(runtime: Runtime, snapshots: list[Snapshot]) -> None:
     ids = [snapshot.id for snapshot in snapshots]
     for begin in range(0, len(ids), _AT_ONCE):
         command = upkeep.forget_snapshots(runtime.restic, runtime.repository, ids[begin : begin + _AT_ONCE])

@@ -1,14 +1,18 @@
-"""The Odoo of an environment: does it answer?"""
+"""The Odoo of an environment: does it answer, stop it, start it."""
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters.odoo_site import open_site
-from odoo_ops.errors import VerificationFailed
+from odoo_ops.errors import PreconditionFailed, VerificationFailed
 from odoo_ops.model.checks import Check
+from odoo_ops.model.environment import NoService
 from odoo_ops.model.report import Swap
+from odoo_ops.model.runtimes import OnHost
+from odoo_ops.runtimes.waiting import wait_for_odoo
 
+CAME_BACK = "Odoo came back"
 ANSWERS = "Odoo answers on /web/login"
 _WAIT_SECONDS = 300
 
@@ -33,3 +37,45 @@ def check_odoo_answers(environment: str, swap: Swap) -> Check:
     except VerificationFailed as error:
         return Check(name=ANSWERS, outcome="failed", detail=str(error))
     return Check(name=ANSWERS, outcome="passed", detail=settings.odoo.url)
+
+
+def refuse_without_service(environment: str) -> None:
+    """Raise PreconditionFailed where nothing says how Odoo is stopped and started."""
+    settings = OdooEnvironment.open(environment).environment
+    if isinstance(settings.runtime, OnHost) and isinstance(settings.service, NoService):
+        raise PreconditionFailed(
+            f"{environment} names no service, so its Odoo cannot be stopped and started. Nothing was changed. "
+            "Next step: name it as `service` in the environment file and register that again."
+        )
+
+
+@task(cache_policy=NO_CACHE)
+def stop_odoo(environment: str) -> None:
+    """Stop Odoo, and put on record that it is to be started again: by this run, or by the next one if this one dies."""
+    runtime = OdooEnvironment.open(environment)
+    runtime.host.call("write_text", path=runtime.environment.restart_mark, text="Odoo is to be started again.\n")
+    get_run_logger().info("Stopping Odoo")
+    runtime.odoo.stop()
+
+
+@task(cache_policy=NO_CACHE)
+def start_odoo(environment: str) -> None:
+    """Start Odoo, whether it ran before or not."""
+    runtime = OdooEnvironment.open(environment)
+    get_run_logger().info("Starting Odoo")
+    runtime.odoo.start()
+    runtime.host.call("remove_tree", path=runtime.environment.restart_mark)
+
+
+@task(cache_policy=NO_CACHE)
+def check_odoo_came_back(environment: str, wait_minutes: int) -> Check:
+    """Wait until Odoo's services run and its login page answers; each change is a line of the log.
+
+    Never raises for an Odoo that does not come back: the check says what was seen last.
+    """
+    runtime = OdooEnvironment.open(environment)
+    try:
+        wait_for_odoo(runtime, wait_minutes * 60, get_run_logger().info)
+    except VerificationFailed as error:
+        return Check(name=CAME_BACK, outcome="failed", detail=str(error))
+    return Check(name=CAME_BACK, outcome="passed", detail=runtime.environment.odoo.url)

@@ -3,6 +3,8 @@
 import base64
 import json
 from datetime import UTC, datetime
+from importlib import import_module
+from threading import Thread
 from typing import TypeVar
 
 from prefect import get_run_logger, task
@@ -21,7 +23,7 @@ from odoo_ops.model.report import BackupReport, DrillReport, StoredSnapshot
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy import trends
 from odoo_ops.render import render
-from odoo_ops.runtimes.native import NativeRuntime
+from odoo_ops.runtimes.runtime import Runtime
 from odoo_ops.runtimes.stored import read_manifest
 
 _RUNS = 90
@@ -94,6 +96,11 @@ def keep_drill_figures(report: DrillReport) -> None:
     _keep(_drill_key(report.environment), trends.drill_figures(report))
 
 
+def prepare_picture() -> None:
+    """Import Matplotlib, which takes a second, while a run waits for other work anyway. Returns at once."""
+    Thread(target=import_module, args=["odoo_ops.charts"]).start()
+
+
 @task(cache_policy=NO_CACHE)
 def publish_trends(environment: str) -> None:
     """Publish the picture of the last runs under the key `trends-<environment>`."""
@@ -124,7 +131,7 @@ def read_history(environment: str) -> History:
     )
 
 
-def _sizes(runtime: NativeRuntime, last: Snapshot) -> Sizes | None:
+def _sizes(runtime: Runtime, last: Snapshot) -> Sizes | None:
     kept, _unreadable = _kept(_backup_key(runtime.environment.name), BackupFigures)
     for figures in kept:
         if figures.snapshot_id in {last.id, last.first_id}:

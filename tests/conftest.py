@@ -7,14 +7,26 @@ A test that needs a missing program is skipped and says so; with ODOO_OPS_REQUIR
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from docker_images import ensure_image
 
 from deployments.engines.cluster import PostgresCluster
+from deployments.engines.docker import DockerEngine, docker_engine
 from deployments.engines.folder import engines_folder
 from deployments.engines.inventory import Engines
+
+_LONGEST = "test_secrets.py"
+# Each client of Prefect's API reads all authorities that it may trust, and to save a block makes a dozen clients: with
+# all those of the Web that is a tenth of the tests' time. The servers here speak HTTP.
+os.environ["PREFECT_API_SSL_CERT_FILE"] = str(Path(__file__).parent / "support" / "authority.pem")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker is busy with this file to the end: it begins with it."""
+    items.sort(key=lambda item: item.path.name != _LONGEST)
 
 
 def require_engine(name: str, program: Path | None, next_step: str) -> Path:
@@ -25,6 +37,12 @@ def require_engine(name: str, program: Path | None, next_step: str) -> Path:
     if os.environ.get("ODOO_OPS_REQUIRE_ENGINES") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def require() -> Callable[[str, Path | None, str], Path]:
+    """`require_engine`, for what only some tests need."""
+    return require_engine
 
 
 @pytest.fixture(scope="session")
@@ -47,17 +65,36 @@ def odoo19(engines: Engines) -> Path:
     return require_engine("Odoo 19", engines.odoo, "python -m deployments.engines install odoo")
 
 
+def require_system_program(name: str, package: str) -> Path:
+    """A program of the system, also one for administrators; else as `require_engine`."""
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+    return require_engine(name, Path(found) if found else None, f"apt-get install {package}")
+
+
 @pytest.fixture(scope="session")
 def sshd_program() -> Path:
-    found = shutil.which("sshd", path="/usr/sbin:/usr/bin")
-    return require_engine("OpenSSH's server", Path(found) if found else None, "apt-get install openssh-server")
+    return require_system_program("sshd", "openssh-server")
+
+
+@pytest.fixture(scope="session")
+def nginx_program() -> Path:
+    return require_system_program("nginx", "nginx-light")
+
+
+@pytest.fixture(scope="session")
+def strace() -> Path:
+    return require_system_program("strace", "strace")
+
+
+@pytest.fixture(scope="session")
+def sudo() -> Path:
+    return require_system_program("sudo", "sudo")
 
 
 @pytest.fixture(scope="session")
 def wkhtmltopdf() -> Path:
     """Odoo looks for it on PATH by itself."""
-    found = shutil.which("wkhtmltopdf")
-    return require_engine("wkhtmltopdf", Path(found) if found else None, "apt-get install wkhtmltopdf")
+    return require_system_program("wkhtmltopdf", "wkhtmltopdf")
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +111,26 @@ def postgres_cluster(
     cluster.start()
     yield cluster
     cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def docker(engines: Engines) -> Iterator[DockerEngine]:
+    require_engine("Docker with Compose", engines.docker, "python -m deployments.engines install docker")
+    with docker_engine(engines.folder) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def image(docker: DockerEngine) -> Callable[[str], str]:
+    """The tag of an image, by its name (see `docker_images`). What is missing is built."""
+    return lambda name: ensure_image(docker, name)
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """A Prefect server, on which the flows of the session run."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+    with prefect_test_harness(server_startup_timeout=180):
+        yield

@@ -1,22 +1,23 @@
 """Command line: `python -m deployments.bench --help`."""
 
-import signal
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 
-from deployments.bench.measure import Bench, Sizes
-from deployments.bench.ratios import ratios_of, table, whereabouts
-from deployments.bench.site import opened_site
+from deployments.bench.compose import measure_compose
+from deployments.bench.data import Sizes
+from deployments.bench.measure import Bench
+from deployments.bench.ratios import heading, ratios_of, table, whereabouts
+from deployments.bench.site import Site, opened_site
+from deployments.command_line import errors_told, interruption_told
 from deployments.demo.layout import CHECKOUT
+from deployments.demo.show import Runtime
 from deployments.engines.folder import alone_or_refused
-from odoo_ops.errors import OdooOpsError
+from odoo_ops.model.base import Value
 
 _PLACE = CHECKOUT / ".demo" / "bench"
 _MEGABYTE = 1_000_000
-_INTERRUPTED = 130
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -29,6 +30,9 @@ def bench(
     repeat: Annotated[int, typer.Option(min=1, help="Measure everything so often; medians are shown.")] = 1,
     json: Annotated[Path | None, typer.Option(help="File that gets the ratios.")] = None,
     *,
+    runtime: Annotated[
+        Runtime, typer.Option(help="compose: our backup through a compose project beside the same without containers.")
+    ] = Runtime.NATIVE,
     anywhere: Annotated[
         bool, typer.Option("--anywhere", help="Change rows all over their tables: the worst case.")
     ] = False,
@@ -42,27 +46,26 @@ def bench(
         repeat=repeat,
         anywhere=anywhere,
     )
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
-    try:
-        with (
-            alone_or_refused(_PLACE.with_name(".bench.lock"), f"A benchmark runs in {_PLACE}.", patience_seconds=1),
-            opened_site(_PLACE, keep=keep) as site,
-        ):
-            measured = Bench(site, sizes, typer.echo).run()
-    except OdooOpsError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        typer.echo("\nInterrupted. What the benchmark had started was ended.", err=True)
-        raise typer.Exit(_INTERRUPTED) from None
+    with (
+        interruption_told("What the benchmark had started was ended."),
+        errors_told(),
+        alone_or_refused(_PLACE.with_name(".bench.lock"), f"A benchmark runs in {_PLACE}.", patience_seconds=1),
+        opened_site(_PLACE, keep=keep) as site,
+    ):
+        ratios, told = (_compose if runtime is Runtime.COMPOSE else _native)(site, sizes)
     if json:
-        json.write_text(ratios_of(measured).model_dump_json(indent=1) + "\n")
-    typer.echo(f"\n{table(sizes, measured)}\n\n{whereabouts(measured)}")
+        json.write_text(ratios.model_dump_json(indent=1) + "\n")
+    typer.echo(f"\n{told}")
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _native(site: Site, sizes: Sizes) -> tuple[Value, str]:
+    measured = Bench(site, sizes, typer.echo).run()
+    return ratios_of(measured), f"{table(sizes, measured)}\n\n{whereabouts(measured)}"
+
+
+def _compose(site: Site, sizes: Sizes) -> tuple[Value, str]:
+    nights = measure_compose(site, sizes, typer.echo)
+    return nights.ratios(), f"{heading(sizes)}\n\n{nights.table()}"
 
 
 if __name__ == "__main__":

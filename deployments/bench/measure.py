@@ -5,39 +5,19 @@ repositories, second nights with the same change as at a tenth, second nights wi
 """
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployments.bench.files import add_files
-from deployments.bench.grow import change_database, grow_database, make_tables
+from deployments.bench.data import Data, Say, Sizes
 from deployments.bench.ours import Run, run_flow
 from deployments.bench.script import night_by_script, restore_by_script
 from deployments.bench.site import Site, register
-from deployments.bench.text import Sentences
 from deployments.demo.databases import superuser
 from deployments.demo.script import Cost, folder_bytes
 from odoo_ops.adapters.cluster import drop_database, list_databases
 from odoo_ops.errors import VerificationFailed
-from odoo_ops.model.base import Value
 
-Say = Callable[[str], None]
-_SHARE = 0.01
 _STEP = 10
-
-
-class Sizes(Value):
-    """How large the data is, and how often each thing is measured.
-
-    Attributes:
-        anywhere: the changed rows lie all over their tables, see `change_database`.
-    """
-
-    database_bytes: int
-    filestore_bytes: int
-    files: int
-    repeat: int
-    anywhere: bool
 
 
 @dataclass
@@ -58,8 +38,7 @@ class Bench:
 
     def __init__(self, site: Site, sizes: Sizes, say: Say) -> None:
         self._site, self._sizes, self._say = site, sizes, say
-        self._sentences = Sentences(seed=19)
-        self._mean_bytes = sizes.filestore_bytes // sizes.files
+        self._data = Data(site, sizes, say)
         self._repositories = 0
         self.measured = Measured()
 
@@ -67,13 +46,13 @@ class Bench:
         """Do everything. Raises what any step raises: no figure without all of them."""
         self._grow_to_a_tenth()
         for number in range(self._sizes.repeat):
-            self._change(self._sizes.files // _STEP)
+            self._data.change(self._sizes.files // _STEP)
             self._note(f"second night at 1/10, {number + 1}", self.measured.at_a_tenth, run_flow(self._site, "backup"))
-        self._add(self._sizes.files - self._sizes.files // _STEP)
+        self._data.add(self._sizes.files - self._sizes.files // _STEP)
         for number in range(self._sizes.repeat):
             self._first_night(number)
         for number in range(self._sizes.repeat):
-            self._change(self._sizes.files // _STEP)
+            self._data.change(self._sizes.files // _STEP)
             self._note(f"same change at 10/10, {number + 1}", self.measured.at_full, run_flow(self._site, "backup"))
         for number in range(self._sizes.repeat):
             self._second_night(number)
@@ -82,28 +61,11 @@ class Bench:
         return self.measured
 
     def _grow_to_a_tenth(self) -> None:
-        site, sizes = self._site, self._sizes
-        site.create()
-        with site.connected() as connection:
-            make_tables(connection)
-            grow_database(connection, sizes.database_bytes, self._sentences)
-        self._add(sizes.files // _STEP)
+        self._data.create()
+        self._data.add(self._sizes.files // _STEP)
         self._use_new_repository()
-        run = run_flow(site, "backup")
+        run = run_flow(self._site, "backup")
         self._say(f"first night at 1/10 (not judged): {run.seconds:.1f} s")
-
-    def _add(self, files: int) -> None:
-        with self._site.connected() as connection:
-            added = add_files(connection, self._site.filestore, files, files * self._mean_bytes, self._sentences)
-        self._say(f"{files} files of {added:,} bytes added")
-        self._site.settle()
-
-    def _change(self, of_files: int) -> None:
-        """A day's work: 1 % of the rows, and 1 % of so many files."""
-        with self._site.connected() as connection:
-            rows = change_database(connection, _SHARE, self._sentences, anywhere=self._sizes.anywhere)
-        self._say(f"{rows} rows changed or added")
-        self._add(max(1, round(of_files * _SHARE)))
 
     def _use_new_repository(self) -> None:
         self._repositories += 1
@@ -125,7 +87,7 @@ class Bench:
         self._note_both(f"first night, {number + 1}", self.measured.first, run, cost)
 
     def _second_night(self, number: int) -> None:
-        self._change(self._sizes.files)
+        self._data.change(self._sizes.files)
         before = folder_bytes(self._repository)
         run = run_flow(self._site, "backup")
         self.measured.second_bytes.append(folder_bytes(self._repository) - before)

@@ -42,14 +42,14 @@ class Run(Value):
         return self.seconds - covered_seconds(self.operations)
 
 
-def run_flow(site: Site, flow: str) -> Run:
-    """Run a flow on the environment, and see that it proved what it is to prove.
+def run_flow(site: Site, flow: str, environment: str = NAME) -> Run:
+    """Run a flow on an environment, and see that it proved what it is to prove.
 
     Raises CommandFailed when it fails, VerificationFailed when a check of its report did not pass.
     """
     file, log = site.layout.run / "flow.json", site.layout.logs / "flows.log"
     file.unlink(missing_ok=True)
-    words = [sys.executable, "-m", "deployments.bench.recorded", flow, NAME, str(file)]
+    words = [sys.executable, "-m", "deployments.bench.recorded", flow, environment, str(file)]
     begun = time.monotonic()
     finish(start(flow, words, site.variables, log, CHECKOUT), within_seconds=_LIMIT_SECONDS)
     seconds = time.monotonic() - begun

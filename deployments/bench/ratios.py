@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from statistics import median
 
-from deployments.bench.measure import Measured, Sizes
+from deployments.bench.data import Sizes
+from deployments.bench.measure import Measured
 from deployments.bench.ours import Run
 from odoo_ops.model.base import Value
 
@@ -41,6 +42,15 @@ def ratios_of(measured: Measured) -> Ratios:
     )
 
 
+def heading(sizes: Sizes) -> str:
+    """On how much data it was measured."""
+    return (
+        f"Database {sizes.database_bytes / _MEGABYTE:,.0f} MB, filestore {sizes.filestore_bytes / _MEGABYTE:,.0f} MB"
+        f" in {sizes.files:,} files, medians of {sizes.repeat}"
+        + (", changed rows anywhere in their tables." if sizes.anywhere else ".")
+    )
+
+
 def table(sizes: Sizes, measured: Measured) -> str:
     """Everything in one Markdown table."""
     ratios = ratios_of(measured)
@@ -72,12 +82,7 @@ def table(sizes: Sizes, measured: Measured) -> str:
         f"| Same change, 10 x / 1 x the files | {at_full:.1f} s / {at_a_tenth:.1f} s | | {ratios.growth_10x:.2f} |",
         f"| Orchestration of a second night | {ratios.orchestration_seconds:.1f} s | | {share:.0%} of the flow |",
     ]
-    head = (
-        f"Database {sizes.database_bytes / _MEGABYTE:,.0f} MB, filestore {sizes.filestore_bytes / _MEGABYTE:,.0f} MB"
-        f" in {sizes.files:,} files, medians of {sizes.repeat}"
-        + (", changed rows anywhere in their tables." if sizes.anywhere else ".")
-    )
-    return "\n".join([head, "", "| | ours | script | ours / script |", "|---|---:|---:|---:|", *rows])
+    return "\n".join([heading(sizes), "", "| | ours | script | ours / script |", "|---|---:|---:|---:|", *rows])
 
 
 def whereabouts(measured: Measured) -> str:

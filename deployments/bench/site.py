@@ -13,6 +13,7 @@ import yaml
 
 from deployments.bench.grow import Connection
 from deployments.demo.databases import create_empty, ensure_role, superuser
+from deployments.demo.docker_project import project_name
 from deployments.demo.layout import CHECKOUT, Layout
 from deployments.demo.ports import settle_ports
 from deployments.demo.prefect_api import PrefectApi
@@ -27,6 +28,7 @@ from deployments.engines.restic import install_restic
 _ROLE = "bench"
 _SERVER_SECONDS = 120
 NAME = "bench"
+CLUSTER_NAME = "cluster"  # of the machine's own address, where a compose project must name a service
 
 
 @dataclass(frozen=True)
@@ -121,24 +123,32 @@ def _open(layout: Layout) -> Site:
     return site
 
 
-def register(site: Site, repository: Path) -> None:
-    """Register the environment with this repository. Raises CommandFailed when that is refused."""
+def register(site: Site, repository: Path, name: str = NAME, project: Path | None = None) -> None:
+    """Register an environment on the site's data with this repository. Raises CommandFailed when that is refused.
+
+    Args:
+        site: where it is.
+        repository: its folder.
+        name: of the environment, its host and its repository.
+        project: folder of the compose project through which the data is reached; None: it is reached directly.
+    """
     file = site.layout.environments / "bench.yaml"
-    file.write_text(yaml.safe_dump(_environment_file(site, repository), sort_keys=False))
+    file.write_text(yaml.safe_dump(_environment_file(site, repository, name, project), sort_keys=False))
     words = [sys.executable, "-m", "deployments.cli", "environments", "register", str(site.layout.environments)]
     log = site.layout.logs / "register.log"
     finish(start("register", words, site.variables, log, CHECKOUT), within_seconds=_SERVER_SECONDS)
 
 
-def _environment_file(site: Site, repository: Path) -> dict[str, object]:
-    environment = {
+def _environment_file(site: Site, repository: Path, name: str, project: Path | None) -> dict[str, object]:
+    server = CLUSTER_NAME if project else "127.0.0.1"
+    environment: dict[str, object] = {
         "stage": "testing",
-        "host": "local",
-        "repository": "bench",
-        "odoo": {"version": "19.0", "command": ["/usr/bin/odoo"]},
+        "host": name,
+        "repository": name,
+        "odoo": {"version": "19.0", "command": ["/usr/bin/odoo"], "url": f"http://{server}:8069"},
         "database": {
             "name": site.database,
-            "server": "127.0.0.1",
+            "server": server,
             "port": site.cluster.port,
             "user": _ROLE,
             "password": {"from_file": str(site.layout.secrets / _ROLE)},
@@ -146,12 +156,16 @@ def _environment_file(site: Site, repository: Path) -> dict[str, object]:
             "admin_password": {"from_file": str(site.cluster.directory / "superuser-password")},
         },
         "data_dir": str(site.data_dir),
-        "state_dir": str(site.layout.place(NAME) / "state"),
+        "state_dir": str(site.layout.place(name) / "state"),
     }
+    if project:
+        environment["runtime"] = {"kind": "compose", "project": project_name(site.layout.root), "folder": str(project)}
     password = {"from_file": str(site.layout.secrets / "restic")}
-    restic = str(install_restic(engines_folder()))
+    host: dict[str, object] = {"connection": {"kind": "local"}}
+    if project is None:  # a toolbox has its own
+        host["restic"] = str(install_restic(engines_folder()))
     return {
-        "hosts": {"local": {"connection": {"kind": "local"}, "restic": restic}},
-        "repositories": {"bench": {"location": {"kind": "folder", "path": str(repository)}, "password": password}},
-        "environments": {NAME: environment},
+        "hosts": {name: host},
+        "repositories": {name: {"location": {"kind": "folder", "path": str(repository)}, "password": password}},
+        "environments": {name: environment},
     }

@@ -66,6 +66,16 @@ class Layout:
         """The restic repository."""
         return self.run / "repository"
 
+    @property
+    def project(self) -> Path:
+        """The files of the compose project."""
+        return self.run / "project"
+
+    @property
+    def project_mark(self) -> Path:
+        """There while a compose project may be there; it names the folder of the engines that runs it."""
+        return self.root / "compose-project"
+
     def place(self, environment: str) -> Path:
         """Folder of one environment: its configuration, data and state."""
         return self.run / environment

@@ -1,8 +1,11 @@
 """Odoo as a person's browser sees it: log in, read and write records, fetch files."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,7 +14,47 @@ from odoo_ops.errors import TransientError, VerificationFailed
 
 LOGIN = "admin"
 PASSWORD = "admin"  # noqa: S105 - Odoo's own default; it listens on 127.0.0.1 alone
+_LOOPBACK = "127.0.0.1"
 _TIME_LIMIT_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class OdooAddress:
+    """Where an Odoo is found on this machine.
+
+    Attributes:
+        authority: certificate of the authority that signed its own; None: it is reached without TLS.
+        host: its name, which need not be known to a name server.
+    """
+
+    port: int
+    authority: Path | None = None
+    host: str = _LOOPBACK
+
+    @property
+    def url(self) -> str:
+        """As a browser is told."""
+        return f"{self._scheme}://{self.host}:{self.port}"
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.authority else "http"
+
+    @contextmanager
+    def opened(self) -> Iterator[httpx.Client]:
+        """A client that looks for the name on this machine, and trusts the authority and no other."""
+        with httpx.Client(
+            base_url=f"{self._scheme}://{_LOOPBACK}:{self.port}",
+            headers={"Host": f"{self.host}:{self.port}"},
+            verify=ssl.create_default_context(cafile=self.authority) if self.authority else True,
+            event_hooks={"request": [self._ask_for_name]},
+            timeout=_TIME_LIMIT_SECONDS,
+            trust_env=False,
+        ) as http:
+            yield http
+
+    def _ask_for_name(self, request: httpx.Request) -> None:
+        request.extensions["sni_hostname"] = self.host
 
 
 class OdooClient:
@@ -50,9 +93,9 @@ class OdooClient:
 
 
 @contextmanager
-def logged_in(url: str, database: str) -> Iterator[OdooClient]:
+def logged_in(address: OdooAddress, database: str) -> Iterator[OdooClient]:
     """A session of the administrator. Raises VerificationFailed when the login is refused."""
-    with httpx.Client(base_url=url, timeout=_TIME_LIMIT_SECONDS, trust_env=False) as http:
+    with address.opened() as http:
         client = OdooClient(http)
         session = client.post("/web/session/authenticate", {"db": database, "login": LOGIN, "password": PASSWORD})
         if not session.get("uid"):
@@ -60,9 +103,10 @@ def logged_in(url: str, database: str) -> Iterator[OdooClient]:
         yield client
 
 
-def answers(url: str) -> bool:
+def answers(address: OdooAddress) -> bool:
     """Whether Odoo shows its login page: the database is there and all its modules are loaded."""
     try:
-        return httpx.get(f"{url}/web/login", timeout=_TIME_LIMIT_SECONDS, trust_env=False).status_code == HTTPStatus.OK
+        with address.opened() as http:
+            return http.get("/web/login").status_code == HTTPStatus.OK
     except httpx.TransportError:
         return False

@@ -8,20 +8,20 @@ from odoo_ops.model.base import Value
 
 
 class Ports(Value):
-    """Where the servers listen, on 127.0.0.1."""
+    """Where the servers listen, on 127.0.0.1.
+
+    Attributes:
+        redirect: leads to Odoo's, where that is by TLS.
+    """
 
     prefect: int
     odoo: int
+    redirect: int
 
     @property
     def prefect_url(self) -> str:
         """Address of Prefect's UI."""
         return f"http://127.0.0.1:{self.prefect}"
-
-    @property
-    def odoo_url(self) -> str:
-        """Address of Odoo."""
-        return f"http://127.0.0.1:{self.odoo}"
 
 
 def settle_ports(file: Path) -> Ports:

@@ -14,8 +14,9 @@ from odoo_ops.model.base import Value
 
 _FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 _POLL_SECONDS = 0.3
-_RUN_SECONDS = 300
-_BUSY_SECONDS = 30
+_RUN_SECONDS = 900  # a new Odoo on a slow machine
+_BUSY_SECONDS = 120
+_ANSWER_SECONDS = 20
 
 
 class FlowRun(Value):
@@ -40,7 +41,7 @@ class PrefectApi:
     """The API of the demo's server."""
 
     def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=f"{url}/api", timeout=30, trust_env=False)
+        self._http = httpx.Client(base_url=f"{url}/api", timeout=_ANSWER_SECONDS, trust_env=False)
 
     def healthy(self) -> bool:
         """Whether the server answers."""
@@ -104,6 +105,8 @@ class PrefectApi:
     def _answer(self, method: str, path: str, body: object) -> httpx.Response:
         try:
             return self._http.request(method, path, json=body)
+        except httpx.TimeoutException:  # as busy as one that says so
+            return httpx.Response(HTTPStatus.SERVICE_UNAVAILABLE)
         except httpx.TransportError as error:
             raise TransientError(
                 f"Prefect's API does not answer: {error}. Next step: read the server's log."

@@ -1,6 +1,7 @@
 """The usual script, to compare with: `pg_dump -Fc` of the database, then `tar -czf` of the filestore."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,12 +47,26 @@ def run_script(login: Login, database: str, filestore: Path, folder: Path, path:
 
     Raises CommandFailed when a program fails; PreconditionFailed when one is missing.
     """
-    folder.mkdir(parents=True)
     variables = login.variables(path)
-    dump, archive = folder / "database.dump", folder / "filestore.tar.gz"
+    dump: list[str | Path] = [
+        login.programs / "pg_dump",
+        "-Fc",
+        *login.options,
+        f"--file={folder / 'database.dump'}",
+        database,
+    ]
+    archive: list[str | Path] = ["tar", "-czf", folder / "filestore.tar.gz", "-C", filestore.parent, filestore.name]
+    return measured_script(
+        folder, lambda: run(dump, environment=variables), lambda: run(archive, environment=variables)
+    )
+
+
+def measured_script(folder: Path, *commands: Callable[[], object]) -> Cost:
+    """What it costs to fill a new folder by these commands, one after the other."""
+    folder.mkdir(parents=True)
     begun = time.monotonic()
-    run([login.programs / "pg_dump", "-Fc", *login.options, f"--file={dump}", database], environment=variables)
-    run(["tar", "-czf", archive, "-C", filestore.parent, filestore.name], environment=variables)
+    for command in commands:
+        command()
     return Cost(seconds=time.monotonic() - begun, new_bytes=folder_bytes(folder))
 
 

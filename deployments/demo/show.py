@@ -1,42 +1,42 @@
 """Run the steps, say how each ended, and end what was started unless all was proved."""
 
-import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
 
 import typer
 
 from deployments.demo.closing import Row, all_passed, closing_table, comparison
+from deployments.demo.compose import held_engine, opened_compose, remove
 from deployments.demo.layout import Layout
+from deployments.demo.native import open_native
 from deployments.demo.odoo_client import LOGIN, PASSWORD
 from deployments.demo.ports import settle_ports
-from deployments.demo.prefect_api import PrefectApi
 from deployments.demo.processes import end_marked
-from deployments.demo.site import Site
 from deployments.demo.stage import Stage
-from deployments.demo.steps import STEPS
-from deployments.demo.variables import program_variables
+from deployments.demo.steps import Steps
 from deployments.engines.cluster import PostgresCluster
-from deployments.engines.folder import engines_folder
-from deployments.engines.odoo import install_odoo
-from deployments.engines.restic import install_restic
 from odoo_ops.errors import OdooOpsError
 
-Steps = Sequence[tuple[str, Callable[[Stage], str]]]
+
+class Runtime(StrEnum):
+    """How Odoo runs in the demo."""
+
+    NATIVE = "native"
+    COMPOSE = "compose"
 
 
-def show(layout: Layout) -> bool:
+def show(layout: Layout, runtime: Runtime) -> bool:
     """Run the demo. Returns whether all was proved; then, and only then, its servers still run.
 
     Raises OdooOpsError when it cannot begin.
     """
     begun = time.monotonic()
-    with _ended_unless_passed(layout) as passed:
-        stage = prepare(layout)
-        rows = run_steps(stage, STEPS)
+    with _ended_unless_passed(layout) as passed, prepared(layout, runtime) as (stage, steps):
+        rows = run_steps(stage, steps)
         if stage.nights:
             typer.echo(f"\nThe backup beside `pg_dump -Fc` + `tar -czf`:\n\n{comparison(stage.nights)}")
         typer.echo(f"\n{closing_table(rows)}\n")
@@ -48,20 +48,34 @@ def show(layout: Layout) -> bool:
     return bool(passed)
 
 
-def prepare(layout: Layout) -> Stage:
+@contextmanager
+def prepared(layout: Layout, runtime: Runtime) -> Iterator[tuple[Stage, Steps]]:
     """End what an earlier demo left running, delete what it left, and look for the engines."""
     clear(layout)
     if layout.run.exists():
         shutil.rmtree(layout.run)
-    engines, ports = engines_folder(), settle_ports(layout.ports)
-    odoo, restic = install_odoo(engines).absolute(), install_restic(engines)
-    site = Site(layout, ports, PostgresCluster(layout.postgres), odoo, restic)
-    variables = program_variables(layout, ports, os.environ)
-    return Stage(site, variables, PrefectApi(ports.prefect_url))
+    ports = settle_ports(layout.ports)
+    if runtime is Runtime.NATIVE:
+        yield open_native(layout, ports)
+        return
+    with opened_compose(layout, ports) as opened:
+        yield opened
 
 
 def clear(layout: Layout) -> int:
-    """End all processes of the demo; data is kept. Returns how many there were, PostgreSQL's server as one."""
+    """End all processes of the demo, and remove its containers. Returns how many there were, PostgreSQL's as one.
+
+    The data of processes is kept; that of containers is deleted.
+    """
+    with ExitStack() as held:
+        try:  # before its processes end: one of them keeps an engine of our own running
+            engine = held.enter_context(held_engine(layout))
+        finally:
+            ended = _end_processes(layout)
+        return ended + (remove(layout, engine) if engine else 0)
+
+
+def _end_processes(layout: Layout) -> int:
     ended = end_marked(str(layout.root))
     cluster = PostgresCluster(layout.postgres)
     if cluster.is_running():
@@ -91,12 +105,13 @@ def run_steps(stage: Stage, steps: Steps) -> list[Row]:
 
 def farewell(stage: Stage, seconds: float) -> str:
     """What still runs, where, and how it is ended."""
-    ports = stage.site.ports
+    prefect, odoo = stage.site.ports.prefect_url, stage.site.odoo
+    known = f"  the authority of its certificate, which no browser knows: {odoo.authority}\n" if odoo.authority else ""
     return (
         f"Everything was proved, in {seconds:.0f} s. These still run, for this machine only (127.0.0.1):\n\n"
-        f"  Prefect's UI  {ports.prefect_url}\n"
-        f"  Odoo          {ports.odoo_url}  (login `{LOGIN}`, password `{PASSWORD}`)\n\n"
-        "`make demo-stop` ends them; the next `make demo` begins anew."
+        f"  Prefect's UI  {prefect}\n"
+        f"  Odoo          {odoo.url}  (login `{LOGIN}`, password `{PASSWORD}`)\n{known}\n"
+        f"`make demo-stop` ends them; the next `make demo` begins anew."
     )
 
 

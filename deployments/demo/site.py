@@ -1,139 +1,78 @@
-"""The demo's two environments as files: passwords, odoo.conf, and the environment file that is registered."""
+"""The demo's two environments as files: passwords, and the environment file that is registered."""
 
 import os
 import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
 from deployments.demo.layout import Layout
+from deployments.demo.odoo_client import OdooAddress
 from deployments.demo.ports import Ports
-from deployments.demo.script import Login
-from deployments.engines.cluster import PostgresCluster
-from odoo_ops.render import render
+from deployments.demo.script import Cost
 
-_PASSWORDS = ("odoo_demo", "odoo_drill", "restic")
+_FOLDERS = ("logs", "secrets", "environments", "home", "tmp")
 
 
 @dataclass(frozen=True)
-class Site:
-    """The environments `production`, with an Odoo, and `drill`, where restores are rehearsed."""
+class Site(ABC):
+    """The environments `production`, with an Odoo, and `drill`, where restores are rehearsed; however they run."""
 
     layout: Layout
     ports: Ports
-    cluster: PostgresCluster
-    odoo: Path
-    restic: Path
 
-    production: str = "odoo_production"
-    role: str = "odoo_demo"
-    drill_role: str = "odoo_drill"
+    production: ClassVar[str] = "odoo_production"
+    role: ClassVar[str] = "odoo_demo"
+    drill_role: ClassVar[str] = "odoo_drill"
 
     @property
-    def data_dir(self) -> Path:
-        """Odoo's data_dir."""
-        return self.layout.place("production") / "data"
+    @abstractmethod
+    def odoo(self) -> OdooAddress:
+        """Where people reach production's Odoo."""
 
-    @property
-    def filestore(self) -> Path:
-        """Folder of production's attachments."""
-        return self.data_dir / "filestore" / self.production
+    @abstractmethod
+    def filestore_bytes(self) -> int:
+        """Size of production's attachments."""
 
-    @property
-    def odoo_command(self) -> list[str]:
-        """What starts production's Odoo."""
-        return [str(self.odoo), "--config", str(self.layout.place("production") / "odoo.conf")]
+    @abstractmethod
+    def repository_bytes(self) -> int:
+        """Size of the restic repository; 0 if there is none yet."""
 
-    @property
-    def odoo_log(self) -> Path:
-        """What production's Odoo says."""
-        return self.layout.logs / "odoo.log"
+    @abstractmethod
+    def run_script(self, folder: Path) -> Cost:
+        """One night of the usual script, into a new folder. Raises CommandFailed when a program fails."""
 
-    @property
-    def login(self) -> Login:
-        """As whom the usual script works."""
-        return Login(self.cluster.programs, self.cluster.port, self.role, self.password(self.role))
+    @abstractmethod
+    def lose_everything(self) -> list[str]:
+        """Drop the database and delete the filestore, under the running Odoo. Returns what is still there."""
+
+    @abstractmethod
+    def environment_file(self) -> dict[str, Any]:
+        """Content of the environment file."""
+
+    def passwords(self) -> Mapping[str, str]:
+        """New passwords by name."""
+        return {name: secrets.token_urlsafe(24) for name in (self.role, self.drill_role, "restic")}
+
+    def write(self) -> None:
+        """Make the folders of a run, and write passwords and the environment file."""
+        for folder in _FOLDERS:
+            (self.layout.run / folder).mkdir(parents=True, mode=0o700)
+        for name, password in self.passwords().items():
+            write_private(self.layout.secrets / name, password)
+        file = self.layout.environments / "demo.yaml"
+        file.write_text(yaml.safe_dump(self.environment_file(), sort_keys=False))
 
     def password(self, name: str) -> str:
         """A password of this run."""
         return (self.layout.secrets / name).read_text()
 
-    def write(self) -> None:
-        """Make the folders of a run and write passwords, odoo.conf and the environment file."""
-        places = ("production/state", "drill/state", "drill/data")
-        for folder in ("logs", "secrets", "environments", "home", "tmp", *places):
-            (self.layout.run / folder).mkdir(parents=True, mode=0o700)
-        for name in _PASSWORDS:
-            write_private(self.layout.secrets / name, secrets.token_urlsafe(24))
-        production = self.layout.place("production")
-        write_private(
-            production / "odoo.conf",
-            self.configuration(self.production, self.data_dir, pid_file=production / "odoo.pid"),
-        )
-        file = self.layout.environments / "demo.yaml"
-        file.write_text(yaml.safe_dump(self._environment_file(), sort_keys=False))
-
-    def configuration(self, database: str, data_dir: Path, pid_file: Path | None = None) -> str:
-        """The text of an odoo.conf for a database of production's role."""
-        return render(
-            "odoo/demo.conf",
-            database_port=self.cluster.port,
-            role=self.role,
-            password=self.password(self.role),
-            database=database,
-            data_dir=data_dir,
-            pid_file=pid_file,
-            http_port=self.ports.odoo,
-        )
-
-    def _environment_file(self) -> dict[str, Any]:
-        place = self.layout.place("production")
-        service = {
-            "kind": "process",
-            "start": self.odoo_command,
-            "pid_file": str(place / "odoo.pid"),
-            "log_file": str(self.odoo_log),
-        }
-        production = self._environment("production", self.production, self.role)
-        repository = {
-            "location": {"kind": "folder", "path": str(self.layout.repository)},
-            "password": self._secret("restic"),
-        }
-        return {
-            "hosts": {"local": {"connection": {"kind": "local"}, "restic": str(self.restic)}},
-            "repositories": {"demo": repository},
-            "environments": {
-                "production": {"stage": "production", **production, "service": service},
-                "drill": {"stage": "testing", **self._environment("drill", "odoo_drill", self.drill_role)},
-            },
-        }
-
-    def _environment(self, name: str, database: str, role: str) -> dict[str, Any]:
-        return {
-            "host": "local",
-            "repository": "demo",
-            "odoo": {
-                "version": "19.0",
-                "command": [str(self.odoo)],
-                "config": str(self.layout.place("production") / "odoo.conf"),
-                "url": self.ports.odoo_url,
-            },
-            "database": {
-                "name": database,
-                "server": "127.0.0.1",
-                "port": self.cluster.port,
-                "user": role,
-                "password": self._secret(role),
-                "admin_user": "postgres",
-                "admin_password": {"from_file": str(self.cluster.directory / "superuser-password")},
-            },
-            "data_dir": str(self.layout.place(name) / "data"),
-            "state_dir": str(self.layout.place(name) / "state"),
-        }
-
-    def _secret(self, name: str) -> dict[str, str]:
+    def secret(self, name: str) -> dict[str, str]:
+        """A password as an environment file names it."""
         return {"from_file": str(self.layout.secrets / name)}
 
 

@@ -58,14 +58,10 @@ class Stage:
         check = [*self.servers, started] if started else self.servers
         wait_until(ready, name, within_seconds=within_seconds, log=self.log(name), check=check)
 
-    def start_odoo(self) -> Program:
-        """Start Odoo as the flows do; once it is ready it is they who stop and start it."""
-        return start("odoo", self.site.odoo_command, self.variables, self.site.odoo_log)
-
     def wait_for_odoo(self, started: Program | None = None) -> None:
         """Wait until Odoo shows its login page. Raises as `wait_until` does."""
-        url = self.site.ports.odoo_url
-        self.wait_for("odoo", lambda: answers(url), within_seconds=_ODOO_SECONDS, started=started)
+        address = self.site.odoo
+        self.wait_for("odoo", lambda: answers(address), within_seconds=_ODOO_SECONDS, started=started)
 
     def run_deployment(self, name: str, **parameters: str) -> FlowRun:
         """Run a deployment to its end. Raises VerificationFailed, with the worker's last words, unless it completed."""

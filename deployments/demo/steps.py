@@ -1,46 +1,37 @@
-"""The demo as a list of steps. Each does one thing, proves it, and returns in words what was proved."""
+"""The steps of the demo, wherever Odoo runs. Each does one thing, proves it, and returns in words what was proved.
 
-import shutil
-from collections.abc import Callable
+How Odoo comes to be there is told in `native` and `compose`.
+"""
+
+from collections.abc import Callable, Sequence
 
 from deployments.demo.business import change_data, create_data, differences, read_contents
 from deployments.demo.closing import Night, megabytes
-from deployments.demo.databases import clone_base, drop_former, ensure_role, superuser
-from deployments.demo.odoo_base import attachments, ensure_base
 from deployments.demo.odoo_client import logged_in
 from deployments.demo.prefect_base import copy_prefect_base
-from deployments.demo.script import Cost, folder_bytes, run_script
+from deployments.demo.script import Cost
 from deployments.demo.stage import Stage
-from odoo_ops.adapters.cluster import database_exists, drop_database
 from odoo_ops.errors import OdooOpsError, VerificationFailed
+
+Step = tuple[str, Callable[[Stage], str]]
+Steps = Sequence[Step]
 
 _POOL = "odoo-ops"
 _SERVER_SECONDS = 120
 
 
-def start_odoo(stage: Stage) -> str:
-    """A database of its own, and the real Odoo on it. Prefect's server starts meanwhile."""
-    site, port = stage.site, str(stage.site.ports.prefect)
-    site.cluster.start()
-    site.write()
-    copy_prefect_base(site.layout, stage.variables)
+def begin_prefect(stage: Stage) -> None:
+    """Start Prefect's server, on an empty database."""
+    copy_prefect_base(stage.site.layout, stage.variables)
+    port = str(stage.site.ports.prefect)
     stage.serve("prefect-server", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port)
-    with superuser(site.cluster) as connection:
-        drop_former(connection)
-        for role in (site.role, site.drill_role):
-            ensure_role(connection, role, site.password(role))
-        version = ensure_base(site, stage.variables)
-        clone_base(connection, site.production, site.role)
-    shutil.copytree(attachments(site), site.filestore)
-    stage.wait_for_odoo(stage.start_odoo())
-    return f"{version} shows its login page, on a PostgreSQL cluster of its own"
 
 
 def make_records(stage: Stage) -> str:
     """Partners and attachments over Odoo's own interface."""
-    with logged_in(stage.site.ports.odoo_url, stage.site.production) as odoo:
+    with logged_in(stage.site.odoo, stage.site.production) as odoo:
         made = create_data(odoo)
-    return f"{made}; the filestore has {megabytes(folder_bytes(stage.site.filestore))}"
+    return f"{made}; the filestore has {megabytes(stage.site.filestore_bytes())}"
 
 
 def start_prefect(stage: Stage) -> str:
@@ -58,17 +49,15 @@ def back_up(name: str) -> Callable[[Stage], str]:
     """A step: one night's backup by its deployment, and the usual script on the same data."""
 
     def step(stage: Stage) -> str:
-        repository = stage.site.layout.repository
-        before = folder_bytes(repository)
-        run = stage.run_deployment("backup/backup", environment="production")
-        ours = Cost(seconds=run.seconds, new_bytes=folder_bytes(repository) - before)
-        folder = stage.site.layout.run / "script" / name.replace(" ", "-")
         site = stage.site
-        script = run_script(site.login, site.production, site.filestore, folder, stage.variables["PATH"])
+        before = site.repository_bytes()
+        run = stage.run_deployment("backup/backup", environment="production")
+        ours = Cost(seconds=run.seconds, new_bytes=site.repository_bytes() - before)
+        script = site.run_script(site.layout.run / "script" / name.replace(" ", "-"))
         night = Night(name=name, backup=ours, script=script, starting_seconds=run.starting_seconds)
         stage.nights.append(night)
         if not ours.new_bytes:
-            raise VerificationFailed(f"{repository} did not grow. Next step: look at the flow run in Prefect's UI.")
+            raise VerificationFailed("The repository did not grow. Next step: look at the flow run in Prefect's UI.")
         return f"completed; the repository grew by {megabytes(ours.new_bytes)}"
 
     return step
@@ -76,7 +65,7 @@ def back_up(name: str) -> Callable[[Stage], str]:
 
 def work_a_day(stage: Stage) -> str:
     """Change data between the two nights, and remember what is then there."""
-    with logged_in(stage.site.ports.odoo_url, stage.site.production) as odoo:
+    with logged_in(stage.site.odoo, stage.site.production) as odoo:
         done = change_data(odoo)
         stage.before = read_contents(odoo)
     return done
@@ -84,14 +73,8 @@ def work_a_day(stage: Stage) -> str:
 
 def lose_everything(stage: Stage) -> str:
     """Drop the database and delete the filestore, under the running Odoo."""
-    site = stage.site
-    with superuser(site.cluster) as connection:
-        drop_database(connection, site.production)
-        shutil.rmtree(site.filestore)
-        if database_exists(connection, site.production) or site.filestore.exists():
-            raise VerificationFailed(
-                f"{site.production} or {site.filestore} is still there, so nothing would be proved."
-            )
+    if left := stage.site.lose_everything():
+        raise VerificationFailed(f"{' and '.join(left)} is still there, so nothing would be proved.")
     if _can_log_in(stage):
         raise VerificationFailed("Odoo still lets its user in after the loss, so nothing would be proved.")
     return "database and filestore are gone, no login is possible"
@@ -108,7 +91,7 @@ def restore(stage: Stage) -> str:
 
 def compare_contents(stage: Stage) -> str:
     """Log in and read everything again."""
-    with logged_in(stage.site.ports.odoo_url, stage.site.production) as odoo:
+    with logged_in(stage.site.odoo, stage.site.production) as odoo:
         after = read_contents(odoo)
     if stage.before is None:
         raise VerificationFailed("What was there before the loss was not read, so nothing can be compared.")
@@ -133,10 +116,9 @@ def drill(stage: Stage) -> str:
     )
 
 
-STEPS: tuple[tuple[str, Callable[[Stage], str]], ...] = (
-    ("start Odoo", start_odoo),
-    ("make records and files", make_records),
-    ("start Prefect", start_prefect),
+MAKE_RECORDS: Step = ("make records and files", make_records)
+START_PREFECT: Step = ("start Prefect", start_prefect)
+PROOFS: Steps = (
     ("back up, first night", back_up("first night")),
     ("change records and files", work_a_day),
     ("back up, second night", back_up("second night")),
@@ -149,7 +131,7 @@ STEPS: tuple[tuple[str, Callable[[Stage], str]], ...] = (
 
 def _can_log_in(stage: Stage) -> bool:
     try:
-        with logged_in(stage.site.ports.odoo_url, stage.site.production):
+        with logged_in(stage.site.odoo, stage.site.production):
             return True
     except OdooOpsError:
         return False

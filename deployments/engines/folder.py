@@ -37,14 +37,15 @@ def alone_or_refused(lock: Path, message: str, *, patience_seconds: float) -> It
     lock.parent.mkdir(parents=True, exist_ok=True)
     give_up = time.monotonic() + patience_seconds
     with lock.open("w") as file:
-        while not _locked(file):
+        while not try_lock(file):
             if time.monotonic() > give_up:
                 raise Refused(message)
             time.sleep(_RETRY_SECONDS)
         yield
 
 
-def _locked(file: IO[str]) -> bool:
+def try_lock(file: IO[str]) -> bool:
+    """Take the lock of an open file; False if somebody else has it or a share of it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from deployments.engines.docker import docker_version, find_docker
 from deployments.engines.odoo import find_odoo, odoo_version
 from deployments.engines.postgres_programs import find_programs
 from deployments.engines.process import run
@@ -21,6 +22,7 @@ class Engines:
         restic: the program restic, 0.17 or later.
         rest_server: the program of restic's rest-server.
         postgres: the folder of PostgreSQL's newest server programs.
+        docker: the program docker, where an engine answers or can be started and Compose is there.
     """
 
     folder: Path
@@ -28,6 +30,7 @@ class Engines:
     restic: Path | None
     rest_server: Path | None
     postgres: Path | None
+    docker: Path | None
 
     @classmethod
     def look(cls, folder: Path) -> Self:
@@ -38,6 +41,7 @@ class Engines:
             restic=find_restic(folder),
             rest_server=find_rest_server(folder),
             postgres=find_programs(),
+            docker=find_docker(folder),
         )
 
     def describe(self) -> dict[str, object]:
@@ -54,4 +58,5 @@ class Engines:
                 "path": str(self.postgres),
                 "version": run([self.postgres / "postgres", "--version"]).strip(),
             },
+            "docker": self.docker and {"path": str(self.docker), "version": docker_version(self.docker)},
         }

@@ -7,7 +7,7 @@ from typing import Any
 from deployments.environment_files.mistakes import KeyPath, Mistake, did_you_mean
 from deployments.environment_files.source import Source, read_source
 
-SECTIONS = ("hosts", "repositories", "environments")
+SECTIONS = ("hosts", "repositories", "environments", "webhooks")
 
 
 @dataclass(frozen=True)

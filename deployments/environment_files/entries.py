@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from deployments.environment_files.fields import field_at, is_secret, model_of
@@ -56,11 +57,15 @@ class EntryReader:
                 self._report(at, f"is not a field{did_you_mean(key, model.model_fields)}")
             elif is_secret(info) or is_reference(value):
                 values[key] = self._referenced_value(value, at, secret=is_secret(info))
-            elif isinstance(value, dict) and (inner := model_of(info, value)):
-                values[key] = self._follow(inner, value, at)
+            elif isinstance(value, list):
+                values[key] = [self._follow_into(info, item, (*at, number)) for number, item in enumerate(value)]
             else:
-                values[key] = value
+                values[key] = self._follow_into(info, value, at)
         return values
+
+    def _follow_into(self, info: FieldInfo, value: Any, at: KeyPath) -> Any:  # noqa: ANN401 - whatever the file holds
+        inner = model_of(info, value) if isinstance(value, dict) else None
+        return self._follow(inner, value, at) if inner else value
 
     def _referenced_value(self, value: Any, at: KeyPath, *, secret: bool) -> SecretStr | str | None:  # noqa: ANN401
         self._referenced.add(at)

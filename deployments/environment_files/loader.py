@@ -13,8 +13,9 @@ from deployments.environment_files.rules import Described, broken_rules, machine
 from odoo_ops.errors import InvalidConfiguration
 from odoo_ops.model.base import Value
 from odoo_ops.model.environment import Environment
-from odoo_ops.model.host import Host
+from odoo_ops.model.host import Host, OpenHost
 from odoo_ops.model.repository import OpenRepository
+from odoo_ops.model.webhooks import Source
 
 ValueT = TypeVar("ValueT", bound=Value)
 
@@ -39,9 +40,10 @@ class PlacedEnvironment(Environment):
 class Configuration(Value):
     """What the files of a folder describe, by name."""
 
-    hosts: Mapping[str, Host]
+    hosts: Mapping[str, OpenHost]
     repositories: Mapping[str, OpenRepository]
     environments: Mapping[str, PlacedEnvironment]
+    webhooks: Mapping[str, Source]
 
 
 def load(directory: Path, *, look: bool = True) -> Configuration:
@@ -56,14 +58,16 @@ def load(directory: Path, *, look: bool = True) -> Configuration:
     catalog = Catalog()
     catalog.add_folder(directory)
     mistakes = catalog.mistakes
-    hosts = _read(catalog.entries["hosts"], Host, mistakes, look=look)
+    hosts = _read(catalog.entries["hosts"], OpenHost, mistakes, look=look)
     repositories = _read(catalog.entries["repositories"], OpenRepository, mistakes, look=look)
     environments = _read(catalog.entries["environments"], PlacedEnvironment, mistakes, look=look)
+    webhooks = _read(catalog.entries["webhooks"], Source, mistakes, look=look)
     mistakes += _broken_links(catalog)
+    mistakes += _broken_rules_of_webhooks(catalog, webhooks)
     mistakes += broken_rules([_described(catalog, environment, hosts) for environment in environments.values()])
     if mistakes:
         raise InvalidConfiguration([str(mistake) for mistake in sorted(set(mistakes))])
-    return Configuration(hosts=hosts, repositories=repositories, environments=environments)
+    return Configuration(hosts=hosts, repositories=repositories, environments=environments, webhooks=webhooks)
 
 
 def _read(
@@ -90,6 +94,17 @@ def _broken_links(catalog: Catalog) -> Iterator[Mistake]:
             if isinstance(name, str) and name not in known:
                 text = f"{name!r} is not described under `{section}` in any file{did_you_mean(name, known)}"
                 yield entry.source.mistake((*entry.path, key), text)
+
+
+def _broken_rules_of_webhooks(catalog: Catalog, webhooks: Mapping[str, Source]) -> Iterator[Mistake]:
+    """Environments that rules of webhook sources name and no file describes."""
+    known = catalog.entries["environments"]
+    for source in webhooks.values():
+        entry = catalog.entries["webhooks"][source.name]
+        for number, rule in enumerate(source.rules):
+            for name in (name for name in rule.environments if name not in known):
+                text = f"{name!r} is not described under `environments` in any file{did_you_mean(name, known)}"
+                yield entry.source.mistake((*entry.path, "rules", number, "environments"), text)
 
 
 def _described(catalog: Catalog, environment: PlacedEnvironment, hosts: Mapping[str, Host]) -> Described:

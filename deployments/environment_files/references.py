@@ -12,7 +12,7 @@ _REFERENCE = "write {from_env: NAME} or {from_file: /path}"
 _LONGEST_BYTES = 64 * 1024
 # Capital letters only: a secret that is written in place of a name is then not taken, and shown, as one.
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
-_NOT_LOOKED_AT = SecretStr("not looked at")
+_NOT_LOOKED_AT = SecretStr("this secret is not looked at")
 
 
 class BadReferenceError(Exception):

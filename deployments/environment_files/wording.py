@@ -13,13 +13,27 @@ from deployments.environment_files.mistakes import did_you_mean
 
 PATTERNS = {
     r"^[a-z0-9][a-z0-9-]*$": "may hold only small letters, digits and dashes",
+    r"^[a-z0-9][a-z0-9_-]*$": "may hold only small letters, digits, dashes and underscores",
     r"^\d{2}\.\d$": "must be an Odoo series, such as 19.0",
     r"^https?://": "must begin with http:// or https://",
     r"^[A-Za-z0-9@:._-]+$": "may hold only letters, digits and @ : . _ -",
     r"^[A-Za-z0-9.:_-]+$": "may hold only letters, digits and : . _ -",
     r"^[A-Za-z0-9._-]+$": "may hold only letters, digits and . _ -",
+    r"^[^:]+$": "may hold no colon",
     r"^[A-Za-z0-9._/-]*$": "may hold only letters, digits and . _ / -",
     r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$": "must be a name of 3 to 63 small letters, digits, dots and dashes",
+    r"^[a-z0-9][A-Za-z0-9._/:-]*(@sha256:[0-9a-f]{64})?$": "must be an image, such as odoo:19.0, or odoo:19.0@sha256:… "
+    "with all 64 digits",
+    r"^https?://[a-z0-9.-]+(:[0-9]+)?$": "must be a site without a path, such as https://shop.example.com",
+    r"^https?://[^/]+/?$": "must be http:// or https:// and a host, with nothing behind it",
+    r"-----BEGIN CERTIFICATE-----": "must hold certificates as text (PEM); {from_file: /path} reads them from a file",
+    r"^https://[^\s/]+/\S*$": "must be an address with https:// and a path, such as https://ca.example.com/acme/directory",
+    r"^[^@\s]+@[^@\s]+$": "must be an address for mail, such as it@example.com",
+    r"^(https?|ssh)://\S+$|^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:\S+$": "must be a git repository's address, such as "
+    "ssh://git@git.example.com/ours.git or https://git.example.com/ours.git",
+    r"^/\S*$": "must be a path that begins with /, and hold no blank",
+    r"^[a-z0-9_.]+$": "must be a model, such as sale.order",
+    r"^\S+$": "may hold no blank",
     r"^https?://[^\s?#]+$": "must begin with http:// or https:// and hold no ?, # or blank",
 }
 

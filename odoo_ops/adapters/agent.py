@@ -1,6 +1,6 @@
-"""Starts the agent on a host and speaks with it: one process an operation.
+"""Starts agents on a host and speaks with them: one operation at a time each.
 
-Only `python -c <one line>` stands in argv; the agent's source, the request and its secrets go by stdin.
+Only `python -c <one line>` stands in argv; the agent's source, the requests and their secrets go by stdin.
 When the worker ends, however it ends, stdin ends, and the agent ends what it started.
 """
 
@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from importlib import resources
+from importlib import import_module, resources
 from typing import IO, Any, Protocol
 
 from pydantic import SecretStr
@@ -62,6 +62,18 @@ class Transport(Protocol):
         """Start a program. Raises TransientError when the host does not answer, Refused for a wrong host key."""
 
 
+class AsUser:
+    """A transport whose programs run as another user there."""
+
+    def __init__(self, transport: Transport, user: str) -> None:
+        self._transport = transport
+        self._user = user
+
+    def start(self, argv: tuple[str, ...]) -> Pipes:
+        """Start a program as that user. Raises as the transport does."""
+        return self._transport.start(("sudo", "-n", "-u", self._user, "--", *argv))
+
+
 @cache
 def _sources() -> dict[str, str]:
     sources = {"odoo_ops": ""}
@@ -72,6 +84,16 @@ def _sources() -> dict[str, str]:
     return sources
 
 
+@cache
+def _modules() -> dict[str, str]:
+    """Operation -> the module of `odoo_ops.hostside` that does it."""
+    found = {"relay": "relay"}
+    for name in _sources():
+        operations = getattr(import_module(name), "OPERATIONS", {})
+        found |= dict.fromkeys(operations, name.rpartition(".")[2])
+    return found
+
+
 def _in_clear(value: object) -> str:
     """A secret as the agent needs it. Only here: what shows local variables of an error's frames must not show it."""
     if isinstance(value, SecretStr):
@@ -80,22 +102,25 @@ def _in_clear(value: object) -> str:
 
 
 class Agent:
-    """One operation under way on a host."""
+    """A process on a host that does an operation, and after its result may be asked for the next."""
 
-    def __init__(self, pipes: Pipes, *, host: str, operation: str, shown: str) -> None:
+    def __init__(self, pipes: Pipes, *, host: str) -> None:
         self.pipes = pipes
         self._host = host
-        self._operation = operation
-        self._shown = shown
+        self._operation = self._shown = ""
 
-    def request(self, arguments: Mapping[str, Any]) -> None:
-        """Send the agent its source and its request."""
-        sources = _sources()
-        message = {
-            "bootstrap": sources[f"{_PACKAGE}.bootstrap"],
-            "sources": sources,
-            "request": {"operation": self._operation, "arguments": dict(arguments)},
+    def request(self, operation: str, arguments: Mapping[str, Any], *, shown: str = "") -> None:
+        """Send the agent a request, the first time with its source. `shown` is how errors name the operation."""
+        first = not self._operation
+        self._operation, self._shown = operation, shown or operation
+        message: dict[str, Any] = {
+            "module": _modules()[operation],
+            "operation": operation,
+            "arguments": dict(arguments),
         }
+        if first:
+            sources = _sources()
+            message = {"bootstrap": sources[f"{_PACKAGE}.bootstrap"], "sources": sources, "request": message}
         try:
             self.pipes.stdin.write(json.dumps(message, default=_in_clear).encode() + b"\n")
             self.pipes.stdin.flush()
@@ -167,25 +192,90 @@ class Agent:
 class AgentLauncher:
     """Starts agents on one host."""
 
-    def __init__(self, transport: Transport, *, host: str, python: str, become: str | None) -> None:
+    def __init__(self, transport: Transport, *, host: str, python: str) -> None:
         self._transport = transport
         self._host = host
-        sudo = ("sudo", "-n", "-u", become, "--") if become else ()
-        self._argv = (*sudo, python, "-c", _BOOT)
+        self._argv = (python, "-c", _BOOT)
+        self._lock = threading.Lock()
+        self._keepers = 0
+        self._idle: list[Agent] = []
+        self._idle_relays: list[Agent] = []
 
     @contextmanager
     def start(self, operation: str, arguments: Mapping[str, Any], *, shown: str = "") -> Iterator[Agent]:
-        """Start an operation; when the block is left, the operation is ended if it still runs.
-
-        `shown` is how the operation is named in errors.
-        """
-        pipes = self._transport.start(self._argv)
+        """Start an operation that lasts (a lock, a relay, a server): it is ended when the block is left."""
+        agent = self._new()
         try:
-            agent = Agent(pipes, host=self._host, operation=operation, shown=shown or operation)
-            agent.request(arguments)
+            agent.request(operation, arguments, shown=shown)
             yield agent
         finally:
-            pipes.close()
+            agent.pipes.close()
+
+    @contextmanager
+    def call(self, operation: str, arguments: Mapping[str, Any], *, shown: str = "") -> Iterator[Agent]:
+        """Start an operation whose result the block waits for; an error that leaves the block ends it.
+
+        An agent that has given its result is asked for the next one while agents are `kept`.
+        """
+        with self._one_of(self._idle) as agent:
+            agent.request(operation, arguments, shown=shown)
+            yield agent
+
+    @contextmanager
+    def relay(self, arguments: Mapping[str, Any]) -> Iterator[Agent]:
+        """Start to carry a connection, which the block ends in good order; an error that leaves it ends the agent.
+
+        One that has carried a connection is asked for the next one while agents are `kept`.
+        """
+        with self._one_of(self._idle_relays) as agent:
+            agent.request("relay", arguments)
+            yield agent
+
+    @contextmanager
+    def _one_of(self, idle: list[Agent]) -> Iterator[Agent]:
+        agent = self._take(idle) or self._new()
+        try:
+            yield agent
+        except BaseException:
+            agent.pipes.close()
+            raise
+        self._give_back(agent, idle)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Until the block is left, agents stay for the next call: starting one takes longer than most calls."""
+        with self._lock:
+            self._keepers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._keepers -= 1
+                ending = [] if self._keepers else [*self._idle, *self._idle_relays]
+                if ending:
+                    self._idle.clear()
+                    self._idle_relays.clear()
+            for agent in ending:
+                agent.pipes.close()
+
+    def _new(self) -> Agent:
+        return Agent(self._transport.start(self._argv), host=self._host)
+
+    def _take(self, idle: list[Agent]) -> Agent | None:
+        """One that waits for work; those that have ended meanwhile (a connection that was lost) are let go."""
+        while True:
+            with self._lock:
+                agent = idle.pop() if idle else None
+            if agent is None or not agent.pipes.ended():
+                return agent
+            agent.pipes.close()
+
+    def _give_back(self, agent: Agent, idle: list[Agent]) -> None:
+        with self._lock:
+            if self._keepers:
+                idle.append(agent)
+                return
+        agent.pipes.close()
 
 
 def quote(argv: tuple[str, ...]) -> str:

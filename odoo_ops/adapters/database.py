@@ -54,6 +54,7 @@ def connect(
                 connect_timeout=15,
                 autocommit=autocommit,
                 options=_NO_TIMEOUTS,
+                client_encoding="utf-8",  # a cluster made without a locale would give bytes for text
                 application_name="odoo-ops",
             )
         except psycopg.OperationalError as error:

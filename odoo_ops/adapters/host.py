@@ -4,18 +4,19 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from datetime import datetime
 from typing import Any
 
-from odoo_ops.adapters.agent import Agent, AgentLauncher, Locked, OnLine, OnProgress, Transport
+from odoo_ops.adapters.agent import Agent, AgentLauncher, AsUser, Locked, OnLine, OnProgress, Transport
+from odoo_ops.adapters.containers import ContainerTransport
 from odoo_ops.adapters.local import LocalTransport
-from odoo_ops.adapters.ssh import SshTransport
 from odoo_ops.adapters.tunnel import tunnel_to
 from odoo_ops.errors import CommandFailed, PermanentError, Refused, TransientError
 from odoo_ops.model.command import Command, Result
-from odoo_ops.model.host import Host, LocalConnection, SshConnection
+from odoo_ops.model.host import Host, LocalConnection, OpenHost, SshConnection
+from odoo_ops.model.runtimes import ComposeProject
 from odoo_ops.model.sockets import Address
 
 _log = logging.getLogger(__name__)
@@ -44,14 +45,44 @@ class HeldLock:
 
 
 class HostAdapter:
-    """Acts on one host."""
+    """Acts on one host, or in a container there that counts as one.
 
-    def __init__(self, host: Host) -> None:
-        self.host = host
-        self.name = host.name
+    Attributes:
+        name: what messages call it.
+        python: program of Python there.
+        restic: program of restic there.
+        registry: from which its private images come.
+    """
+
+    def __init__(self, host: Host, container: ContainerTransport | None = None) -> None:
         local = isinstance(host.connection, LocalConnection)
-        python = host.python or (sys.executable if local else "python3")
-        self._launcher = AgentLauncher(_transport(host), host=host.name, python=python, become=host.become)
+        self.host = host
+        self.name = container.name if container else host.name
+        self.restic = "restic" if container else host.restic
+        self.registry = host.registry if isinstance(host, OpenHost) else None
+        self._container = container
+        self._transport = container or _transport(host)
+        self._is_here = local and not host.become and not container
+        self.python = "python3" if container else host.python or (sys.executable if local else "python3")
+        self._launcher = AgentLauncher(self._transport, host=self.name, python=self.python)
+
+    def in_container(self, project: ComposeProject, service: str) -> "HostAdapter":
+        """A container of a service on this host, as a host of its own; it runs only while something is done in it."""
+        return HostAdapter(self.host, ContainerTransport(self._transport, project, service, host=self.name))
+
+    @property
+    def container(self) -> str | None:
+        """Docker's name of the container that this is, while agents are kept in it; None for a host itself."""
+        return self._container.container if self._container else None
+
+    @contextmanager
+    def agents_kept(self) -> Iterator[None]:
+        """Until the block is left, agents that have done their operation wait there for the next one.
+
+        All of them are in one container, if in any.
+        """
+        with self._container.kept() if self._container else nullcontext(), self._launcher.kept():
+            yield
 
     def call(
         self,
@@ -66,7 +97,7 @@ class HostAdapter:
 
         Raises what the agent reports, and TransientError when the connection is lost.
         """
-        with self._launcher.start(operation, arguments, shown=shown) as agent:
+        with self._launcher.call(operation, arguments, shown=shown) as agent:
             return self._value(agent, shown or operation, on_line, on_progress)
 
     @contextmanager
@@ -86,7 +117,7 @@ class HostAdapter:
         """
         with (
             ThreadPoolExecutor(max_workers=1) as pool,
-            self._launcher.start(operation, arguments, shown=shown) as agent,
+            self._launcher.call(operation, arguments, shown=shown) as agent,
         ):
             value = pool.submit(copy_context().run, self._value, agent, shown or operation, on_line, on_progress)
             yield value.result
@@ -168,7 +199,7 @@ class HostAdapter:
     @contextmanager
     def tunnel(self, address: Address) -> Iterator[Address]:
         """An address on this machine that leads to `address` as the host sees it."""
-        if isinstance(self.host.connection, LocalConnection) and not self.host.become:
+        if self._is_here:
             yield address
         else:
             with tunnel_to(self._launcher, address) as local:
@@ -181,11 +212,16 @@ class HostAdapter:
 
 
 def _transport(host: Host) -> Transport:
+    transport: Transport
     match host.connection:
         case SshConnection() as connection:
-            return SshTransport(connection)
+            # Fabric takes a fifth of a second to import, and most runs need none
+            from odoo_ops.adapters.ssh import SshTransport
+
+            transport = SshTransport(connection)
         case LocalConnection():
-            return LocalTransport()
+            transport = LocalTransport()
+    return AsUser(transport, host.become) if host.become else transport
 
 
 def _of_command(command: Command) -> dict[str, Any]:

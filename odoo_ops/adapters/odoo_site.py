@@ -71,9 +71,17 @@ class OdooSite:
             raise VerificationFailed("The login page names no script and no style.")
         for path in paths:
             answer = self._get(path)
-            if answer.status_code != HTTPStatus.OK or not answer.content:
+            # with x_sendfile Odoo names the file instead, for the proxy to send it
+            given = answer.content or answer.headers.get("X-Accel-Redirect")
+            if answer.status_code != HTTPStatus.OK or not given:
                 raise VerificationFailed(f"{path}: status {answer.status_code}, {len(answer.content)} bytes.")
         return paths
+
+    def open_page(self, path: str) -> None:
+        """Open a page. Raises VerificationFailed where the answer is not of status 200."""
+        answer = self._get(path)
+        if answer.status_code != HTTPStatus.OK:
+            raise VerificationFailed(f"{path}: status {answer.status_code}.")
 
     def log_in(self, database: str, login: str, password: str) -> int:
         """Log in and return the user's id. Raises VerificationFailed."""
@@ -148,13 +156,13 @@ class OdooSite:
 
 
 @contextmanager
-def open_site(host: HostAdapter, url: str) -> Iterator[OdooSite]:
-    """The Odoo that answers at `url` as its host sees it."""
+def open_site(host: HostAdapter, url: str, *, answer_seconds: float = _ANSWER_SECONDS) -> Iterator[OdooSite]:
+    """The Odoo that answers at `url` as its host sees it; no answer may take longer than `answer_seconds`."""
     parts = urlsplit(url)
     target = TcpAddress(host=parts.hostname or "", port=parts.port or _PORTS[parts.scheme])
     with host.tunnel(target) as address:
         transport = httpx.HTTPTransport(uds=address.path) if isinstance(address, UnixAddress) else None
         with httpx.Client(
-            base_url=url, transport=transport, timeout=_ANSWER_SECONDS, follow_redirects=True, trust_env=False
+            base_url=url, transport=transport, timeout=answer_seconds, follow_redirects=True, trust_env=False
         ) as client:
             yield OdooSite(client, url)

@@ -67,11 +67,15 @@ class _ChannelBytes(io.RawIOBase):
         return len(data)
 
     def write(self, data: "ReadableBuffer") -> int:
-        content = bytes(data)
+        content, lost = bytes(data), None
         try:
             self._channel.sendall(content)
         except _BROKEN as error:
-            raise BrokenPipeError(f"the SSH connection was lost: {error}") from error
+            lost = str(error)
+        if lost is not None:
+            # neither these nor Paramiko's frames go with the error: a request holds secrets
+            del data, content
+            raise BrokenPipeError(f"the SSH connection was lost: {lost}")
         return len(content)
 
 

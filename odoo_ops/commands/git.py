@@ -1,8 +1,125 @@
-"""Commands of git."""
+"""Commands of git: repositories are fetched with what the environment says; of a login only its git settings count."""
 
-from odoo_ops.model.command import Command
+import base64
+import shlex
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from odoo_ops.model.addons import AddonsRepository
+from odoo_ops.model.command import Command, placed
+
+_NEXT_STEP = (
+    "see that the repository's address and the ref are right, and that its key or token is valid and may read it"
+)
 
 
 def current_commit(folder: str) -> Command:
     """Print the commit of a work tree, whoever owns it (git refuses that of another user otherwise)."""
     return Command(argv=("git", "-c", f"safe.directory={folder}", "-C", folder, "rev-parse", "HEAD"))
+
+
+def list_refs(repository: AddonsRepository, ref: str) -> Command:
+    """Print commit and full name of each branch and tag that may be meant; `commit_of` reads it."""
+    return _of_remote(repository, "ls-remote", "--", repository.url, *_names_of(ref))
+
+
+def commit_of(output: str, ref: str) -> str | None:
+    """The commit of a ref out of what `list_refs` printed; None: there is no such.
+
+    A tag's comes before a branch's, as git does it, where the ref is no whole name, such as refs/heads/main.
+    """
+    commits = {name: commit for commit, _, name in (line.partition("\t") for line in output.splitlines())}
+    return next((commits[name] for name in _names_of(ref) if name in commits), None)
+
+
+def _names_of(ref: str) -> tuple[str, ...]:
+    """What git may mean by it, and of an annotated tag (`^{}`) the commit before the tag itself."""
+    if ref.startswith("refs/"):
+        return (f"{ref}^{{}}", ref)
+    return (f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", f"refs/heads/{ref}", ref)
+
+
+def create(folder: str) -> Command:
+    """Make an empty repository."""
+    return Command(argv=("git", "init", "--quiet", folder), without=("GIT_",))
+
+
+def name_origin(folder: str, repository: AddonsRepository) -> Command:
+    """Say where a repository comes from: submodules whose address is relative are beside it."""
+    return Command(argv=("git", "-C", folder, "remote", "add", "origin", "--", repository.url), without=("GIT_",))
+
+
+def fetch_commit(folder: str, repository: AddonsRepository, commit: str) -> Command:
+    """Fetch one commit without its history."""
+    return _of_remote(repository, "-C", folder, "fetch", "--quiet", "--depth=1", "origin", commit)
+
+
+def check_out(folder: str, commit: str) -> Command:
+    """Put the files of a commit in place."""
+    return Command(argv=("git", "-C", folder, "checkout", "--quiet", "--detach", commit), without=("GIT_",))
+
+
+def fetch_submodules(folder: str, repository: AddonsRepository) -> Command:
+    """Fetch the submodules of what is checked out, and theirs."""
+    words = ("submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")
+    return _of_remote(repository, "-C", folder, *words)
+
+
+def list_changes(folder: str) -> Command:
+    """Print the files of a commit that are not as they were checked out, one a line."""
+    return Command(argv=("git", "-C", folder, "diff", "--name-only", "HEAD"), without=("GIT_",))
+
+
+def let_read(folder: str) -> Command:
+    """Let every user of the host read what was checked out: Odoo is mostly another one than who fetched it."""
+    return Command(argv=("chmod", "--recursive", "a+rX", folder))
+
+
+def _of_remote(repository: AddonsRepository, *arguments: str) -> Command:
+    """A command that may ask the repository's server; it asks no person."""
+    environment = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
+    secrets, files = {}, {}
+    if repository.token:
+        environment |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"http.{_server(repository.url)}.extraHeader"}
+        secrets["GIT_CONFIG_VALUE_0"] = _authorization(repository.token)
+    if repository.private_key:
+        environment["GIT_SSH_COMMAND"] = shlex.join(_SSH)
+        files = {"private_key": repository.private_key, "known_hosts": SecretStr(repository.known_hosts or "")}
+    return Command(
+        argv=("git", *arguments),
+        environment=environment,
+        secrets=secrets,
+        files=files,
+        without=("GIT_", "SSH_AUTH_SOCK"),
+        next_step=_NEXT_STEP,
+    )
+
+
+# git gives this to a shell (gitcore-config, core.sshCommand)
+_SSH = (
+    *("ssh", "-F", "none", "-i", placed("private_key")),
+    *(
+        word
+        for option in (
+            "BatchMode=yes",
+            "IdentitiesOnly=yes",
+            "StrictHostKeyChecking=yes",
+            f"UserKnownHostsFile={placed('known_hosts')}",
+            "GlobalKnownHostsFile=none",
+        )
+        for word in ("-o", option)
+    ),
+)
+
+
+def _server(url: str) -> str:
+    """The part of an address that is the server's: the token goes there, and to no submodule's elsewhere."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/"
+
+
+def _authorization(token: SecretStr) -> SecretStr:
+    """GitHub, GitLab, Gitea and Forgejo take a token as a password, whoever the user is."""
+    credentials = base64.b64encode(f"x-access-token:{token.get_secret_value()}".encode()).decode()
+    return SecretStr(f"Authorization: Basic {credentials}")

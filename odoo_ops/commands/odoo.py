@@ -29,7 +29,7 @@ print({mark!r} + json.dumps({{
 
 # Odoo 19 heeds its variables (ODOO_SMTP_SERVER, PGDATABASE, …) more than its configuration file, so a login's own
 # would decide whether a copy runs scheduled actions and reaches the mail server.
-_NOT_FROM_LOGIN = ("ODOO_", "PG")
+NOT_FROM_LOGIN = ("ODOO_", "PG")
 
 
 def read_neutralization(program: tuple[str, ...], config: str, modules: Sequence[str]) -> Command:
@@ -40,7 +40,7 @@ def read_neutralization(program: tuple[str, ...], config: str, modules: Sequence
     script = _SCRIPT.format(modules=json.dumps(list(modules)), mark=_MARK)
     return Command(
         argv=(*program, "shell", f"--config={config}", "--no-http"),
-        without=_NOT_FROM_LOGIN,
+        without=NOT_FROM_LOGIN,
         stdin=SecretStr(script),
     )
 
@@ -58,6 +58,6 @@ def serve(program: tuple[str, ...], config: str, database: DatabaseSettings) -> 
     return Command(
         argv=(*program, f"--config={config}", f"--database={database.name}"),
         environment={**connection_environment(database), "PGDATABASE": database.name},
-        without=_NOT_FROM_LOGIN,
+        without=NOT_FROM_LOGIN,
         secrets=connection_secrets(database),
     )

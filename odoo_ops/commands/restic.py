@@ -22,8 +22,11 @@ def create_repository(program: str, repository: OpenRepository, like: OpenReposi
 
 
 def open_repository(program: str, repository: OpenRepository) -> Command:
-    """Read the repository's configuration: it succeeds only with the right password."""
-    return repository_command(program, repository, "cat", "config")
+    """Read the repository's configuration: it succeeds only with the right password.
+
+    Also while another run holds the repository for itself, or a dead one's lock says so: nothing else is read.
+    """
+    return repository_command(program, repository, "cat", "config", "--no-lock")
 
 
 def unlock_stale(program: str, repository: OpenRepository) -> Command:
@@ -107,9 +110,11 @@ def print_folder(program: str, repository: OpenRepository, snapshot: str, folder
 
 def restore_folder(program: str, repository: OpenRepository, snapshot: str, *, folder: str, into: str) -> Command:
     """The content of one folder of a snapshot into another folder."""
-    return repository_command(
+    command = repository_command(
         program, repository, "restore", "--json", f"--target={into}", "--", f"{snapshot}:{folder}"
     )
+    step = f"see that the disk of {into} has room; where restic could not read instead, {command.next_step}"
+    return command.model_copy(update={"next_step": step})
 
 
 def copy_snapshots(

@@ -1,35 +1,36 @@
-"""Entry of the agent: one request, one operation, one result."""
+"""Entry of the agent: for each request one operation and one result."""
 
 import os
 import time
-import traceback
-from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
-from odoo_ops.hostside import files, filestore, locks, ports, processes, relay, restic, zips
-from odoo_ops.hostside.channel import OperationError, standard_channel
-
-_OPERATIONS: dict[str, Callable[..., object]] = {
-    **files.OPERATIONS,
-    **filestore.OPERATIONS,
-    **locks.OPERATIONS,
-    **ports.OPERATIONS,
-    **processes.OPERATIONS,
-    **restic.OPERATIONS,
-    **zips.OPERATIONS,
-}
+from odoo_ops.hostside.channel import Channel, OperationError, standard_channel
+from odoo_ops.hostside.memory_files import forget_files
 
 
 def main(request: dict[str, Any]) -> None:
-    """Do the one operation that a request names and report its result or error."""
+    """Do the operation that a request names and report its result, then what the next request names.
+
+    An error is the last thing that is reported: what an operation that failed left in this process is not known.
+    """
     channel = standard_channel()
-    if request["operation"] == "relay":  # takes stdin and stdout over as raw bytes
-        relay.relay(channel, **request["arguments"])
+    if request["module"] == "relay":  # takes stdin and stdout over
+        import_module("odoo_ops.hostside.relay").serve(channel, request)
         return
     channel.watch()
+    while _served(channel, request):
+        request = channel.next_request()
+    forget_files()
+    os._exit(0)  # the thread that reads stdin would hold up an ordinary end
+
+
+def _served(channel: Channel, request: dict[str, Any]) -> bool:
+    """Do an operation. Only its own module is imported: all of them take longer than most operations."""
     begun = time.monotonic()
     try:
-        value = _OPERATIONS[request["operation"]](channel, **request["arguments"])
+        operations = import_module(f"odoo_ops.hostside.{request['module']}").OPERATIONS
+        value = operations[request["operation"]](channel, **request["arguments"])
     except OperationError as error:
         channel.end_children()
         channel.send("error", kind=error.kind, message=str(error), details=error.details)
@@ -37,8 +38,12 @@ def main(request: dict[str, Any]) -> None:
         channel.end_children()
         channel.send("error", kind="PreconditionFailed", message=str(error), details={})
     except BaseException:  # the outermost frame: nobody else can report it
+        import traceback
+
         channel.end_children()
         channel.send("error", kind="AgentCrashed", message=traceback.format_exc(), details={})
     else:
+        forget_files()
         channel.send("result", value=value, seconds=time.monotonic() - begun)
-    os._exit(0)  # the thread that reads stdin would hold up an ordinary end
+        return True
+    return False

@@ -3,22 +3,24 @@
 Out (stdout), one object a line, `event` says which:
     line      one line of a process's output: `stream`, `text`
     progress  how far an operation is: `done`, `total`, `unit`
-    ready     a lasting operation (lock, relay, server) has begun
+    ready     a lasting operation (lock, server) has begun, or a connection is there (see `relay`)
     pong      answer to a ping
-    result    the operation's `value`, and the `seconds` that it took here; the last event
+    result    the operation's `value`, and the `seconds` that it took here; then the next request is waited for
     error     the operation failed: `kind`, `message`, `details`; the last event
-In (stdin): `ping`; the end of stdin means that the worker is gone.
+In (stdin): `ping`, or a request as an object; the end of stdin means that the worker is gone.
 """
 
 import contextlib
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
 import threading
 import time
-from typing import IO
+from collections.abc import Callable
+from typing import IO, Any
 
 _TERM_GRACE_SECONDS = 10.0
 _PROGRESS_EVERY_SECONDS = 0.25
@@ -43,6 +45,7 @@ class Channel:
         self._children: set[subprocess.Popen[bytes]] = set()
         self._children_lock = threading.Lock()
         self._progress_sent = 0.0
+        self._requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self.abandoned = threading.Event()
 
     def send(self, event: str, **fields: object) -> None:
@@ -63,19 +66,31 @@ class Channel:
             self.send("progress", done=done, total=total, unit=unit)
 
     def watch(self) -> None:
-        """Answer pings from now on; when the worker goes away, end all children and the agent."""
+        """Read what comes from now on; when the worker goes away, end all children and the agent."""
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
-        for line in self._stdin:
-            if line.strip() == b"ping":
-                self.send("pong")
-        self.abandon()
+        try:
+            for line in self._stdin:
+                if line.strip() == b"ping":
+                    self.send("pong")
+                else:
+                    self._requests.put(json.loads(line))
+        finally:  # also when a request was cut off with the connection
+            self.abandon()
 
-    def adopt(self, process: subprocess.Popen[bytes]) -> None:
-        """End this child with the agent. It must lead its own process group."""
+    def next_request(self) -> dict[str, Any]:
+        """The request that comes next; waits for it."""
+        return self._requests.get()
+
+    def adopt(self, start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+        """Start a child that ends with the agent, also if that ends at this moment. It must lead its own group."""
         with self._children_lock:
+            if self.abandoned.is_set():
+                raise OperationError("TransientError", "the worker has gone")
+            process = start()
             self._children.add(process)
+        return process
 
     def release(self, process: subprocess.Popen[bytes]) -> None:
         """The child has ended."""

@@ -17,21 +17,28 @@ def read_text(channel: Channel, path: str) -> str | None:
         return None
 
 
-def write_text(channel: Channel, path: str, text: str) -> None:
-    """Write a file that only its owner can read: whole or not at all."""
+def write_text(channel: Channel, path: str, text: str, mode: int = 0o600) -> None:
+    """Write a file, by default one that only its owner can read: whole or not at all."""
     partial = path + ".partial"
     with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), mode)
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, path)
 
 
-def make_directory(channel: Channel, path: str) -> None:
-    """Make a folder that only its owner can enter, with its parents; one that exists is left as it is."""
+def make_directory(channel: Channel, path: str, mode: int = 0o700) -> None:
+    """Make a folder, by default one that only its owner can enter, with its parents; one that exists stays as it is."""
     if not os.path.isdir(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         os.mkdir(path, 0o700)
+        os.chmod(path, mode)
+
+
+def set_mode(channel: Channel, path: str, mode: int) -> None:
+    """Say who may read a file or enter a folder."""
+    os.chmod(path, mode)
 
 
 def remove_tree(channel: Channel, path: str) -> bool:
@@ -58,9 +65,10 @@ def list_directory(channel: Channel, path: str) -> list[str]:
 
 
 def describe_path(channel: Channel, path: str) -> dict[str, bool | int]:
-    """What a path is: exists, is_directory, uid, gid, mode, its file system (device) and the bytes free there.
+    """What a path is: exists, is_directory, writable, uid, gid, mode, inode, device, bytes there and free.
 
-    Of a path that does not exist yet, the nearest parent's owner, mode, file system and free space.
+    The device is its file system's; bytes that are reserved for root are not counted.
+    Of a path that does not exist yet, all but the first two are the nearest parent's.
     """
     exists = os.path.exists(path)
     nearest = path
@@ -70,19 +78,23 @@ def describe_path(channel: Channel, path: str) -> dict[str, bool | int]:
     return {
         "exists": exists,
         "is_directory": os.path.isdir(path),
+        "writable": os.access(nearest, os.W_OK),
         "uid": status.st_uid,
         "gid": status.st_gid,
         "mode": stat.S_IMODE(status.st_mode),
+        "inode": status.st_ino,
         "device": status.st_dev,
         "free_bytes": space.f_bavail * space.f_frsize,
+        "total_bytes": (space.f_blocks - space.f_bfree + space.f_bavail) * space.f_frsize,
     }
 
 
 def list_files(channel: Channel, path: str) -> dict[str, int]:
-    """Every file below a folder: relative path -> bytes."""
+    """Every file below a folder, links included, which are not followed: relative path -> bytes."""
     found = {}
-    for folder, _folders, names in os.walk(path):
-        for name in names:
+    for folder, folders, names in os.walk(path):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for name in [*names, *links]:
             file = os.path.join(folder, name)
             found[os.path.relpath(file, path)] = os.lstat(file).st_size
     return found
@@ -108,6 +120,7 @@ OPERATIONS: dict[str, Callable[..., object]] = {
     "read_text": read_text,
     "write_text": write_text,
     "make_directory": make_directory,
+    "set_mode": set_mode,
     "remove_tree": remove_tree,
     "rename": rename,
     "list_directory": list_directory,

@@ -11,13 +11,15 @@ import re
 import stat
 from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Any
 
 from odoo_ops.hostside.channel import Channel
 
 _FILE_NAME = re.compile(r"[0-9a-f]{2,3}/[0-9a-f]{40}")
 _EXAMPLES = 1000
-_CHUNK_BYTES = 1024 * 1024
+_CHUNK_BYTES = 256 * 1024
+_AT_ONCE = 64
 
 
 def read_inventory(path: str) -> Iterator[dict[str, Any]]:
@@ -30,9 +32,13 @@ def read_inventory(path: str) -> Iterator[dict[str, Any]]:
 def sha1_of(path: str) -> str:
     """sha1 of a file's content in hexadecimal."""
     digest = hashlib.sha1(usedforsecurity=False)
-    with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
+    # for most files `open` would take a good part of the time that hashing takes
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        while chunk := os.read(descriptor, _CHUNK_BYTES):
             digest.update(chunk)
+    finally:
+        os.close(descriptor)
     return digest.hexdigest()
 
 
@@ -100,9 +106,12 @@ def prove_filestore(channel: Channel, inventory: str, root: str, changed_list: s
         by_name.setdefault(attachment["fname"], []).append(attachment)
     damages, hashed_files, hashed_bytes = Damages(), 0, 0
     links = _linked_folders(root) if by_name else ()
+    groups = list(by_name.values())
+    # handing a small file to a thread takes as long as hashing it: each gets many
+    parts = [groups[begin : begin + _AT_ONCE] for begin in range(0, len(groups), _AT_ONCE)]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        faults = pool.map(lambda group: _fault_of(root, group[0], changed, links), by_name.values(), chunksize=64)
-        for done, (group, (fault, size)) in enumerate(zip(by_name.values(), faults, strict=True), 1):
+        found = pool.map(lambda part: [_fault_of(root, group[0], changed, links) for group in part], parts)
+        for done, (group, (fault, size)) in enumerate(zip(groups, chain.from_iterable(found), strict=True), 1):
             hashed_bytes += size
             hashed_files += size > 0
             if fault:

@@ -6,23 +6,53 @@ The kernel frees it when the agent ends, however it ends.
 import fcntl
 import json
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
 from odoo_ops.hostside.channel import Channel, OperationError
 
+# so long, at the most, who only looks at a lock holds it
+_LOOK_SECONDS = 0.5
+
 
 def hold_lock(channel: Channel, path: str, owner: dict[str, str]) -> None:
-    """Take the lock or fail at once with its owner; keep it until the worker lets go."""
+    """Take the lock or fail within a second with its owner; keep it until the worker lets go."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise OperationError("Locked", "locked", owner=_owner(descriptor)) from error
+    _take(descriptor)
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, json.dumps(owner).encode(), 0)
     channel.send("ready")
     channel.abandoned.wait()
+
+
+def _take(descriptor: int) -> None:
+    deadline = time.monotonic() + _LOOK_SECONDS
+    while not _locked(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() > deadline:
+            raise OperationError("Locked", "locked", owner=_owner(descriptor))
+        time.sleep(0.05)
+
+
+def _locked(descriptor: int, kind: int) -> bool:
+    """Take the lock if it is free. Returns whether it was."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def lock_owner(channel: Channel, path: str) -> dict[str, Any] | None:
+    """What the holder of a lock wrote about itself; None: nobody holds it. Nothing is changed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        return None if _locked(descriptor, fcntl.LOCK_SH) else _owner(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _owner(descriptor: int) -> dict[str, Any]:
@@ -34,4 +64,4 @@ def _owner(descriptor: int) -> dict[str, Any]:
     return owner
 
 
-OPERATIONS: dict[str, Callable[..., object]] = {"hold_lock": hold_lock}
+OPERATIONS: dict[str, Callable[..., object]] = {"hold_lock": hold_lock, "lock_owner": lock_owner}

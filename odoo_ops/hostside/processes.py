@@ -16,6 +16,7 @@ from odoo_ops.hostside.memory_files import place_files
 _TAIL_LINES = 40
 _LINE_BYTES = 16 * 1024
 _CLOCK_SECONDS = 2
+_ASKED_SECONDS = 120
 
 
 def start_process(
@@ -34,18 +35,19 @@ def start_process(
     """
     argv, environment = place_files(files or {}, argv, environment)
     try:
-        process = subprocess.Popen(
-            argv,
-            env=_variables(environment, without),
-            cwd=working_directory,
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
+        process = channel.adopt(
+            lambda: subprocess.Popen(
+                argv,
+                env=_variables(environment, without),
+                cwd=working_directory,
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
         )
     except (FileNotFoundError, PermissionError) as error:
         raise OperationError("PreconditionFailed", f"cannot run {argv[0]}: {error.strerror}") from error
-    channel.adopt(process)
     if isinstance(stdin, str):
         threading.Thread(target=_feed, args=(process.stdin, stdin.encode()), daemon=True).start()
     return process
@@ -125,6 +127,28 @@ def run(
     }
 
 
+def output_of(channel: Channel, argv: list[str], environment: dict[str, str] | None = None) -> str:
+    """What a command prints; an error says what it said."""
+    done = run(
+        channel,
+        argv=argv,
+        environment=environment or {},
+        stdin=None,
+        working_directory=None,
+        without=[],
+        files={},
+        capture=True,
+        stdout_file=None,
+        timeout_seconds=_ASKED_SECONDS,
+    )
+    if done["exit_status"]:
+        raise OperationError(
+            "CommandFailed", f"{argv[0]} failed", exit_status=done["exit_status"], output=done["stderr"]
+        )
+    text: str = done["stdout"]
+    return text
+
+
 @contextmanager
 def _sink(path: str | None) -> Iterator[IO[bytes] | int]:
     """Where stdout goes: a new private file, or a pipe."""
@@ -186,16 +210,17 @@ def serve(
     """Run a server that ends with the agent (an Odoo booted for a drill); its output goes to a file."""
     argv, environment = place_files(files, argv, environment)
     with open(os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
-        process = subprocess.Popen(
-            argv,
-            env=_variables(environment, without),
-            cwd=working_directory,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
+        process = channel.adopt(
+            lambda: subprocess.Popen(
+                argv,
+                env=_variables(environment, without),
+                cwd=working_directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         )
-        channel.adopt(process)
         channel.send("ready", pid=process.pid)
         status = process.wait()
         channel.release(process)

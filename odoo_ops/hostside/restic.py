@@ -63,6 +63,15 @@ def _readable(line: str) -> str:
         return line
 
 
+def how_far(message: dict[str, Any], done: str) -> tuple[int, int, str]:
+    """What is done, the total and the unit, by restic's counts `bytes_<done>` and `files_<done>`: the one behind.
+
+    All bytes may be there while very many tiny files are still written, and all tiny files before a large one.
+    """
+    counts = [(message.get(f"{unit}_{done}", 0), message.get(f"total_{unit}", 0), unit) for unit in ("bytes", "files")]
+    return min(counts, key=lambda count: count[0] / count[1] if count[1] else 1.0)
+
+
 def restic_backup(channel: Channel, filestore: str, changed_list: str, **process: Any) -> dict[str, Any]:
     """Run `restic backup --json --verbose=2`; write the names of new and changed filestore files to a file.
 
@@ -75,7 +84,7 @@ def restic_backup(channel: Channel, filestore: str, changed_list: str, **process
         for message in _messages(channel, **process):
             kind = message["message_type"]
             if kind == "status":
-                channel.progress(message.get("bytes_done", 0), message.get("total_bytes", 0), "bytes")
+                channel.progress(*how_far(message, "done"))
             elif kind == "verbose_status" and message["action"] in {"new", "modified"}:
                 item = message["item"]
                 if item.startswith(prefix) and not item.endswith("/"):
@@ -91,9 +100,9 @@ def restic_restore(channel: Channel, **process: Any) -> dict[str, Any]:
     """Run `restic restore --json` and return its summary."""
     summary: dict[str, Any] = {}
     for message in _messages(channel, **process):
-        if message["message_type"] == "status":
-            channel.progress(message.get("bytes_restored", 0), message.get("total_bytes", 0), "bytes")
-        elif message["message_type"] == "summary":
+        if message["message_type"] in {"status", "summary"}:
+            channel.progress(*how_far(message, "restored"))
+        if message["message_type"] == "summary":
             summary = message
     return summary
 

@@ -14,8 +14,9 @@ class Command(Value):
     Secrets travel in `secrets` (environment variables of the process) or `stdin`; `argv` holds none,
     so `str(command)` may be shown everywhere. Variables of the host's login whose names begin as `without` says
     are kept from it. `files` are texts that the process reads as files: `placed(name)` in an argument or a variable
-    stands for the path, known only on the host, where they are in memory and never on a disk. `next_step` is the
-    advice where it fails and its caller has none.
+    stands for the path, known only on the host, where they are in memory and never on a disk; of a name such as
+    `folder/file` it is the path of a folder that holds the file. `next_step` is the advice where it fails and its
+    caller has none.
     """
 
     argv: tuple[str, ...] = Field(min_length=1)
@@ -32,7 +33,7 @@ class Command(Value):
 
 
 def placed(name: str) -> str:
-    """What stands for the path of one of a command's files."""
+    """What stands for the path of one of a command's files, or of the folder that its name says it is in."""
     return f"%{name}%"
 
 

@@ -2,10 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from odoo_ops.model.addons import ReleasePolicy
 from odoo_ops.model.base import Value
+from odoo_ops.model.health import HealthPolicy
 from odoo_ops.model.paths import AbsolutePath
+from odoo_ops.model.provision import Provisioning
+from odoo_ops.model.runtimes import ComposeProject, OnHost
 
 Stage = Literal["development", "testing", "staging", "production"]
 
@@ -33,8 +37,8 @@ class OdooSettings(Value):
     version: str = Field(description="Odoo series, for example 19.0.", pattern=r"^\d{2}\.\d$")
     command: tuple[str, ...] = Field(
         min_length=1,
-        description="How Odoo is run on the host, for example /usr/bin/odoo, or the Python of its virtual "
-        "environment and the path of odoo-bin.",
+        description="How Odoo is run on the host, or in its container, for example /usr/bin/odoo, or the Python of "
+        "its virtual environment and the path of odoo-bin.",
     )
     config: AbsolutePath | None = Field(default=None, description="Its configuration file (odoo.conf).")
     addons: tuple[AbsolutePath, ...] = Field(
@@ -43,12 +47,23 @@ class OdooSettings(Value):
     url: str = Field(
         default="http://127.0.0.1:8069",
         pattern=r"^https?://",
-        description="Where Odoo answers, as seen from its host. Used for health checks.",
+        description="Where Odoo answers, as seen from its host (or from the toolbox). Used for health checks.",
+    )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/]+/?$",
+        description="Where users reach Odoo, through the proxy, for example https://erp.example.com. Its certificate "
+        "and the way of websockets are checked there, as seen from the host (or from the toolbox).",
+    )
+    public_ca: str | None = Field(
+        default=None,
+        pattern=r"-----BEGIN CERTIFICATE-----",
+        description="Certificates (PEM) of the authority that signed that of `public_url`, where it is your own.",
     )
 
 
 class DatabaseSettings(Value):
-    """The PostgreSQL database of an environment, as its host sees it."""
+    """The PostgreSQL database of an environment, as its host (or the toolbox) sees it."""
 
     name: DatabaseName = Field(description="Name of the database.")
     server: str = Field(
@@ -94,6 +109,14 @@ class NoService(Value):
 
 
 Service = Annotated[SystemdService | ProcessService | NoService, Field(discriminator="kind")]
+
+
+def _by_kind(value: object) -> object:
+    """A kind alone stands for one without fields: so `native` was written before there were others."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
+Runtime = Annotated[OnHost | ComposeProject, Field(discriminator="kind"), BeforeValidator(_by_kind)]
 
 
 class Objectives(Value):
@@ -156,12 +179,21 @@ class Environment(Value):
         description="Folder on the host for this environment's lock, marker and spool. "
         "It needs room for one database dump."
     )
-    runtime: Literal["native"] = Field(
-        default="native", description="How Odoo is run: `native` is as processes or systemd units on the host."
+    runtime: Runtime = Field(
+        default=OnHost(),
+        description="How Odoo is run: `native` is as processes or systemd units on the host, `compose` in containers "
+        "of a Docker Compose project there.",
     )
-    service: Service = Field(default=NoService(), description="How Odoo is started and stopped.")
+    service: Service = Field(
+        default=NoService(), description="How Odoo is started and stopped; a compose project needs none."
+    )
+    provision: Provisioning | None = Field(
+        default=None, description="How the compose project is made by `provision`. Empty: it was made by hand."
+    )
+    release: ReleasePolicy | None = Field(default=None, description="What `release` puts in place. Empty: nothing.")
     objectives: Objectives = Objectives()
     backup: BackupPolicy = BackupPolicy()
+    health: HealthPolicy = HealthPolicy()
 
     @property
     def filestore(self) -> str:
@@ -188,9 +220,14 @@ class Environment(Value):
         return f"{self.state_dir}/restore"
 
     @property
+    def restored_inventory(self) -> str:
+        """File in it with the attachments that the restored database names."""
+        return f"{self.restore_spool}/restored-inventory.jsonl"
+
+    @property
     def copy_dir(self) -> str:
-        """Folder for the configuration and the log of an Odoo that is booted on a copy."""
-        return f"{self.state_dir}/copy"
+        """Folder for the configuration and the log of an Odoo that is booted on a copy, where that Odoo runs."""
+        return "/tmp/odoo-ops-copy" if isinstance(self.runtime, ComposeProject) else f"{self.state_dir}/copy"  # noqa: S108 - of a container that is nobody else's
 
     @property
     def swap_journal(self) -> str:
@@ -201,6 +238,21 @@ class Environment(Value):
     def export_journal(self) -> str:
         """File that says, while a zip is written, which one."""
         return f"{self.state_dir}/export.json"
+
+    @property
+    def restart_mark(self) -> str:
+        """File that is there from the moment a restart stops Odoo until it has started it again."""
+        return f"{self.state_dir}/restart"
+
+    @property
+    def release_journal(self) -> str:
+        """File that says, while a release is put in place, what leads where before and after it."""
+        return f"{self.state_dir}/release.json"
+
+    @property
+    def release_records(self) -> str:
+        """File with the releases that were put in place, the newest last."""
+        return f"{self.state_dir}/releases.json"
 
     @property
     def changed_list(self) -> str:

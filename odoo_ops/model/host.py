@@ -1,8 +1,9 @@
 """How to reach the machine on which an Odoo environment lives."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from odoo_ops.model.base import Value
 
@@ -32,6 +33,24 @@ class SshConnection(Value):
 Connection = Annotated[LocalConnection | SshConnection, Field(discriminator="kind")]
 
 
+def _registry_host(value: str) -> str:
+    """As names of images begin: what `docker login` takes may have a scheme and a path."""
+    host = re.sub(r"^https?://", "", value).partition("/")[0]
+    if not re.fullmatch(r"[A-Za-z0-9.-]+(:[0-9]+)?", host):
+        raise ValueError(f"{value!r} is not a registry, such as registry.example.com or registry.example.com:5000")
+    return "docker.io" if host == "index.docker.io" else host
+
+
+class Registry(Value):
+    """A registry of images that asks who one is."""
+
+    address: Annotated[str, AfterValidator(_registry_host)] = Field(
+        description="Its host name, and its port if it has one, as its images' names begin; docker.io for Docker Hub."
+    )
+    user: str = Field(min_length=1, pattern=r"^[^:]+$", description="User of the registry.")
+    password: SecretStr = Field(description="The user's password, or a token that may only read.")
+
+
 class Host(Value):
     """One machine and the programs on it that backups need."""
 
@@ -54,3 +73,16 @@ class Host(Value):
             case SshConnection() as mine, SshConnection() as theirs:
                 return (mine.address, mine.port) == (theirs.address, theirs.port)
         return False
+
+
+class OpenHost(Host):
+    """A machine, with what it needs to fetch images that are not for everybody."""
+
+    registry: Registry | None = Field(
+        default=None, description="Registry of your own images. Empty: the host is logged in, or none asks."
+    )
+
+    @property
+    def settings(self) -> Host:
+        """The machine without the registry."""
+        return Host(**{name: getattr(self, name) for name in Host.model_fields})

@@ -159,3 +159,42 @@ class DrillReport(Value):
     recovery_seconds: float | None
     business: tuple[BusinessLine, ...]
     checks: tuple[Check, ...]
+
+
+class HealthReport(Value):
+    """The layers of an environment, from below.
+
+    Attributes:
+        first_failed: the lowest layer that failed; what is above it may be its consequence.
+        next_step: for that layer, where its check does not say it itself.
+        at_work: the run that stops and starts Odoo just now, in words: then nothing is an alarm.
+    """
+
+    environment: str
+    seconds: float
+    checks: tuple[Check, ...]
+    first_failed: str | None
+    next_step: str
+    at_work: str | None
+
+    @property
+    def headline(self) -> str:
+        """The report in a few words."""
+        if self.first_failed is None:
+            return "all layers that were asked are well"
+        return "stopped on purpose" if self.at_work else "NOT well"
+
+
+class RestartReport(Value):
+    """One restart.
+
+    Attributes:
+        down_seconds: from the moment Odoo was asked to stop until its login page answered; None: it did not in time.
+        failed_before: layers that failed before it.
+    """
+
+    environment: str
+    seconds: float
+    down_seconds: float | None
+    failed_before: tuple[str, ...]
+    checks: tuple[Check, ...]

@@ -7,7 +7,14 @@ from odoo_ops.errors import PreconditionFailed
 
 # Everything that is not named here stays behind: ports, database, mail server, workers, scheduled actions, and
 # server-wide modules (a runner of queued jobs, a session store that production uses).
-_KEPT = ("limit_memory_hard", "limit_memory_soft", "limit_time_cpu", "limit_time_real")
+_KEPT = (
+    "upgrade_path",
+    "pre_upgrade_scripts",
+    "limit_memory_hard",
+    "limit_memory_soft",
+    "limit_time_cpu",
+    "limit_time_real",
+)
 
 
 def options_for_copy(text: str | None, own_addons: Sequence[str]) -> tuple[list[str], dict[str, str]]:

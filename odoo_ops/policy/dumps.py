@@ -70,6 +70,12 @@ def disposable(marks: dict[str, str], environment: str, now: datetime) -> list[s
     )
 
 
+def unmarked_scratch(databases: Collection[str], marks: Mapping[str, str], database: str, now: datetime) -> list[str]:
+    """Scratch databases of a run that died before it could mark them: PostgreSQL goes on without it."""
+    prefix = made_name("scratch", database, now)[:-14]
+    return sorted(name for name in databases if name.startswith(prefix) and name not in marks)
+
+
 def disposable_filestores(
     folders: list[str], databases: set[str], database: str, now: datetime, keep_hours: int
 ) -> list[str]:

@@ -43,11 +43,11 @@ def refuse_drill(source: Environment, target: Environment) -> None:
         )
 
 
-def refuse_shared_copy(source: Environment, target: Environment, *, same_host: bool, same_cluster: bool) -> None:
+def refuse_shared_copy(source: Environment, target: Environment, *, same_data_dir: bool, same_cluster: bool) -> None:
     """Raise Refused where a copy of `source` in `target` would be within reach of the source's own Odoo.
 
     Odoo runs scheduled actions on every database that its role owns, so a copy needs a role of its own on the
-    same PostgreSQL; and on the same host a data_dir of its own.
+    same PostgreSQL; and a data_dir of its own.
     """
     if source.name == target.name:
         return
@@ -56,7 +56,7 @@ def refuse_shared_copy(source: Environment, target: Environment, *, same_host: b
         shared.append(f"the database {target.database.name!r}")
     if same_cluster and source.database.user == target.database.user:
         shared.append(f"the role {target.database.user!r} on the same PostgreSQL")
-    if same_host and source.data_dir == target.data_dir:
+    if same_data_dir:
         shared.append(f"the data_dir {target.data_dir} on the same host")
     if shared:
         raise Refused(
@@ -122,19 +122,31 @@ def refuse_manifest(manifest: Manifest, source: Environment) -> None:
         )
 
 
-def refuse_identity(marker: dict[str, str], found: dict[str, str], environment: str) -> None:
+def refuse_identity(marker: dict[str, str], found: dict[str, str], environment: str, *, record: str) -> None:
     """Compare what an environment was when first seen with what is found now; raise Refused if they differ.
 
-    Keys that either side does not have (a database that was lost) are not compared.
+    Keys that either side does not have (a database that was lost) are not compared. `record` says where the marker is.
     """
-    differences = [
-        f"{key} was {marker[key]} and is {found[key]}"
-        for key in sorted(marker.keys() & found.keys())
-        if marker[key] != found[key]
-    ]
-    if differences:
+    different = [key for key in sorted(marker.keys() & found.keys()) if marker[key] != found[key]]
+    if different:
         raise Refused(
-            f"This is not the {environment} that was seen before: {'; '.join(differences)}. Nothing was changed. "
-            "Next step: correct the environment file; or, if PostgreSQL or the database was really replaced, "
-            "delete `marker.json` in the environment's state_dir and run again."
+            f"This is not the {environment} that was seen before: "
+            f"{'; '.join(f'{key} was {marker[key]} and is {found[key]}' for key in different)}. Nothing was changed. "
+            f"Next step: correct the environment file. Or, {' and '.join(map(_when_replaced, different))}: delete "
+            f"{record} and run again; what is found then is put on record anew."
         )
+
+
+def _when_replaced(key: str) -> str:
+    """When it is right that this part of an environment's identity is another one, and what to look at first."""
+    match key:
+        case "repository" | "offsite":
+            return (
+                "if this repository takes the former one's place on purpose, `restic snapshots` lists there what you "
+                "expect, and the former one is kept for as long as its backups count"
+            )
+        case _:
+            return (
+                "if PostgreSQL or the database was really replaced, and the environment file names the right server "
+                "and database"
+            )

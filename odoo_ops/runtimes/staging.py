@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from odoo_ops.adapters import cluster, database
 from odoo_ops.errors import PreconditionFailed
 from odoo_ops.model.environment import Environment
+from odoo_ops.model.runtimes import OnHost
 from odoo_ops.policy.dumps import scratch_mark
 from odoo_ops.policy.space import Need
-from odoo_ops.runtimes.native import NativeRuntime
+from odoo_ops.runtimes.runtime import Runtime
 
 
-def needs_of_staging(runtime: NativeRuntime, *, filestore_bytes: int, database_bytes: int) -> list[Need]:
+def needs_of_staging(runtime: Runtime, *, filestore_bytes: int, database_bytes: int) -> list[Need]:
     """What a staged filestore and a scratch database take; the latter where PostgreSQL's folder can be seen.
 
     Raises PreconditionFailed when the environment's data_dir is not there.
@@ -23,7 +24,7 @@ def needs_of_staging(runtime: NativeRuntime, *, filestore_bytes: int, database_b
             "Nothing was changed. Next step: mount its disk, or make the folder and give it to the user who runs Odoo."
         )
     needs = [runtime.need("the filestore", settings.data_dir, filestore_bytes)]
-    if settings.database.is_on_its_host:
+    if settings.database.is_on_its_host and isinstance(settings.runtime, OnHost):
         with database.connect(host, settings.database, "postgres", admin=True) as connection:
             folder = cluster.read_data_directory(connection)
         if folder:
@@ -41,7 +42,7 @@ def refuse_without_superuser(settings: Environment, *, unaccent: bool) -> None:
         )
 
 
-def create_scratch(runtime: NativeRuntime, name: str, extensions: Sequence[str], *, unaccent: bool) -> None:
+def create_scratch(runtime: Runtime, name: str, extensions: Sequence[str], *, unaccent: bool) -> None:
     """Make an empty scratch database with extensions. With `unaccent`, that is made IMMUTABLE."""
     settings, host = runtime.environment, runtime.host
     with database.connect(host, settings.database, "postgres", admin=True, autocommit=True) as connection:
@@ -54,12 +55,13 @@ def create_scratch(runtime: NativeRuntime, name: str, extensions: Sequence[str],
 
 
 @contextmanager
-def filestore_staged(runtime: NativeRuntime, scratch: str) -> Iterator[str]:
+def filestore_staged(runtime: Runtime, scratch: str) -> Iterator[str]:
     """A new folder beside the present filestore, for the block to fill; then owned as Odoo's data_dir is."""
-    settings, host = runtime.environment, runtime.host
+    settings, host = runtime.environment, runtime.writable
     staged = settings.filestore_of(scratch)
-    owner = host.call("describe_path", path=settings.data_dir)
-    present = host.call("describe_path", path=settings.filestore)  # if it is lost: the folder above it
-    host.call("make_directory", path=staged)
-    yield staged
-    host.call("give_tree", path=staged, uid=owner["uid"], gid=owner["gid"], mode=present["mode"])
+    with host.agents_kept():
+        owner = host.call("describe_path", path=settings.data_dir)
+        present = host.call("describe_path", path=settings.filestore)  # if it is lost: the folder above it
+        host.call("make_directory", path=staged)
+        yield staged
+        host.call("give_tree", path=staged, uid=owner["uid"], gid=owner["gid"], mode=present["mode"])

@@ -7,10 +7,10 @@ from odoo_ops.model.environment import Environment
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy.fences import refuse_manifest
-from odoo_ops.runtimes.native import NativeRuntime
+from odoo_ops.runtimes.runtime import Runtime
 
 
-def read_manifest(runtime: NativeRuntime, snapshot: Snapshot, source: Environment) -> Manifest:
+def read_manifest(runtime: Runtime, snapshot: Snapshot, source: Environment) -> Manifest:
     """The manifest of a snapshot of `source`.
 
     Raises VerificationFailed when it cannot be read, Refused when it is another environment's.
@@ -28,7 +28,7 @@ def read_manifest(runtime: NativeRuntime, snapshot: Snapshot, source: Environmen
     return manifest
 
 
-def fetch_spool(runtime: NativeRuntime, snapshot: Snapshot, manifest: Manifest, on_progress: OnProgress) -> None:
+def fetch_spool(runtime: Runtime, snapshot: Snapshot, manifest: Manifest, on_progress: OnProgress) -> None:
     """Fetch dump, inventory and manifest into the environment's `restore_spool`.
 
     Raises VerificationFailed for a dump that is not the manifest's.

@@ -8,7 +8,6 @@ import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,13 +19,15 @@ import pytest
 from own_prefect import PrefectServer
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
-from prefect.testing.utilities import prefect_test_harness
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
+from real_processes import MarkedProcess, run_flow
 
 from blocks import BackupRepository, OdooEnvironment, OdooHost
 from deployments.engines.cluster import PostgresCluster
+from deployments.engines.folder import make_once
+from deployments.engines.process import run
 from odoo_ops.adapters.cluster import drop_database
 from odoo_ops.model.environment import DatabaseSettings, Environment, OdooSettings
 from odoo_ops.model.host import Host
@@ -195,7 +196,7 @@ class Site:
     def leftovers(self) -> list[str]:
         """What a run that has ended must not leave: spools, journals, scratch, sessions, locks."""
         found = [path for path in (self.settings.spool, self.settings.restore_spool) if Path(path).exists()]
-        journals = (self.settings.swap_journal, self.settings.export_journal)
+        journals = (self.settings.swap_journal, self.settings.export_journal, self.settings.release_journal)
         found += [path for path in journals if Path(path).exists()]
         found += [str(path) for path in self.filestore.parent.glob("odoo_ops_scratch*")]
         found += [name for name in self.made_databases() if "scratch" in name]
@@ -229,13 +230,6 @@ class Site:
         host = OdooHost.load(f"{self.name}-host")
         repository = BackupRepository.load(f"{self.name}-repository")
         OdooEnvironment(settings=self.settings, host=host, repository=repository).save(self.name, overwrite=True)
-
-
-@pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
-    with prefect_test_harness(server_startup_timeout=60):
-        yield
 
 
 SiteMaker = Callable[..., Site]
@@ -319,6 +313,20 @@ def site(empty_site: Site) -> Site:
     return empty_site
 
 
+@pytest.fixture
+def start(site: Site) -> Iterator[Callable[..., MarkedProcess]]:
+    """Starts flows in processes of their own; whatever is left of them at the end is ended."""
+    started: list[MarkedProcess] = []
+
+    def run(name: str, *parameters: str) -> MarkedProcess:
+        started.append(run_flow(name, site.name, *parameters, log=site.folder / f"{name}-{len(started)}.log"))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.close()
+
+
 @dataclass
 class PristineOdoo:
     """A database that a real Odoo 19 made, to be copied."""
@@ -330,53 +338,63 @@ class PristineOdoo:
 
 
 @pytest.fixture(scope="session")
-def pristine_odoo(
-    odoo19: Path, postgres_cluster: PostgresCluster, tmp_path_factory: pytest.TempPathFactory
-) -> PristineOdoo:
-    """`-i base` by a real Odoo, once."""
-    return _installed(odoo19, postgres_cluster, tmp_path_factory.mktemp("pristine"), "pristine_odoo", "--init=base")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that all workers of this run see."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(scope="session")
-def pristine_shop(
-    odoo19: Path, postgres_cluster: PostgresCluster, tmp_path_factory: pytest.TempPathFactory
-) -> PristineOdoo:
+def pristine_odoo(odoo19: Path, postgres_cluster: PostgresCluster, shared_folder: Path) -> PristineOdoo:
+    """`-i base` by a real Odoo, once."""
+    return _installed(odoo19, postgres_cluster, shared_folder / "pristine_odoo", "--init=base")
+
+
+@pytest.fixture(scope="session")
+def pristine_shop(odoo19: Path, postgres_cluster: PostgresCluster, shared_folder: Path) -> PristineOdoo:
     """The same with books (a chart of accounts is loaded) and a valued stock; that takes a minute or two."""
     modules = ("--init=account,stock_account", "--skip-auto-install")
-    return _installed(odoo19, postgres_cluster, tmp_path_factory.mktemp("pristine"), "pristine_shop", *modules)
+    return _installed(odoo19, postgres_cluster, shared_folder / "pristine_shop", *modules)
 
 
-def _installed(program: Path, cluster: PostgresCluster, data: Path, name: str, *modules: str) -> PristineOdoo:
-    """A database of a real Odoo; the extensions were prepared as the product asks for."""
+@pytest.fixture(scope="session")
+def pristine_mailer(odoo19: Path, postgres_cluster: PostgresCluster, shared_folder: Path) -> PristineOdoo:
+    """The same as the first, with a queue of mails."""
+    modules = ("--init=mail", "--skip-auto-install")
+    return _installed(odoo19, postgres_cluster, shared_folder / "pristine_mailer", *modules)
+
+
+def _installed(program: Path, cluster: PostgresCluster, kept: Path, *modules: str) -> PristineOdoo:
+    """A database of a real Odoo: the first worker has Odoo make it, and all take it from that one's dump."""
+    name = kept.name
     with psycopg.connect(cluster.conninfo, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {name} LOGIN CREATEDB PASSWORD '{ROLE_PASSWORD}'")
-        connection.execute(f"CREATE DATABASE {name} OWNER {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'")
+    variables = {**os.environ, "PGHOST": "127.0.0.1", "PGPORT": str(cluster.port), "PGUSER": name}
+    variables["PGPASSWORD"] = ROLE_PASSWORD
+
+    def make(folder: Path) -> None:
+        first = f"{name}_first"
+        _prepare(cluster, first, owner=name)
+        options = ("--stop-after-init", "--no-http", f"--database={first}", f"--data-dir={folder}")
+        run([program, *modules, *options], working_directory=Path("/"), environment=variables)
+        run(
+            [cluster.programs / "pg_dump", "--format=custom", f"--file={folder / 'dump'}", first], environment=variables
+        )
+
+    make_once(kept, " ".join(modules), make)
+    _prepare(cluster, name, owner=name)
+    options = ("--no-owner", "--no-comments", "--exit-on-error", f"--dbname={name}")
+    run([cluster.programs / "pg_restore", *options, kept / "dump"], environment=variables)
+    return PristineOdoo(program, name, name, filestore=kept / "filestore" / f"{name}_first")
+
+
+def _prepare(cluster: PostgresCluster, name: str, owner: str) -> None:
+    """A new database, with the extensions that the product asks for."""
+    with psycopg.connect(cluster.conninfo, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} OWNER {owner} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'")
     with psycopg.connect(make_conninfo(cluster.conninfo, dbname=name), autocommit=True) as connection:
         connection.execute("CREATE EXTENSION pg_trgm; CREATE EXTENSION unaccent")
         connection.execute("ALTER FUNCTION unaccent(text) IMMUTABLE")
-    done = subprocess.run(
-        [
-            program,
-            *modules,
-            "--stop-after-init",
-            "--no-http",
-            f"--database={name}",
-            f"--data-dir={data}",
-        ],
-        cwd="/",
-        env={
-            **os.environ,
-            "PGHOST": "127.0.0.1",
-            "PGPORT": str(cluster.port),
-            "PGUSER": name,
-            "PGPASSWORD": ROLE_PASSWORD,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return PristineOdoo(program=program, database=name, role=name, filestore=data / "filestore" / name)
 
 
 @pytest.fixture
@@ -391,6 +409,12 @@ def shop_site(make_site: SiteMaker, pristine_shop: PristineOdoo) -> Site:
     return _copied(make_site, pristine_shop)
 
 
+@pytest.fixture
+def mail_site(make_site: SiteMaker, pristine_mailer: PristineOdoo) -> Site:
+    """The same with a queue of mails, which is empty."""
+    return _copied(make_site, pristine_mailer)
+
+
 def _copied(make_site: SiteMaker, pristine: PristineOdoo) -> Site:
     site = make_site(odoo=pristine.program, role=pristine.role)
     with site.admin() as connection:
@@ -399,6 +423,8 @@ def _copied(make_site: SiteMaker, pristine: PristineOdoo) -> Site:
                 *map(sql.Identifier, (site.settings.database.name, pristine.role, pristine.database))
             )
         )
+    with site.connect() as connection:  # it may be long since that was made, and nothing is late in a new one
+        connection.execute("UPDATE ir_cron SET nextcall = now() AT TIME ZONE 'UTC'")
     shutil.copytree(pristine.filestore, site.filestore)
     return site
 

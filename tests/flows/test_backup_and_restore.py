@@ -20,6 +20,7 @@ from odoo_ops.adapters import cluster, database
 from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.environment import ProcessService
 from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
+from odoo_ops.runtimes.new_repository import make_repository
 from tasks.backups import dump_database, store_snapshot
 from tasks.leftovers import settle_leftovers
 
@@ -122,20 +123,20 @@ def test_restore_stops_and_starts_the_service_that_runs(site: Site, monkeypatch:
     odoo = site.settings.odoo.model_copy(update={"url": f"http://127.0.0.1:{port}"})
     site.register(service=service, odoo=odoo)
     runtime = OdooEnvironment.open(site.name)
-    assert not runtime.odoo_runs()
-    runtime.start_odoo()
+    assert not runtime.odoo.runs()
+    runtime.odoo.start()
     first = _wait_for_pid(pid_file, other_than="")
     try:
         answer = restore(site.name).checks[-1]
         assert (answer.outcome, answer.detail) == ("passed", odoo.url)
         second = _wait_for_pid(pid_file, other_than=first)
-        assert runtime.odoo_runs()
+        assert runtime.odoo.runs()
         # it has ended; whoever is its parent by now takes a moment to notice
         wait_until(lambda: not Path(f"/proc/{first}").exists(), "the first service is still there")
         assert Path(f"/proc/{second}").exists()
     finally:
-        runtime.stop_odoo()
-    assert not runtime.odoo_runs()
+        runtime.odoo.stop()
+    assert not runtime.odoo.runs()
 
 
 def _wait_for_pid(file: Path, *, other_than: str) -> str:
@@ -196,7 +197,7 @@ def test_restore_leaves_the_present_state_when_the_dump_was_cut_short(site: Site
 
 @flow(validate_parameters=False)
 def _back_up_cut_dump(site: Site) -> None:
-    OdooEnvironment.open(site.name).make_repository()
+    make_repository(OdooEnvironment.open(site.name))
     dump_database(site.name)
     largest = max((Path(site.settings.spool) / "dump").iterdir(), key=lambda file: file.stat().st_size)
     os.truncate(largest, largest.stat().st_size // 2)

@@ -92,6 +92,7 @@ def _insert(site: Site, files: list[tuple[str, int]]) -> None:
             copy.write_row(("file", f"{name[:2]}/{name}", name, size, "res.partner", 1))
 
 
+@pytest.mark.long
 def test_memory_stays_flat_and_everything_comes_back_when_the_filestore_is_big(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -65,6 +65,7 @@ def test_drill_proves_boots_and_records_the_newest_backup(odoo_site: Site, drill
     assert again.snapshot_id == report.snapshot_id
 
 
+@pytest.mark.long
 def test_drill_fails_and_names_what_odoo_could_not_do_when_a_view_is_gone(odoo_site: Site, drill_site: Site) -> None:
     """Database and files are just as they were backed up: only an Odoo that runs on them can tell."""
     with odoo_site.connect() as connection:
@@ -154,6 +155,7 @@ def test_copies_are_refused_before_anything_changes_when_the_target_is_wrong(odo
     assert drill_site.made_databases() == []
 
 
+@pytest.mark.long
 def test_drill_passes_when_the_run_before_was_killed_while_odoo_ran(odoo_site: Site, drill_site: Site) -> None:
     backup(odoo_site.name)
     run = run_flow("drill", odoo_site.name, drill_site.name, log=odoo_site.folder / "drill.log")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 else:
     Site = Any
 
-pytestmark = [pytest.mark.postgres, pytest.mark.restic]
+pytestmark = [pytest.mark.postgres, pytest.mark.restic, pytest.mark.long]
 
 
 def test_backup_passes_when_the_runs_before_were_killed_at_every_step(site: Site) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 else:
     Site = Any
 
-pytestmark = [pytest.mark.postgres, pytest.mark.restic, pytest.mark.odoo]
+pytestmark = [pytest.mark.postgres, pytest.mark.restic, pytest.mark.odoo, pytest.mark.long]
 
 
 def test_drill_passes_when_the_runs_before_were_killed_at_every_step(odoo_site: Site, drill_site: Site) -> None:

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from psycopg import sql
-from real_processes import MarkedProcess, run_flow, wait_until
+from real_processes import MarkedProcess, wait_until
 
 from flows.backup import backup
 from flows.export_zip import export_zip
 from flows.import_zip import import_zip
 from flows.restore import restore
+from odoo_ops.model.report import RestoreReport
+from odoo_ops.model.zips import ImportReport
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -42,20 +44,6 @@ END $$;
 CREATE TABLE slow_to_restore (id int CHECK (public.slow(id)));
 INSERT INTO slow_to_restore VALUES (1);
 """
-
-
-@pytest.fixture
-def start(site: Site) -> Iterator[Callable[..., MarkedProcess]]:
-    """Starts flows in processes of their own; whatever is left of them at the end is ended."""
-    started: list[MarkedProcess] = []
-
-    def run(name: str, *parameters: str) -> MarkedProcess:
-        started.append(run_flow(name, site.name, *parameters, log=site.folder / f"{name}-{len(started)}.log"))
-        return started[-1]
-
-    yield run
-    for process in started:
-        process.close()
 
 
 @pytest.fixture
@@ -105,11 +93,7 @@ def test_backup_passes_when_the_runs_before_were_killed_in_each_long_step(
 def test_restore_passes_when_the_runs_before_were_killed_in_each_long_step(
     site: Site, start: Callable[[str], MarkedProcess], slow_restic: Callable[[str], None]
 ) -> None:
-    with site.connect() as connection:
-        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(site.settings.database.user)))
-        connection.execute(_SLOW_ROW)
-    backed_up = site.content()
-    backup(site.name)
+    backed_up = _backed_up_with_a_slow_row(site)
     site.attach(b"made after the backup")
     present = site.content()
 
@@ -129,20 +113,13 @@ def test_restore_passes_when_the_runs_before_were_killed_in_each_long_step(
     assert site.content() == present
 
     site.free_limit()
-    report = restore(site.name)
-    assert site.content() == backed_up
-    assert site.leftovers() == []
-    assert site.made_databases() == [report.kept_database]
+    _check_comes_back(site, backed_up, restore(site.name))
 
 
 def test_restore_passes_when_the_run_before_was_killed_while_it_renamed_databases(
     site: Site, start: Callable[[str], MarkedProcess]
 ) -> None:
-    with site.connect() as connection:
-        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(site.settings.database.user)))
-        connection.execute(_SLOW_ROW)
-    backed_up = site.content()
-    backup(site.name)
+    backed_up = _backed_up_with_a_slow_row(site)
     site.attach(b"made after the backup")
     present = site.content()
 
@@ -154,20 +131,13 @@ def test_restore_passes_when_the_run_before_was_killed_while_it_renamed_database
     assert site.content() == present
 
     site.free_limit()
-    report = restore(site.name)
-    assert site.content() == backed_up
-    assert site.leftovers() == []
-    assert site.made_databases() == [report.kept_database]
+    _check_comes_back(site, backed_up, restore(site.name))
 
 
 def test_zip_goes_out_and_in_when_the_runs_before_were_killed_in_each_long_step(
     site: Site, start: Callable[..., MarkedProcess], slow_restic: Callable[[str], None]
 ) -> None:
-    with site.connect() as connection:
-        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(site.settings.database.user)))
-        connection.execute(_SLOW_ROW)
-    backed_up = site.content()
-    backup(site.name)
+    backed_up = _backed_up_with_a_slow_row(site)
     destination, elsewhere = site.folder / "out.zip", site.folder / "elsewhere.zip"
 
     slow_restic("* dump *--archive=tar*")
@@ -193,7 +163,20 @@ def test_zip_goes_out_and_in_when_the_runs_before_were_killed_in_each_long_step(
         run.kill()
     assert site.content() == present
     site.free_limit()
-    report = import_zip(site.name, str(elsewhere), as_copy=False)
+    _check_comes_back(site, backed_up, import_zip(site.name, str(elsewhere), as_copy=False))
+
+
+def _backed_up_with_a_slow_row(site: Site) -> dict[str, str]:
+    """Back up a site in which pg_restore can be held; returns what the backup holds."""
+    with site.connect() as connection:
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(site.settings.database.user)))
+        connection.execute(_SLOW_ROW)
+    backed_up = site.content()
+    backup(site.name)
+    return backed_up
+
+
+def _check_comes_back(site: Site, backed_up: dict[str, str], report: RestoreReport | ImportReport) -> None:
     assert site.content() == backed_up
     assert site.leftovers() == []
     assert site.made_databases() == [report.kept_database]

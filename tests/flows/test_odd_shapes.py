@@ -26,6 +26,7 @@ END $$
 """
 
 
+@pytest.mark.long
 def test_backup_says_what_to_set_when_postgresql_has_no_locks_for_ten_thousand_tables(
     site_on_own_cluster: Site,
 ) -> None:

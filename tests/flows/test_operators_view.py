@@ -13,7 +13,9 @@ from flows.backup import backup
 from flows.check_repository import check_repository
 from flows.drill import drill
 from flows.forget import forget
+from flows.health import health
 from flows.prune import prune
+from flows.restart import restart
 from flows.restore import restore
 from flows.rotate_repository_key import rotate_repository_key
 
@@ -54,7 +56,7 @@ def test_reports_are_a_page_for_a_manager_and_a_table_of_checks(site: Site) -> N
 
 @pytest.mark.parametrize(
     "flow",
-    [backup, restore, drill, forget, prune, check_repository, rotate_repository_key],
+    [backup, restore, drill, forget, prune, check_repository, rotate_repository_key, health, restart],
     ids=lambda flow: str(flow.name),
 )
 def test_every_field_of_a_form_says_what_it_is_for(flow: "Flow[Any, Any]") -> None:

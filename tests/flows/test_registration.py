@@ -13,7 +13,7 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate, WorkPoo
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from typer.testing import CliRunner
 
-from blocks import BackupRepository, OdooEnvironment, OdooHost
+from blocks import BackupRepository, OdooEnvironment, OdooHost, WebhookSource
 from deployments.cli import app
 from deployments.registration import Registration, register
 from odoo_ops.errors import InvalidConfiguration, PreconditionFailed, TransientError
@@ -116,6 +116,35 @@ def test_register_saves_keys_and_copies_repository_when_they_are_described(files
     assert opened.keys is not None
     assert opened.keys.secret_access_key.get_secret_value() == SECRETS["role"]
     assert files.register() == ALL_UNCHANGED | {"S3 keys": "unchanged"}
+
+
+def test_register_saves_the_registry_of_a_host_when_it_is_described(files: Files) -> None:
+    registry = f"{{address: ghcr.io, user: erp, password: {{from_file: {files.folder}/role}}}}"
+    files.write("    connection:", f"    registry: {registry}\n    connection:")
+    assert files.register() == ALL_CREATED | {"registry": "created"}
+    opened = OdooEnvironment.load(files.id).host.open()
+    assert opened.registry is not None
+    assert (opened.registry.address, opened.registry.user) == ("ghcr.io", "erp")
+    assert opened.registry.password.get_secret_value() == SECRETS["role"]
+    assert files.register() == ALL_UNCHANGED | {"registry": "unchanged"}
+    files.write()
+    assert files.register() == ALL_UNCHANGED | {"host": "updated"}
+    assert OdooEnvironment.load(files.id).host.open().registry is None
+
+
+def test_register_saves_a_source_of_webhooks_when_it_is_described(files: Files) -> None:
+    (files.folder / "token").write_text("canary-secret-of-a-forge\n")
+    secret = f"{{from_file: {files.folder}/token}}"
+    rule = f"{{repository: acme/addons, branch: main, environments: [{files.id}]}}"
+    text = f"webhooks:\n  {files.id}: {{forge: github, secret: {secret}, token: {secret}, rules: [{rule}]}}\n"
+    (files.folder / "b.yaml").write_text(text)
+    assert files.register() == ALL_CREATED | {"webhook source": "created"}
+    found = WebhookSource.load(files.id).settings
+    assert found.secret.get_secret_value() == "canary-secret-of-a-forge"
+    assert found.rules[0].environments == (files.id,)
+    assert files.register() == ALL_UNCHANGED | {"webhook source": "unchanged"}
+    (files.folder / "b.yaml").write_text(text.replace("main", "release/*"))
+    assert files.register() == ALL_UNCHANGED | {"webhook source": "updated"}
 
 
 def test_register_changes_nothing_when_it_runs_again(files: Files, client: SyncPrefectClient) -> None:
@@ -279,7 +308,7 @@ def prefect(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[st
 
 def test_blocks_are_registered_when_their_package_is_named(tmp_path: Path) -> None:
     told = prefect("block", "register", "--module", "blocks", cwd=tmp_path).stdout
-    assert "Successfully registered 3 blocks" in told
+    assert "Successfully registered 4 blocks" in told
 
 
 def test_deployments_are_as_declared_when_all_are_deployed(client: SyncPrefectClient) -> None:

@@ -1,7 +1,8 @@
 """Repositories elsewhere: S3, SFTP, an append-only rest-server; and a second one that holds copies."""
 
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from flows.copy_offsite import copy_offsite
 from flows.restore import restore
 from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.repository import FolderLocation, Location, Repository, S3Keys
+from odoo_ops.runtimes.new_repository import make_repository
+from tasks.identity import forget_database
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -145,6 +148,62 @@ def test_backup_is_kept_and_the_run_marked_when_the_copy_fails(site: Site, rest:
     data.rmdir()
     (site.folder / "away").rename(data)
     assert copy_offsite(site.name).copied == 1
+
+
+@pytest.mark.parametrize(("side", "flow"), [("repository", backup), ("offsite", copy_offsite)])
+def test_refusal_says_what_to_delete_when_a_repository_was_moved_on_purpose(
+    site: Site, side: str, flow: Callable[[str], object]
+) -> None:
+    """To where another one is, to where nothing is, and whole."""
+    use = {"repository": _use, "offsite": _use_offsite}[side]
+    for folder in ("another", "main"):
+        _use(site, _block(site.name, FolderLocation(path=str(site.folder / folder))))
+        make_repository(OdooEnvironment.open(site.name))
+    marker = Path(site.settings.state_dir) / {"repository": "marker.json", "offsite": "marker-offsite.json"}[side]
+
+    def move(folder: str) -> None:
+        use(site, _block(f"{site.name}-{side}", FolderLocation(path=str(site.folder / folder))))
+
+    move("first")
+    backup(site.name)
+    move("another")
+    said = rf"{side} was .* and is .*`restic snapshots` lists there .*: delete {marker} on here and run again"
+    with pytest.raises(Refused, match=said):
+        flow(site.name)
+    move("nothing")
+    said = rf"There is no repository in .*/nothing on here: there is nothing\..*delete {marker} on here and run again"
+    with pytest.raises(PreconditionFailed, match=said):
+        flow(site.name)
+    assert not (site.folder / "nothing").exists()
+    shutil.copytree(site.folder / "first", site.folder / "moved")
+    move("moved")
+    flow(site.name)
+    move("nothing")
+    marker.unlink()
+    flow(site.name)
+    assert (site.folder / "nothing" / "config").exists()
+    assert side in json.loads(marker.read_text())
+
+
+def test_copies_follow_the_environments_own_marker(site: Site) -> None:
+    """A move forgets the database that was there; another PostgreSQL is refused, whichever repository is worked on."""
+    _use_offsite(site, _block(f"{site.name}-offsite", FolderLocation(path=str(site.folder / "copies"))))
+    backup(site.name)
+    forget_database(site.name)
+    with site.connect() as connection:
+        connection.execute("UPDATE ir_config_parameter SET value = 'another' WHERE key = 'database.uuid'")
+    backup(site.name)
+    assert copy_offsite(site.name).copied == 0
+    marker = Path(site.settings.state_dir) / "marker.json"
+    marker.write_text(json.dumps({**json.loads(marker.read_text()), "system_identifier": "another"}))
+    with pytest.raises(Refused, match=rf"system_identifier was another .*delete {marker} on here"):
+        restore(site.name, from_offsite=True)
+
+
+def test_repository_is_made_at_the_root_of_a_new_disk(site: Site) -> None:
+    (site.folder / "disk" / "lost+found").mkdir(parents=True)
+    _use(site, _block(site.name, FolderLocation(path=str(site.folder / "disk"))))
+    assert backup(site.name).damaged_total == 0
 
 
 def test_copy_is_refused_when_both_are_one_repository(site: Site) -> None:

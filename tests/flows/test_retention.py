@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from backup_servers import RestServer
 from killed_runs import Ended, killed_runs
 from prefect.artifacts import Artifact
 from pydantic import SecretStr
-from real_processes import MarkedProcess, run_flow, wait_until
+from real_processes import MarkedProcess, wait_until
 
 from blocks import BackupRepository, OdooEnvironment
 from flows.backup import backup
@@ -33,6 +33,7 @@ from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.environment import Retention
 from odoo_ops.model.repository import Repository
 from odoo_ops.model.snapshot import PROOF_TAG, VERIFIED_TAG
+from odoo_ops.runtimes.new_repository import make_repository
 from tasks.trends import read_history
 
 if TYPE_CHECKING:
@@ -141,19 +142,6 @@ def repo(site: Site, restic: Path) -> Repo:
     return Repo(site, restic)
 
 
-@pytest.fixture
-def start(site: Site) -> Iterator[Callable[..., MarkedProcess]]:
-    started: list[MarkedProcess] = []
-
-    def run(name: str, *more: str) -> MarkedProcess:
-        started.append(run_flow(name, site.name, *more, log=site.folder / f"{name}-{len(started)}.log"))
-        return started[-1]
-
-    yield run
-    for process in started:
-        process.close()
-
-
 def _keep_two_days(site: Site) -> None:
     retention = Retention(keep_daily=2, keep_weekly=0, keep_monthly=0, keep_yearly=0)
     site.register(backup=site.settings.backup.model_copy(update={"retention": retention}))
@@ -249,7 +237,7 @@ def test_forget_passes_when_the_runs_before_were_killed_at_every_step(site: Site
 
 def test_append_only_repository_is_only_looked_at(site: Site, repo: Repo) -> None:
     _keep_two_days(site)
-    OdooEnvironment.open(site.name).make_repository()
+    make_repository(OdooEnvironment.open(site.name))
     for days_ago in (20, 10, 5):
         repo.store(days_ago)
     repo.register(append_only=True)
@@ -390,7 +378,7 @@ def test_rotation_is_repeated_when_it_was_killed_before_the_former_key_was_remov
     repo.register(password=SecretStr(new), former_password=SecretStr("canary-wrong"))
     with pytest.raises(PreconditionFailed, match="Neither `password` nor `former_password`") as failure:
         rotate_repository_key(site.name)
-    assert "canary" not in str(failure.value)
+    assert "canary-" not in str(failure.value)
     repo.register(former_password=SecretStr(PASSWORD))
     with pytest.raises(PreconditionFailed, match="rotate_repository_key"):
         backup(site.name)
@@ -398,9 +386,9 @@ def test_rotation_is_repeated_when_it_was_killed_before_the_former_key_was_remov
     repo.hold("* key remove *")
     run = start("rotate_repository_key")
     run.wait_for_child("sleep", "600")
-    assert not [command for command in run.children().values() if "canary" in command]
+    assert not [command for command in run.children().values() if "canary-" in command]
     run.kill()
-    assert "canary" not in run.log()
+    assert "canary-" not in run.log()
     assert len(json.loads(repo("key", "list", "--json"))) == 2
     assert len(json.loads(repo("key", "list", "--json", password=new))) == 2
 
@@ -420,7 +408,7 @@ def test_rotation_is_repeated_when_it_was_killed_before_the_former_key_was_remov
 
 
 def test_stale_lock_of_a_dead_process_is_settled(site: Site, repo: Repo) -> None:
-    OdooEnvironment.open(site.name).make_repository()
+    make_repository(OdooEnvironment.open(site.name))
     locks = repo.folder / "locks"
     environment = {**os.environ, "RESTIC_REPOSITORY": str(repo.folder), "RESTIC_PASSWORD": PASSWORD}
     with subprocess.Popen([repo.program, "backup", "--stdin"], stdin=subprocess.PIPE, env=environment) as process:

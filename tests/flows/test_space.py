@@ -2,8 +2,9 @@
 
 import os
 import re
+import secrets
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,13 @@ import pytest
 
 from flows.backup import backup
 from flows.restore import restore
-from odoo_ops.errors import PreconditionFailed
+from odoo_ops.errors import CommandFailed, OdooOpsError, PreconditionFailed
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.runtimes import stored
-from odoo_ops.runtimes.native import NativeRuntime
+from odoo_ops.runtimes.runtime import Runtime
+from tasks import backups, restores
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -31,7 +33,7 @@ def test_restore_is_refused_when_postgresql_has_no_room(site: Site, monkeypatch:
     backup(site.name)
     read = stored.read_manifest
 
-    def much(runtime: NativeRuntime, snapshot: Snapshot, source: Environment) -> Manifest:
+    def much(runtime: Runtime, snapshot: Snapshot, source: Environment) -> Manifest:
         return read(runtime, snapshot, source).model_copy(update={"database_bytes": 10**18})
 
     monkeypatch.setattr(stored, "read_manifest", much)
@@ -41,23 +43,27 @@ def test_restore_is_refused_when_postgresql_has_no_room(site: Site, monkeypatch:
     assert site.made_databases() == []
 
 
+def _add_much(site: Site) -> None:
+    """More rows than a small disk takes."""
+    with site.connect() as connection:
+        connection.execute(f'SET ROLE "{site.settings.database.user}"')
+        connection.execute("CREATE TABLE much AS SELECT md5(random()::text) FROM generate_series(1, 200000)")
+
+
 @pytest.fixture
-def small_disk(site: Site) -> Iterator[Path]:
-    """A file system of one megabyte."""
-    if os.geteuid():
-        pytest.skip("a small file system is a tmpfs, which only root can mount")
+def small_disk(site: Site, require: Callable[[str, Path | None, str], Path]) -> Iterator[Path]:
+    """A file system of one megabyte: a tmpfs, which only root can mount, and not in every container."""
     folder = site.folder / "small"
     folder.mkdir()
-    if subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=False).returncode:
-        pytest.skip("this machine's kernel lets no tmpfs be mounted here (a container?)")
+    mount = ["/bin/mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+    mounted = os.geteuid() == 0 and subprocess.run(mount, check=False).returncode == 0
+    require("a small file system", folder if mounted else None, "run the tests as root where a tmpfs can be mounted")
     yield folder
     subprocess.run(["/bin/umount", folder], check=True)
 
 
 def test_flow_is_refused_before_it_writes_when_the_disk_is_too_small(site: Site, small_disk: Path) -> None:
-    with site.connect() as connection:
-        connection.execute(f'SET ROLE "{site.settings.database.user}"')
-        connection.execute("CREATE TABLE much AS SELECT md5(random()::text) FROM generate_series(1, 200000)")
+    _add_much(site)
     roomy = site.settings.state_dir
     backup(site.name)
     before = site.content()
@@ -73,4 +79,51 @@ def test_flow_is_refused_before_it_writes_when_the_disk_is_too_small(site: Site,
 
     site.register(state_dir=roomy)
     assert backup(site.name).damaged_total == 0
+    assert site.leftovers() == []
+
+
+@pytest.fixture
+def filled_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk had room when it was asked; somebody else filled it then. So the question itself is left out."""
+    for module in (backups, restores):
+        monkeypatch.setattr(module, "refuse_without_room", lambda _needs, _host: None)
+
+
+@pytest.mark.usefixtures("filled_later")
+def test_nothing_is_lost_when_a_spool_fills_while_it_is_written(site: Site, small_disk: Path) -> None:
+    _add_much(site)
+    roomy = site.settings.state_dir
+    kept = backup(site.name).snapshot_id
+    before = site.content()
+
+    site.register(state_dir=str(small_disk / "state"))
+    with pytest.raises(CommandFailed, match=r"(?s)pg_dump.*No space left on device"):
+        backup(site.name)
+    with pytest.raises(OdooOpsError, match=r"(?si)no space left on device"):
+        restore(site.name)
+    assert site.content() == before
+    assert site.made_databases() == []
+
+    site.register(state_dir=roomy)
+    assert restore(site.name).snapshot_id == kept
+    assert site.content() == before
+    assert backup(site.name).damaged_total == 0
+    assert site.leftovers() == []
+
+
+@pytest.mark.usefixtures("filled_later")
+def test_nothing_is_lost_when_the_filestore_s_disk_fills_while_it_is_restored(site: Site, small_disk: Path) -> None:
+    site.attach(secrets.token_bytes(2**21))
+    roomy = site.settings.data_dir
+    backup(site.name)
+    before = site.content()
+
+    site.register(data_dir=str(small_disk))
+    with pytest.raises(OdooOpsError, match=r"(?si)no space left on device"):
+        restore(site.name)
+    site.register(data_dir=roomy)
+    assert site.content() == before
+
+    restore(site.name)
+    assert site.content() == before
     assert site.leftovers() == []

@@ -186,22 +186,37 @@ def test_export_makes_no_zip_when_an_attachment_of_the_backup_is_damaged(site: S
     assert site.leftovers() == []
 
 
+@pytest.fixture(params=["odoo db", "click-odoo"])
+def tool(request: pytest.FixtureRequest, odoo19: Path, require: Callable[[str, Path | None, str], Path]) -> str:
+    """What moves databases; click-odoo-contrib is beside the engines' own Odoo."""
+    name: str = request.param
+    if name == "click-odoo":
+        venv = odoo19.resolve().parent.parent / "venv"
+        found = next(venv.glob("lib/python*/site-packages/click_odoo_contrib"), None)
+        require("click-odoo-contrib", found, f"install it in {venv}, or leave ODOO_BIN unset")
+    return name
+
+
 @pytest.mark.odoo
-def test_odoo_reads_our_zip_and_we_read_its(
-    odoo_site: Site, drill_site: Site, make_site: SiteMaker, pristine_odoo: PristineOdoo
+def test_others_read_our_zip_and_we_read_theirs(
+    tool: str,
+    odoo_site: Site,
+    drill_site: Site,
+    make_site: SiteMaker,
+    pristine_odoo: PristineOdoo,
 ) -> None:
-    """By `odoo db load` and `odoo db dump`, which call what the database manager calls."""
+    """By `odoo db`, which calls what the database manager calls, and by click-odoo-contrib's programs."""
     backup(odoo_site.name)
     ours, theirs = odoo_site.folder / "ours.zip", odoo_site.folder / "theirs.zip"
     report = export_zip(odoo_site.name, str(ours))
     assert _outcomes(report) == {"passed"}
     loaded = make_site(odoo=pristine_odoo.program, role=pristine_odoo.role)
-    _odoo_db(loaded, "load", loaded.settings.database.name, str(ours))
-    # `odoo db load` gives the copy another uuid and secret
+    _run_tool(loaded, tool, "load", ours)
+    # both give the copy another uuid and secret
     before, after = odoo_site.content(), loaded.content()
     assert {name for name in before | after if before.get(name) != after.get(name)} == {"table ir_config_parameter"}
 
-    _odoo_db(loaded, "dump", loaded.settings.database.name, str(theirs))
+    _run_tool(loaded, tool, "dump", theirs)
     copied = import_zip(drill_site.name, str(theirs))
     assert _outcomes(copied) == {"passed", "not measured"}
     assert (copied.series, copied.files) == ("19.0", report.files)
@@ -216,14 +231,27 @@ def test_odoo_reads_our_zip_and_we_read_its(
     assert copy["table res_partner"] == after["table res_partner"]
 
 
-def _odoo_db(site: Site, *arguments: str) -> None:
-    """`odoo db` as the site's role."""
+def _run_tool(site: Site, tool: str, what: str, archive: Path) -> None:
+    """Load an archive into the site's database, or dump that, as its role."""
     database = site.settings.database
     assert database.password is not None
+    program = Path(site.settings.odoo.command[0]).resolve()
+    if tool == "odoo db":
+        words = [str(program), "db", f"--data-dir={site.settings.data_dir}", what, database.name, str(archive)]
+    else:
+        venv = program.parent.parent / "venv"
+        config = site.folder / "click-odoo.conf"
+        config.write_text(f"[options]\ndata_dir = {site.settings.data_dir}\n")
+        module = {"load": "click_odoo_contrib.restoredb", "dump": "click_odoo_contrib.backupdb"}[what]
+        # as its console script does, whose first line names the folder in which the engine was made
+        code = f"from {module} import main; main()"
+        words = [f"{venv}/bin/python", "-c", code, f"--config={config}", database.name, str(archive)]
     done = subprocess.run(
-        [*site.settings.odoo.command, "db", f"--data-dir={site.settings.data_dir}", *arguments],
+        words,
         env={
             **os.environ,
+            "PYTHONPATH": str(program.parent.parent / "debian/usr/lib/python3/dist-packages"),
+            "TZ": "UTC",
             "PGHOST": database.server,
             "PGPORT": str(database.port),
             "PGUSER": database.user,

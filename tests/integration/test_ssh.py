@@ -9,6 +9,7 @@ import socketserver
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -229,6 +230,20 @@ def test_the_connection_closes_with_its_transport(server: RealSshd) -> None:
     pipes.close()
     del pipes
     wait_until(lambda: not ssh.is_active(), "the connection is still open")
+
+
+def test_no_secret_goes_with_the_error_of_a_lost_connection(far: HostAdapter, server: RealSshd) -> None:
+    secret = SecretStr(secrets.token_hex(16))
+    with far.agents_kept():
+        far.call("describe_path", path="/")
+        (agent,) = far._launcher._idle
+        server.cut_connections()
+        wait_until(agent.pipes.ended, "the agent's channel is closed")
+        with pytest.raises(TransientError, match="was lost during `write_text`") as lost:
+            agent.request("write_text", {"path": "/nowhere", "text": secret})
+    shown = "".join(traceback.TracebackException.from_exception(lost.value, capture_locals=True).format())
+    assert "write_text" in shown
+    assert secret.get_secret_value() not in shown
 
 
 def test_a_lock_is_held_until_it_is_left(far: HostAdapter, server: RealSshd, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ class S3Server:
 
 @dataclass(frozen=True)
 class RestServer:
-    """restic's own rest-server, append-only."""
+    """restic's own rest-server."""
 
     port: int
     folder: Path
@@ -100,13 +100,16 @@ class RestServer:
 
     @classmethod
     @contextmanager
-    def run(cls, program: Path, folder: Path, password: str = _REST_PASSWORD) -> Iterator["RestServer"]:
+    def run(
+        cls, program: Path, folder: Path, password: str = _REST_PASSWORD, *, append_only: bool = True
+    ) -> Iterator["RestServer"]:
         port = free_port()
         server = cls(port, folder / "rest", password)
         server.folder.mkdir()
         digest = base64.b64encode(hashlib.sha1(server.password.encode(), usedforsecurity=False).digest()).decode()
         (server.folder / ".htpasswd").write_text(f"backup:{{SHA}}{digest}\n")
-        argv = [str(program), "--path", str(server.folder), "--listen", f"127.0.0.1:{port}", "--append-only"]
+        argv = [str(program), "--path", str(server.folder), "--listen", f"127.0.0.1:{port}"]
+        argv += ["--append-only"] if append_only else []
         with _served(argv, port, folder / "rest.log"):
             yield server
 

@@ -1,6 +1,8 @@
 """A real HTTP proxy in front of a repository's server, whose faults are made on purpose."""
 
 import http.client
+import math
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -31,7 +33,10 @@ class _Cut(Exception):
 
 
 class FaultyProxy(ThreadingHTTPServer):
-    """Listens on a port of its own. `fault` and `bytes_a_second` may be changed while it runs."""
+    """Listens on a port of its own. `fault`, `bytes_a_second` and `held` may be changed while it runs.
+
+    Requests that fit the pattern `held`, as `DELETE /odoo/data/`, never reach the server: they wait until `let_go`.
+    """
 
     daemon_threads = True
 
@@ -40,6 +45,9 @@ class FaultyProxy(ThreadingHTTPServer):
         self.far = server_port
         self.fault: Fault | None = None
         self.bytes_a_second: int | None = None
+        self.held: str | None = None
+        self.holds = threading.Event()
+        self._let_go = threading.Event()
         self._pack_bytes = 0
         self._lock, self._pace = threading.Lock(), threading.Lock()
 
@@ -67,6 +75,25 @@ class FaultyProxy(ThreadingHTTPServer):
         if self.meets_fault():
             raise _Cut
 
+    def hold(self, held: str) -> None:
+        """Hold such requests from now on; `holds` is set as soon as there is one."""
+        self.holds.clear()
+        self._let_go.clear()
+        self.held = held
+
+    def let_go(self) -> None:
+        """End the connections that are held, and hold no more."""
+        self.held = None
+        self._let_go.set()
+
+    def has_held(self, request: str) -> bool:
+        """Hold a request, if it is one to be held. Returns whether it was."""
+        held = self.held is not None and re.match(self.held, request) is not None
+        if held:
+            self.holds.set()
+            self._let_go.wait()
+        return held
+
     def handle_error(self, request: object, client_address: object) -> None:
         """What ends a connection is no news here."""
 
@@ -79,6 +106,7 @@ class FaultyProxy(ThreadingHTTPServer):
         try:
             yield proxy
         finally:
+            proxy.let_go()
             proxy.shutdown()
             proxy.server_close()
             thread.join()
@@ -93,6 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         self.close_connection = True
+        if self.server.has_held(f"{self.command} {self.path}"):
+            return
         fault = self.server.meets_fault()
         if fault and fault.status:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -118,12 +148,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
-            for chunk in self._pieces(answer, answer.length or 0):
+            for chunk in self._pieces(answer, math.inf if answer.length is None else answer.length):
                 self.wfile.write(chunk)
         far.close()
 
-    def _pieces(self, stream: "http.client.HTTPResponse | object", length: int) -> Iterator[bytes]:
-        while length > 0 and (chunk := stream.read(min(_CHUNK_BYTES, length))):  # type: ignore[attr-defined]
+    def _pieces(self, stream: "http.client.HTTPResponse | object", length: float) -> Iterator[bytes]:
+        while length > 0 and (chunk := stream.read(int(min(_CHUNK_BYTES, length)))):  # type: ignore[attr-defined]
             length -= len(chunk)
             if "/data/" in self.path:
                 self.server.pass_by(chunk)

@@ -33,10 +33,17 @@ class Ended(NamedTuple):
 class KilledRuns:
     """A flow that is run again and again, killed one step later each time."""
 
-    def __init__(self, process: "subprocess.Popen[str]", places: Path, log: Path) -> None:
+    def __init__(self, process: "subprocess.Popen[str]", places: Path, log: Path, lasting: str) -> None:
         self._process = process
         self._places = places
         self._log = log
+        self._lasting = lasting
+
+    def _left_of(self, mark: str) -> list[str]:
+        """Commands that a run started and that do not end with it, though they should."""
+        return [
+            command for command in processes_with(mark).values() if not self._lasting or self._lasting not in command
+        ]
 
     def __iter__(self) -> Iterator[Ended]:
         """Each run after its end, and after the end of all it had started. The last one was not killed."""
@@ -50,7 +57,7 @@ class KilledRuns:
             place = self._places.read_text() or None
             assert (status == -signal.SIGKILL) == (place is not None), self.log()
             mark = f"{_MARK}={number}-{self._process.pid}"
-            wait_until(lambda mark=mark: not processes_with(mark), f"still there: {processes_with(mark)}")
+            wait_until(lambda mark=mark: not self._left_of(mark), f"still there: {self._left_of(mark)}")
             yield Ended(place, status)
             if place is None:
                 return
@@ -60,8 +67,11 @@ class KilledRuns:
 
 
 @contextmanager
-def killed_runs(flow: str, *arguments: str, folder: Path, within: str = "") -> Iterator[KilledRuns]:
-    """Runs of a flow with these arguments: killed before each task, and before each operation `within` one."""
+def killed_runs(flow: str, *arguments: str, folder: Path, within: str = "", lasting: str = "") -> Iterator[KilledRuns]:
+    """Runs of a flow with these arguments: killed before each task, and before each operation `within` one.
+
+    All that they start ends with them, but for commands that hold the word `lasting`: a service, say.
+    """
     places, log = folder / f"{flow}-places", folder / f"{flow}-killed.log"
     with log.open("w") as errors:
         process = subprocess.Popen(
@@ -78,7 +88,7 @@ def killed_runs(flow: str, *arguments: str, folder: Path, within: str = "") -> I
             start_new_session=True,
         )
         with process:
-            yield KilledRuns(process, places, log)
+            yield KilledRuns(process, places, log, lasting)
 
 
 def _arm(number: int, within: str, places: str) -> None:
@@ -119,7 +129,8 @@ def _arm(number: int, within: str, places: str) -> None:
             inside = False
 
     Task.__call__ = called  # type: ignore[method-assign, assignment]
-    stop_before(AgentLauncher, "start", lambda _launcher, name, *_: f"in {within} before {name}" if inside else "")
+    for way in ("start", "call"):
+        stop_before(AgentLauncher, way, lambda _launcher, name, *_: f"in {within} before {name}" if inside else "")
     stop_before(cluster, "swap_databases", lambda *_: f"in {within} before swap_databases" if inside else "")
     stop_before(reports, "create_markdown_artifact", lambda *_: "before the report")
     stop_before(reports, "create_table_artifact", lambda *_: "within the report")

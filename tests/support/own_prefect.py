@@ -17,10 +17,11 @@ _LEASES = "prefect.server.concurrency.lease_storage.filesystem"  # as docs/start
 
 
 class PrefectServer:
-    """`prefect server start` with a SQLite of its own."""
+    """`prefect server start` with a SQLite of its own, or on another database by its URL."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._port = folder, free_port()
+    def __init__(self, folder: Path, database: str = "") -> None:
+        self.folder, self._port = folder, free_port()
+        self._database = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database} if database else {}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -30,22 +31,23 @@ class PrefectServer:
     def start(self) -> None:
         """Start it and wait until it answers."""
         argv = [sys.executable, "-m", "prefect", "server", "start", "--host=127.0.0.1", f"--port={self._port}"]
-        with (self._folder / "server.log").open("ab") as log:
+        with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*argv, "--no-ui"],
                 env={
                     **os.environ,
-                    "PREFECT_HOME": str(self._folder),
+                    "PREFECT_HOME": str(self.folder),
                     "PREFECT_API_URL": self.url,
                     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
                     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": _LEASES,
+                    **self._database,
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        wait_until(self.answers, (self._folder / "server.log").read_text, 120)
+        wait_until(self.answers, (self.folder / "server.log").read_text, 120)
 
     def answers(self) -> bool:
         with suppress(OSError):
@@ -61,9 +63,9 @@ class PrefectServer:
 
     @classmethod
     @contextmanager
-    def run(cls, folder: Path) -> Iterator["PrefectServer"]:
+    def run(cls, folder: Path, database: str = "") -> Iterator["PrefectServer"]:
         """Started, and what is done in the block is done with it; ended at its end."""
-        server = cls(folder)
+        server = cls(folder, database)
         try:
             server.start()
             with temporary_settings({PREFECT_API_URL: server.url}):

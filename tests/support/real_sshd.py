@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,8 +65,10 @@ class RealSshd:
 
     @classmethod
     @contextlib.contextmanager
-    def run(cls, program: Path, folder: Path, variables: Mapping[str, str] | None = None) -> Iterator["RealSshd"]:
-        """A server in a folder; `variables` are set for all that it runs."""
+    def run(
+        cls, program: Path, folder: Path, variables: Mapping[str, str] | None = None, before: Sequence[str] = ()
+    ) -> Iterator["RealSshd"]:
+        """A server in a folder; `variables` are set for all that it runs, `before` stands before its command."""
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(parents=True, exist_ok=True)
         host_key, user_key, port = make_key(folder / "host"), make_key(folder / "user"), free_port()
@@ -84,7 +86,7 @@ class RealSshd:
         )
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [program, "-D", "-e", "-f", folder / "config", "-p", str(port)],
+                [*before, program, "-D", "-e", "-f", folder / "config", "-p", str(port)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

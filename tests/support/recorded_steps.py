@@ -5,6 +5,7 @@ Steps come as JSON on stdin, `[kind, name, arguments]`; what came of them goes a
 
 import hashlib
 import json
+import subprocess
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -43,6 +44,8 @@ def _run(kind: str, name: str, arguments: Any) -> object:  # noqa: ANN401 - each
                 if result.exception:
                     _print_error(result.exception)
                 return result.exit_code
+            case "run":
+                return subprocess.run(arguments, check=False).returncode
             case "planted":
                 return _planted(name)
             case "spoil":

@@ -1,4 +1,4 @@
-"""Search for secrets in what a run leaves: argv, files, Prefect's database, output. Also while it runs."""
+"""Search for secrets in what a run leaves: files, Prefect's database, output. In files also while it runs."""
 
 import base64
 import hashlib
@@ -11,7 +11,6 @@ import threading
 import time
 import types
 import typing
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -103,21 +102,17 @@ def seen_in_database(path: Path, canaries: list[Canary]) -> dict[str, set[str]]:
 
 
 class Watch:
-    """Looks at every process and at small files, again and again, as fast as it can, in a thread.
+    """Looks at small files again and again, in a thread.
 
-    What lives for less than a round (some milliseconds) it may miss.
+    What lives for less than a round and the pause after it (some hundredths of a second) it may miss: without a pause
+    it takes a processor, and the flows take longer.
     """
 
     def __init__(self, roots: Iterable[Path], canaries: list[Canary]) -> None:
         self._roots, self._canaries = list(roots), canaries
-        self._known: set[object] = set()
+        self._known: set[tuple[int, int, int]] = set()
         self._stop = threading.Event()
-        self.rounds = 0
-        self.in_argv: dict[str, set[str]] = {}
         self.in_files: dict[str, set[str]] = {}
-        # program -> canaries in its variables
-        self.in_variables: defaultdict[str, set[str]] = defaultdict(set)
-        self.modes: set[int] = set()
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -131,34 +126,14 @@ class Watch:
 
     def _watch(self) -> None:
         while not self._stop.is_set():
-            self.rounds += 1
-            for name in os.listdir("/proc"):  # noqa: PTH208 - fast
-                if name.isdigit():
-                    with suppress(OSError):  # it has just ended
-                        self._look_at_process(name)
             for root in self._roots:
                 for folder, _folders, names in os.walk(root):
                     for name in names:
-                        with suppress(OSError):
-                            self._look_at_file(Path(folder, name))
-            time.sleep(0.002)
+                        with suppress(OSError):  # it has just gone
+                            self._look_at(Path(folder, name))
+            time.sleep(0.02)
 
-    def _look_at_process(self, pid: str) -> None:
-        argv = _argv_of(pid)
-        if not argv or (pid, argv) in self._known:  # none: of the kernel, or just beginning
-            return
-        if names := seen(argv, self._canaries):
-            self.in_argv[argv.replace(b"\0", b" ").decode(errors="replace")] = names
-        environ = Path("/proc", pid, "environ")
-        variables = environ.read_bytes()
-        if _argv_of(pid) != argv:  # it became another program meanwhile: whose variables these are is not known
-            return
-        self._known.add((pid, argv))
-        if names := seen(variables, self._canaries):
-            self.modes.add(environ.stat().st_mode & 0o777)
-            self.in_variables[Path(os.fsdecode(argv.split(b"\0")[0])).name] |= names
-
-    def _look_at_file(self, path: Path) -> None:
+    def _look_at(self, path: Path) -> None:
         status = path.stat()
         mark = (status.st_ino, status.st_mtime_ns, status.st_size)
         if mark in self._known or status.st_size > _LARGEST_BYTES:
@@ -166,11 +141,6 @@ class Watch:
         self._known.add(mark)
         if names := seen(path.read_bytes(), self._canaries):
             self.in_files[str(path)] = names
-
-
-def _argv_of(pid: str) -> bytes:
-    with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 - fast
-        return file.read()
 
 
 def secret_fields(model: type[BaseModel]) -> set[str]:
@@ -196,8 +166,10 @@ def _kinds(annotation: object) -> Iterator[type]:
 def secret_values(value: BaseModel) -> Iterator[tuple[str, str]]:
     """Every secret that a value and those in it hold, each with its `Model.field`."""
     for name in type(value).model_fields:
-        match getattr(value, name):
-            case SecretStr() as secret:
-                yield f"{type(value).__name__}.{name}", secret.get_secret_value()
-            case BaseModel() as inner:
-                yield from secret_values(inner)
+        held = getattr(value, name)
+        for each in held if isinstance(held, tuple) else (held,):
+            match each:
+                case SecretStr() as secret:
+                    yield f"{type(value).__name__}.{name}", secret.get_secret_value()
+                case BaseModel() as inner:
+                    yield from secret_values(inner)

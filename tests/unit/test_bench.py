@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from deployments.bench.compose import Nights
+from deployments.bench.data import Sizes
 from deployments.bench.files import sizes_of
-from deployments.bench.measure import Measured, Sizes
+from deployments.bench.measure import Measured
 from deployments.bench.ours import Operation, Run, covered_seconds
 from deployments.bench.ratios import ratios_of, table, whereabouts
 from deployments.bench.text import Sentences
@@ -55,6 +57,15 @@ def test_ratios_are_of_medians() -> None:
             "orchestration_seconds": 5,
         }
     )
+
+
+def test_ratios_of_a_compose_project_are_of_medians() -> None:
+    nights = Nights(
+        first={"bench": [_run(20)], "bench-compose": [_run(30)]},
+        second={"bench": [_run(10), _run(90), _run(12)], "bench-compose": [_run(9), _run(15), _run(80)]},
+    )
+    assert nights.ratios().model_dump() == pytest.approx({"compose_first_backup": 1.5, "compose_backup": 1.25})
+    assert "| Second night, 1 % changed | 15.0 s | 12.0 s | 1.250 |" in nights.table()
 
 
 def test_table_shows_every_ratio_and_whereabouts_name_programs() -> None:

@@ -12,9 +12,10 @@ SLUGS = {
     "OdooHost": "odoo-host",
     "BackupRepository": "odoo-backup-repository",
     "OdooEnvironment": "odoo-environment",
+    "WebhookSource": "odoo-webhook-source",
 }
-# of prefect-aws: how it describes and hides its fields is its own
-THEIRS = ("AwsCredentials.", "AwsClientParameters.", "AssumeRole")
+# of prefect-aws and prefect-docker: how it describes and hides its fields is its own
+THEIRS = ("AwsCredentials.", "AwsClientParameters.", "AssumeRole", "DockerRegistryCredentials.")
 SECRET_WORDS = ("password", "private_key", "token", "secret")
 
 ALL = [getattr(blocks, name) for name in blocks.__all__]

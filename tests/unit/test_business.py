@@ -13,7 +13,6 @@ from odoo_ops.runtimes.copies import print_invoice
 
 if TYPE_CHECKING:
     from odoo_ops.runtimes.copies import BootedCopy
-    from odoo_ops.runtimes.native import NativeRuntime
 
 MODULES = ("base", "account", "stock", "stock_account")
 RECEIVABLE = "121000 Account Receivable (account.account 6, res.company 1)"
@@ -161,7 +160,7 @@ class _Site:
 def test_print_invoice_says_why_there_is_nothing_to_measure(
     modules: tuple[str, ...], program: str | None, invoice: int | None, reason: str
 ) -> None:
-    copy = cast("BootedCopy", SimpleNamespace(site=_Site(modules, invoice)))
     host = SimpleNamespace(name="here", find_program=lambda _name, _folders: program)
+    copy = cast("BootedCopy", SimpleNamespace(site=_Site(modules, invoice), host=host))
     with pytest.raises(PreconditionFailed, match=reason):
-        print_invoice(cast("NativeRuntime", SimpleNamespace(host=host)), copy)
+        print_invoice(copy)

@@ -76,25 +76,24 @@ def test_refuse_drill_lets_no_environment_be_its_own_target() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "data_dir", "same_host", "same_cluster", "shared"),
+    ("role", "same_data_dir", "same_cluster", "shared"),
     [
-        ("odoo", "/srv/drill", True, True, "the role 'odoo' on the same PostgreSQL with"),
-        ("odoo", "/srv/drill", True, False, None),
-        ("drill", "/var/lib/odoo", True, True, "the data_dir /var/lib/odoo on the same host with"),
-        ("drill", "/var/lib/odoo", False, True, None),
-        ("odoo", "/var/lib/odoo", True, True, "PostgreSQL and the data_dir"),
-        ("drill", "/srv/drill", True, True, None),
+        ("odoo", False, True, "the role 'odoo' on the same PostgreSQL with"),
+        ("odoo", False, False, None),
+        ("drill", True, True, "the data_dir /var/lib/odoo on the same host with"),
+        ("odoo", True, True, "PostgreSQL and the data_dir"),
+        ("drill", False, True, None),
     ],
 )
 def test_refuse_shared_copy_names_what_both_would_reach(
-    role: str, data_dir: str, same_host: bool, same_cluster: bool, shared: str | None
+    role: str, same_data_dir: bool, same_cluster: bool, shared: str | None
 ) -> None:
-    target = _environment("drill", role=role, data_dir=data_dir)
+    target = _environment("drill", role=role)
     if shared is None:
-        refuse_shared_copy(ERP, target, same_host=same_host, same_cluster=same_cluster)
+        refuse_shared_copy(ERP, target, same_data_dir=same_data_dir, same_cluster=same_cluster)
         return
     with pytest.raises(Refused, match=shared):
-        refuse_shared_copy(ERP, target, same_host=same_host, same_cluster=same_cluster)
+        refuse_shared_copy(ERP, target, same_data_dir=same_data_dir, same_cluster=same_cluster)
 
 
 def test_refuse_unreachable_repository_wants_one_host() -> None:
@@ -156,6 +155,7 @@ def test_configuration_of_a_copy_names_its_database_alone() -> None:
     for line in ["db_name = scratch", "max_cron_threads = 0", "smtp_server = odoo-ops.invalid"]:
         assert line in lines
     assert "erp-drill" not in text
+    assert "role-password" not in text, "it is told by PGPASSWORD, as to all programs"
     question = render(
         "odoo/copy.conf", database=database, database_name=None, data_dir="/srv", addons=[], kept={}, http_port=None
     )

@@ -13,22 +13,26 @@ import yaml
 
 from deployments.demo.business import Contents, differences, digest, letter, scan
 from deployments.demo.closing import Night, Row, all_passed, closing_table, comparison, megabytes, ratio
+from deployments.demo.compose_site import ComposeSite
+from deployments.demo.docker_project import SERVICES, project_name
 from deployments.demo.layout import Layout
+from deployments.demo.native_site import NativeSite
 from deployments.demo.ports import Ports, settle_ports
 from deployments.demo.prefect_api import PrefectApi
 from deployments.demo.processes import end_marked, finish, start, wait_until
 from deployments.demo.script import Cost, folder_bytes
 from deployments.demo.show import run_steps
-from deployments.demo.site import Site
 from deployments.demo.stage import Stage
-from deployments.demo.steps import STEPS
+from deployments.demo.steps import PROOFS
 from deployments.demo.variables import MARK, program_variables
 from deployments.engines.cluster import PostgresCluster
+from deployments.engines.docker import DockerEngine
 from deployments.engines.folder import alone_or_refused
 from deployments.environment_files import load
 from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, TransientError, VerificationFailed
+from odoo_ops.policy.provisioning import provision_mistakes
 
-PORTS = Ports(prefect=20001, odoo=20002)
+PORTS = Ports(prefect=20001, odoo=20002, redirect=20003)
 PASSED = Row(step="restore", seconds=12.34, verdict="passed", proved="all is there")
 FAILED = Row(step="compare", seconds=0.5, verdict="FAILED", proved="names differ")
 NOT_RUN = Row(step="drill", seconds=None, verdict="not run", proved="")
@@ -93,7 +97,7 @@ class TestBusiness:
 class TestSteps:
     @pytest.fixture
     def stage(self, tmp_path: Path) -> Stage:
-        site = Site(Layout(tmp_path), PORTS, PostgresCluster(tmp_path), Path("/odoo"), Path("/restic"))
+        site = NativeSite(Layout(tmp_path), PORTS, PostgresCluster(tmp_path), Path("/odoo"), Path("/restic"))
         return Stage(site, {}, None)  # type: ignore[arg-type]
 
     def test_the_first_failure_ends_the_run_and_the_rest_is_not_run(self, stage: Stage) -> None:
@@ -117,7 +121,7 @@ class TestSteps:
         assert not all_passed(run_steps(stage, [("one", lambda _: "done"), ("two", fail)]))
 
     def test_the_story_ends_with_the_proofs(self) -> None:
-        names = [name for name, _act in STEPS]
+        names = [name for name, _act in PROOFS]
         assert names[-4:] == ["lose database and filestore", "restore", "log in, compare", "drill"]
 
 
@@ -127,7 +131,7 @@ class TestFiles:
         cluster.directory.mkdir()
         (cluster.directory / "port").write_text("20003")
         (cluster.directory / "superuser-password").write_text("superuser-canary")
-        site = Site(Layout(tmp_path), PORTS, cluster, Path("/opt/odoo"), Path("/opt/restic"))
+        site = NativeSite(Layout(tmp_path), PORTS, cluster, Path("/opt/odoo"), Path("/opt/restic"))
         site.write()
         found = load(site.layout.environments, look=True).environments
         production, drill = found["production"].settings, found["drill"].settings
@@ -138,11 +142,28 @@ class TestFiles:
         assert not any(secret in text for secret in (site.password("restic"), "superuser-canary"))
         assert yaml.safe_load(text)["environments"]["production"]["service"]["start"] == site.odoo_command
 
+    def test_environment_file_of_a_compose_project_has_no_mistakes_and_no_secrets(self, tmp_path: Path) -> None:
+        images = dict.fromkeys(SERVICES, f"sha256:{'0' * 64}")
+        engine = DockerEngine("unix:///run/docker.sock", {})
+        site = ComposeSite(Layout(tmp_path), PORTS, engine, project_name(tmp_path), images)
+        site.write()
+        found = load(site.layout.environments, look=True).environments
+        production, drill = found["production"].settings, found["drill"].settings
+        assert (production.stage, drill.stage, drill.provision) == ("production", "testing", None)
+        assert list(provision_mistakes(production)) == []
+        assert production.database.user != drill.database.user
+        text = (site.layout.environments / "demo.yaml").read_text()
+        assert not any(site.password(name) in text for name in ("restic", "postgres", site.role))
+
+    def test_project_of_each_checkout_has_a_name_of_its_own(self, tmp_path: Path) -> None:
+        assert project_name(tmp_path) == project_name(tmp_path / "x" / "..")
+        assert project_name(tmp_path) != project_name(tmp_path / "x")
+
     def test_odoo_conf_is_private_and_pins_its_database(self, tmp_path: Path) -> None:
         cluster = PostgresCluster(tmp_path / "postgres")
         cluster.directory.mkdir()
         (cluster.directory / "port").write_text("20003")
-        site = Site(Layout(tmp_path), PORTS, cluster, Path("/opt/odoo"), Path("/opt/restic"))
+        site = NativeSite(Layout(tmp_path), PORTS, cluster, Path("/opt/odoo"), Path("/opt/restic"))
         site.write()
         conf = site.layout.place("production") / "odoo.conf"
         assert conf.stat().st_mode & 0o777 == 0o600
@@ -167,7 +188,7 @@ class TestFiles:
 
     def test_ports_stay_the_same_when_they_are_free(self, tmp_path: Path) -> None:
         first = settle_ports(tmp_path / "ports.json")
-        assert first.prefect != first.odoo
+        assert len({first.prefect, first.odoo, first.redirect}) == 3
         assert settle_ports(tmp_path / "ports.json") == first
 
     def test_lock_is_refused_when_another_demo_holds_it(self, tmp_path: Path) -> None:
@@ -196,6 +217,20 @@ class TestPrefectApi:
         answers += [found(id="1"), httpx.Response(503), run("SCHEDULED"), run("RUNNING"), run("COMPLETED")]
         done = PrefectApi("http://prefect").run_deployment("backup/backup", {}, lambda: None)
         assert (done.name, done.running_seconds) == ("run", 1.5)
+
+    def test_a_server_that_is_slow_to_answer_is_asked_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[httpx.Request] = []
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            asked.append(request)
+            if len(asked) == 1:
+                raise httpx.ReadTimeout("timed out")
+            return found(id="1") if len(asked) == 2 else run("COMPLETED")
+
+        client = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://prefect/api")
+        monkeypatch.setattr("deployments.demo.prefect_api.httpx.Client", lambda **_options: client)
+        monkeypatch.setattr("deployments.demo.prefect_api._POLL_SECONDS", 0)
+        assert PrefectApi("http://prefect").run_deployment("backup/backup", {}, lambda: None).name == "run"
 
     def test_a_run_that_fails_is_told_with_its_message(self, answers: list[httpx.Response]) -> None:
         answers += [found(id="1"), run("SCHEDULED"), run("FAILED")]

@@ -18,7 +18,7 @@ from deployments.engines.folder import engines_folder, make_once
 from deployments.engines.odoo import find_odoo, install_odoo
 from deployments.engines.postgres_programs import find_programs
 from deployments.engines.process import run
-from deployments.engines.restic import find_restic, restic_version
+from deployments.engines.restic import find_restic, install_restic, restic_version
 from deployments.engines.server_account import account_of, setpriv
 from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
 
@@ -150,6 +150,22 @@ class TestRestic:
     def test_find_passes_over_the_machines_own_when_it_is_too_old(self, program: Program, tmp_path: Path) -> None:
         program("restic", "echo 'restic 0.14.0 compiled'")
         assert find_restic(tmp_path) is None
+
+    def test_install_unpacks_one_and_publishes_none_that_is_too_old(
+        self, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def unpack(version: str) -> None:
+            program("apt-get", f"[ $1 = indextargets ] && printf '{TestDebian.UBUNTU}\\n' || echo >restic_1_all.deb")
+            made = f"printf '#!/bin/sh\\necho restic {version} compiled\\n'"
+            program("dpkg", f'mkdir -p "$3/usr/bin"; {made} >"$3/usr/bin/restic"; chmod +x "$3/usr/bin/restic"')
+
+        monkeypatch.setattr("shutil.which", lambda _name: None)
+        unpack("0.14.0")
+        with pytest.raises(VerificationFailed, match="not one that will do. Next step: install restic 0.17 or later"):
+            install_restic(tmp_path / "engines")
+        assert find_restic(tmp_path / "engines") is None
+        unpack("0.18.0")
+        assert install_restic(tmp_path / "engines") == tmp_path / "engines" / "restic" / "bin" / "restic"
 
     def test_version_is_refused_when_the_program_is_not_restic(self, program: Program) -> None:
         with pytest.raises(VerificationFailed, match="reinstall"):

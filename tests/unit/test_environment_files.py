@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import SecretStr
@@ -10,8 +11,10 @@ from deployments.environment_files import load
 from deployments.environment_files.wording import PATTERNS
 from odoo_ops.errors import InvalidConfiguration
 from odoo_ops.model.environment import Environment
-from odoo_ops.model.host import Host, LocalConnection, SshConnection
-from odoo_ops.model.repository import FolderLocation, OpenRepository
+from odoo_ops.model.host import LocalConnection, OpenHost, SshConnection
+from odoo_ops.model.repository import FolderLocation, Limits, Location, OpenRepository
+from odoo_ops.model.webhooks import Source
+from odoo_ops.policy.offsite import refuse_uncopyable
 
 EXAMPLES = Path(__file__).parents[2] / "deployments" / "environments"
 SECRET = "hunter2-hunter2"
@@ -87,6 +90,41 @@ def test_load_gives_the_model_when_files_are_valid(folder: Path) -> None:
     assert production.settings.odoo.version == "19.0"
 
 
+RELEASE = """\
+    release:
+      addons:
+        - url: ssh://git@git.example.com/ours.git
+          ref: main
+          folder: /opt/addons/ours
+          private_key: {from_file: KEY}
+          known_hosts: git.example.com x y
+        - {url: "https://git.example.com/m.git", ref: v1, folder: /opt/addons/more, token: {from_env: RESTIC_PASSWORD}}
+"""
+
+
+def test_load_reads_secrets_in_a_list(folder: Path) -> None:
+    write(folder, VALID + RELEASE)
+    release = load(folder).environments["drill"].release
+    assert release is not None
+    ours, more = release.addons
+    assert ours.private_key == SecretStr("the key\n")
+    assert more.token == SecretStr(SECRET)
+
+
+def test_load_names_the_line_of_a_mistake_in_a_list(folder: Path) -> None:
+    text = RELEASE.replace("token: {from_env: RESTIC_PASSWORD}", "token: hunter2").replace("ref: main", "ref: -main")
+    write(folder, VALID + text)
+    first = VALID.count("\n") + 1
+    assert [line.split(": ", 1)[0] for line in mistakes(folder)] == [f"a.yaml:{first + 3}", f"a.yaml:{first + 7}"]
+
+
+def test_load_refuses_a_link_of_addons_that_two_environments_would_lead(folder: Path) -> None:
+    drill = VALID.index("  drill:")
+    write(folder, VALID[:drill] + RELEASE + VALID[drill:] + RELEASE)
+    found = [line for line in mistakes(folder) if "a release to one would change the other" in line]
+    assert [line.split(": ")[1].split(".")[1] for line in found] == ["drill", "drill"]
+
+
 def test_load_merges_files_when_a_folder_has_several(folder: Path) -> None:
     hosts, rest = VALID.split("repositories:")
     write(folder, hosts, "hosts.yaml")
@@ -99,7 +137,7 @@ def test_load_merges_files_when_a_folder_has_several(folder: Path) -> None:
 def test_load_gives_a_local_host_when_nothing_is_written_below_its_name(folder: Path) -> None:
     write(folder)
     write(folder, "hosts:\n  here:\n", "b.yaml")
-    assert load(folder).hosts["here"] == Host(name="here", connection=LocalConnection())
+    assert load(folder).hosts["here"] == OpenHost(name="here", connection=LocalConnection())
 
 
 def test_load_reads_text_from_a_file_beside_it_when_a_field_is_no_secret(folder: Path) -> None:
@@ -130,9 +168,23 @@ def test_example_is_valid_when_its_secrets_are_not_looked_for(monkeypatch: pytes
     result = CliRunner().invoke(app, ["environments", "check", "--no-secrets"])
     assert result.exit_code == 0
     assert result.output == (
-        "deployments/environments: no mistakes. Hosts: 1, repositories: 1, environments: 2.\n"
+        "deployments/environments: no mistakes. Hosts: 1, repositories: 1, environments: 2, webhook sources: 0.\n"
         "Not checked: whether the secrets that the files name are there.\n"
     )
+
+
+def test_examples_of_repositories_are_valid_and_show_every_kind_and_every_limit() -> None:
+    folder = EXAMPLES.parent / "examples" / "repositories"
+    result = CliRunner().invoke(app, ["environments", "check", "--no-secrets", str(folder)])
+    assert result.exit_code == 0, result.output
+    assert "Hosts: 1, repositories: 4, environments: 1, webhook sources: 0." in result.output
+    found = load(folder, look=False)
+    described = found.repositories.values()
+    assert {type(each.location) for each in described} == set(get_args(get_args(Location)[0]))
+    assert {name for each in described for name in each.limits.model_fields_set} == set(Limits.model_fields)
+    (production,) = found.environments.values()
+    assert production.offsite is not None
+    refuse_uncopyable(found.repositories[production.repository], found.repositories[production.offsite])
 
 
 # What is replaced in VALID, by what, and the mistakes to find.
@@ -156,7 +208,7 @@ ONE_FILE = {
         "hosts:",
         "host:",
         [
-            "a.yaml:1: host: is not one of hosts, repositories, environments; did you mean 'hosts'?",
+            "a.yaml:1: host: is not one of hosts, repositories, environments, webhooks; did you mean 'hosts'?",
             "a.yaml:12: environments.production.host: 'erp' is not described under `hosts` in any file",
             "a.yaml:24: environments.drill.host: 'erp' is not described under `hosts` in any file",
         ],
@@ -337,7 +389,10 @@ ONE_FILE = {
         "    becom: odoo\nrepository:",
         [
             "a.yaml:4: hosts.erp.becom: is not a field; did you mean 'become'?",
-            "a.yaml:5: repository: is not one of hosts, repositories, environments; did you mean 'repositories'?",
+            (
+                "a.yaml:5: repository: is not one of hosts, repositories, environments, webhooks; "
+                "did you mean 'repositories'?"
+            ),
             "a.yaml:13: environments.production.repository: 'main' is not described under `repositories` in any file",
             "a.yaml:25: environments.drill.repository: 'main' is not described under `repositories` in any file",
         ],
@@ -512,7 +567,7 @@ def test_load_names_both_places_when_two_files_describe_one_name(folder: Path) -
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("- hosts\n", "a.yaml:1: must be a map with the keys hosts, repositories, environments"),
+        ("- hosts\n", "a.yaml:1: must be a map with the keys hosts, repositories, environments, webhooks"),
         ("hosts: erp\n", "a.yaml:1: hosts: must be a map of names"),
         (
             "hosts: {}\n---\nhosts: {}\n",
@@ -542,6 +597,62 @@ def test_load_says_so_when_there_is_no_file(tmp_path: Path) -> None:
     assert mistakes(tmp_path / "nowhere") == [f"{tmp_path}/nowhere: is not a folder"]
 
 
+WEBHOOKS = """\
+webhooks:
+  hub:
+    forge: github
+    secret: {from_file: KEY}
+    rules:
+      - {repository: acme/addons, branch: main, environments: [drill]}
+      - {repository: acme/addons, tag: v*, environments: [production]}
+"""
+
+
+def test_load_gives_the_sources_of_webhooks_when_files_are_valid(folder: Path) -> None:
+    (folder / "key").write_text("sixteen-characters-or-more\n")
+    write(folder)
+    write(folder, WEBHOOKS, "b.yaml")
+    found = load(folder).webhooks["hub"]
+    assert found.secret.get_secret_value() == "sixteen-characters-or-more"
+    assert [rule.ref for rule in found.rules] == ["refs/heads/main", "refs/tags/v*"]
+    assert load(folder, look=False).webhooks.keys() == {"hub"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "[drill]",
+            "[dril]",
+            "b.yaml:6: webhooks.hub.rules[0].environments: 'dril' is not described under `environments` in any file",
+        ),
+        ("branch: main,", "", "b.yaml:6: webhooks.hub.rules[0]: names both branch and tag, or neither"),
+        ("github", "githup", "b.yaml:3: webhooks.hub.forge: must be one of github, gitlab, gitea, forgejo, generic"),
+        (
+            "forge: github",
+            "forge: gitea\n    token: {from_file: KEY}",
+            "b.yaml:2: webhooks.hub: has a token and no api",
+        ),
+        ("{from_file: KEY}", "hunter2-hunter2-hunter2", f"b.yaml:4: webhooks.hub.secret: {ASK_FOR_REFERENCE}"),
+    ],
+)
+def test_load_names_line_and_field_when_a_source_of_webhooks_holds_a_mistake(
+    folder: Path, old: str, new: str, expected: str
+) -> None:
+    (folder / "key").write_text("sixteen-characters-or-more\n")
+    write(folder)
+    assert old in WEBHOOKS
+    write(folder, WEBHOOKS.replace(old, new), "b.yaml")
+    (found,) = mistakes(folder)
+    assert found.startswith(expected)
+
+
+def test_example_of_webhooks_is_valid_beside_the_environments_that_it_names(folder: Path) -> None:
+    write(folder)
+    write(folder, (EXAMPLES.parent / "examples" / "webhook" / "webhooks.yaml").read_text(), "b.yaml")
+    assert {source.forge for source in load(folder, look=False).webhooks.values()} == {"github", "forgejo", "generic"}
+
+
 def patterns(schema: object) -> Iterator[str]:
     if isinstance(schema, list):
         for item in schema:
@@ -554,6 +665,8 @@ def patterns(schema: object) -> Iterator[str]:
 
 def test_wording_knows_every_pattern_when_the_model_has_one() -> None:
     found = {
-        pattern for model in (Host, OpenRepository, Environment) for pattern in patterns(model.model_json_schema())
+        pattern
+        for model in (OpenHost, OpenRepository, Environment, Source)
+        for pattern in patterns(model.model_json_schema())
     }
     assert found == set(PATTERNS)

@@ -1,15 +1,23 @@
+import fcntl
+import os
+import signal
+import socket
+import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from real_processes import wait_until
 
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.errors import CommandFailed, OdooOpsError, PreconditionFailed
-from odoo_ops.model.command import Command
+from odoo_ops.model.command import Command, placed
 from odoo_ops.model.host import Host
 
 HERE = HostAdapter(Host(name="here"))
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def test_run_returns_output_and_gives_secrets_by_environment() -> None:
@@ -28,6 +36,15 @@ def test_run_ends_a_command_at_its_time_limit() -> None:
     with pytest.raises(CommandFailed, match="ended by signal 15") as failure:
         HERE.run(Command(argv=("sleep", "60")), timeout_seconds=0.5)
     assert "its time limit" in str(failure.value)
+
+
+def test_ports_on_which_somebody_listens_are_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        free = HERE.call("free_port")
+        assert HERE.call("taken_ports", address="127.0.0.1", ports=[taken, free]) == [taken]
+    with pytest.raises(PreconditionFailed, match=r"192.0.2.1 is no address of this host.*Next step: "):
+        HERE.call("taken_ports", address="192.0.2.1", ports=[free])
 
 
 def test_run_refuses_a_program_that_is_not_there() -> None:
@@ -79,3 +96,82 @@ def test_beside_ends_its_command_when_the_block_fails(tmp_path: Path) -> None:
 def test_beside_raises_when_its_command_fails_though_the_block_did_not() -> None:
     with pytest.raises(CommandFailed, match="status 3"), HERE.run_beside(Command(argv=("sh", "-c", "exit 3"))):
         pass
+
+
+def _agent_of_a_call() -> int:
+    return int(HERE.run(Command(argv=("sh", "-c", "echo $PPID"))).stdout)
+
+
+def test_an_agent_does_one_call_after_the_other_while_agents_are_kept() -> None:
+    with HERE.agents_kept(), HERE.agents_kept():
+        first = _agent_of_a_call()
+        assert _agent_of_a_call() == first
+        with HERE.run_beside(Command(argv=("true",))):
+            assert _agent_of_a_call() != first
+    assert not Path(f"/proc/{first}").exists()
+    assert _agent_of_a_call() != first
+
+
+def test_the_next_call_finds_another_agent_when_one_failed_or_was_ended() -> None:
+    with HERE.agents_kept():
+        first = _agent_of_a_call()
+        os.kill(first, signal.SIGKILL)
+        os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+        second = _agent_of_a_call()
+        with pytest.raises(PreconditionFailed):
+            HERE.call("read_text", path="/")
+        assert len({first, second, _agent_of_a_call()}) == 3
+
+
+def test_an_agent_forgets_the_files_of_a_command_before_the_next() -> None:
+    with HERE.agents_kept():
+        shown = Command(argv=("cat", placed("key")), files={"key": SecretStr("canary")})
+        assert HERE.run(shown).stdout == "canary"
+        agent = _agent_of_a_call()
+        assert not [link for link in Path(f"/proc/{agent}/fd").iterdir() if "memfd" in str(link.readlink())]
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_program_that_wants_a_folder_finds_the_file_there_and_nothing_is_left(status: int) -> None:
+    show = 'echo "$DOCKER_CONFIG" >&2; cd "$DOCKER_CONFIG"; ls -A; cat config.json; stat -c %a .'
+    command = Command(
+        argv=("sh", "-c", f"{show}; exit {status}"),
+        environment={"DOCKER_CONFIG": placed("docker/config.json")},
+        files={"docker/config.json": SecretStr("canary")},
+    )
+    if status:
+        with pytest.raises(CommandFailed) as failure:
+            HERE.run(command)
+        folder = failure.value.output
+    else:
+        result = HERE.run(command)
+        folder = result.stderr
+        assert result.stdout.splitlines() == ["config.json", "canary700"]
+    wait_until(lambda: not Path(folder.strip()).exists(), "the folder is gone")
+
+
+def test_an_agent_ends_when_a_request_was_cut_off_with_its_worker() -> None:
+    with HERE.agents_kept():
+        HERE.call("describe_path", path="/")
+        (agent,) = HERE._launcher._idle
+        agent.pipes.stdin.write(b'{"operation": "wri')
+        agent.pipes.stdin.flush()
+    assert agent.pipes._process.returncode == 1, "it ended by itself"
+
+
+def test_lock_is_looked_at_without_being_taken(tmp_path: Path) -> None:
+    path = f"{tmp_path}/lock"
+    assert HERE.call("lock_owner", path=path) is None
+    with HERE.lock(path, holder="me", purpose="restore", now=NOW):
+        owner = {"holder": "me", "purpose": "restore", "since": "2026-03-01T12:00:00+00:00"}
+        assert HERE.call("lock_owner", path=path) == owner
+    assert HERE.call("lock_owner", path=path) is None, "what its last holder wrote is still there"
+
+
+def test_lock_is_had_though_somebody_looks_at_it_at_that_moment(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with path.open("w") as looked_at:
+        fcntl.flock(looked_at, fcntl.LOCK_SH)
+        threading.Timer(0.1, fcntl.flock, (looked_at, fcntl.LOCK_UN)).start()
+        with HERE.lock(str(path), holder="me", purpose="backup", now=NOW) as held:
+            held.check()

@@ -159,10 +159,16 @@ def test_compression_follows_the_room_and_what_pg_dump_knows(major: int, free_by
 
 
 def test_refuse_identity_ignores_what_was_lost_and_refuses_what_changed() -> None:
-    marker = {"system_identifier": "1", "database_uuid": "a"}
-    refuse_identity(marker, {"system_identifier": "1"}, "erp")
-    with pytest.raises(Refused, match="system_identifier was 1 and is 2"):
-        refuse_identity(marker, {"system_identifier": "2", "database_uuid": "a"}, "erp")
+    marker = {"system_identifier": "1", "database_uuid": "a", "offsite": "x"}
+    refuse_identity(marker, {"system_identifier": "1"}, "erp", record="m on h")
+    with pytest.raises(
+        Refused, match=r"system_identifier was 1 and is 2\. .* was really replaced, .*: delete m on h and"
+    ):
+        refuse_identity(marker, {"system_identifier": "2", "database_uuid": "a"}, "erp", record="m on h")
+    with pytest.raises(
+        Refused, match=r"offsite was x and is y\. .*`restic snapshots` lists there .*: delete m on h and"
+    ):
+        refuse_identity(marker, {"offsite": "y"}, "erp", record="m on h")
 
 
 def _snapshot(identity: str, day: int, **fields: object) -> Snapshot:

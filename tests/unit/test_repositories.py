@@ -19,6 +19,7 @@ from odoo_ops.model.repository import (
 )
 from odoo_ops.model.snapshot import PROOF_TAG, TAG, VERIFIED_TAG, Snapshot, mark_tags
 from odoo_ops.policy.offsite import copy_faults, refuse_uncopyable, snapshots_to_copy
+from odoo_ops.policy.repositories import is_unfinished_repository, what_is_there
 
 SECRET = "canary-secret"
 KEYS = S3Keys(access_key_id="AKIA", secret_access_key=SecretStr(SECRET))
@@ -116,3 +117,27 @@ def test_copy_faults_name_what_is_missing_or_holds_something_else() -> None:
     copies = [_snapshot("xx", 1, original="aa11"), _snapshot("yy", 9, original="bb22")]
     faults = copy_faults(sources, copies)
     assert [fault.split()[3] for fault in faults] == ["bb22", "cc33"]
+
+
+@pytest.mark.parametrize(
+    ("files", "unfinished"),
+    [
+        ([], True),
+        ([f"keys/{'a' * 64}", f"keys/{'b' * 64}-tmp-1234567890", "config-tmp-1234567890"], True),
+        (["config", f"keys/{'a' * 64}"], False),
+        ([f"keys/{'a' * 64}", f"data/aa/{'a' * 64}"], False),
+        ([f"keys/{'a' * 64}", f"snapshots/{'a' * 64}"], False),
+        ([f"keys/{'a' * 64}", "keys/notes.txt"], False),
+        (["data"], False),  # a link to another disk
+        (["accounts.xlsx"], False),
+    ],
+)
+def test_unfinished_repository_is_only_what_restic_leaves_before_it_has_a_config(
+    files: list[str], unfinished: bool
+) -> None:
+    assert is_unfinished_repository(files) == unfinished
+
+
+def test_what_is_there_names_a_few() -> None:
+    assert what_is_there([]) == ": there is nothing"
+    assert what_is_there(list("abcdefg")) == ": there is a, b, c, d, e and 2 more"

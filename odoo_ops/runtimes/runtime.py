@@ -1,39 +1,67 @@
-"""An Odoo that runs as processes or a systemd unit on a host."""
+"""One environment: its host, its PostgreSQL, its Odoo and its repository, ready to be acted on."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from odoo_ops.adapters.host import HostAdapter
-from odoo_ops.commands import postgres, restic, services, upkeep
+from odoo_ops.commands import postgres, restic, upkeep
 from odoo_ops.errors import CommandFailed, PermanentError, PreconditionFailed
-from odoo_ops.model.command import Command
-from odoo_ops.model.environment import Environment, NoService, ProcessService, SystemdService
+from odoo_ops.model.environment import Environment
 from odoo_ops.model.repository import FolderLocation, OpenRepository
+from odoo_ops.model.runtimes import ComposeProject, OnHost, TrialProject
 from odoo_ops.model.snapshot import Snapshot
+from odoo_ops.policy.repositories import one_was_seen, what_is_there
 from odoo_ops.policy.snapshots import backups_with_marks
 from odoo_ops.policy.space import Need
+from odoo_ops.runtimes.odoo_service import OdooService, odoo_service
 
-_STOP_SECONDS = 60
 _OPEN_SECONDS = 120
 
 
 @dataclass(frozen=True)
-class NativeRuntime:
-    """One environment, its host, and the repository that is worked on.
+class Runtime:
+    """One environment, where it lives, and the repository that is worked on.
 
-    `offsite` is the one that holds copies, if there is one; where that is worked on, `copied_from` is the first.
+    Attributes:
+        machine: the host itself: there Odoo is stopped and started.
+        host: where the data is seen and work is done: the host, or a container there that reads Odoo's data only.
+        writable: the same where Odoo's data can be written.
+        offsite: the repository that holds copies, if there is one.
+        copied_from: the first repository, where that with the copies is worked on.
+        trial: the compose project with the image that is about to be released; None: its present one.
     """
 
     environment: Environment
+    machine: HostAdapter
     host: HostAdapter
+    writable: HostAdapter
     repository: OpenRepository
     offsite: OpenRepository | None = None
     copied_from: OpenRepository | None = None
+    trial: TrialProject | None = None
+
+    @classmethod
+    def of(
+        cls,
+        environment: Environment,
+        machine: HostAdapter,
+        repository: OpenRepository,
+        offsite: OpenRepository | None = None,
+    ) -> "Runtime":
+        """An environment on a machine."""
+        host = writable = machine
+        if isinstance(environment.runtime, ComposeProject):
+            project = environment.runtime
+            host = machine.in_container(project, project.toolbox)
+            writable = machine.in_container(project, project.restore_toolbox)
+        return cls(environment, machine, host, writable, repository, offsite)
 
     @property
     def restic(self) -> str:
         """Program of restic on the host."""
-        return self.host.host.restic
+        return self.host.restic
 
     def postgres_program(self, name: str, server_major: int) -> str:
         """Full path of PostgreSQL's program on the host, of the server's version if it can be had.
@@ -49,114 +77,80 @@ class NativeRuntime:
             )
         return found
 
-    def odoo_runs(self) -> bool:
-        """Whether Odoo runs."""
-        match self.environment.service:
-            case NoService():
-                return False
-            case SystemdService(unit=unit):
-                return self.host.run(services.unit_state(unit)).stdout.strip() == "active"
-            case ProcessService() as service:
-                return bool(self.host.call("process_running", pid_file=service.pid_file, start=service.start))
+    @property
+    def odoo(self) -> OdooService:
+        """The Odoo that serves people."""
+        return odoo_service(self.environment, self.machine)
 
-    def odoo_is_meant_to_run(self) -> bool:
-        """Whether Odoo runs, starts, or ended by itself: whoever stopped it on purpose does not want it started."""
-        match self.environment.service:
-            case SystemdService(unit=unit):
-                return self.host.run(services.unit_state(unit)).stdout.strip() != "inactive"
-            case ProcessService() as service:  # Odoo removes its pid file when it is stopped
-                return self.odoo_runs() or bool(self.host.call("describe_path", path=service.pid_file)["exists"])
-            case NoService():
-                return False
-
-    def stop_odoo(self) -> None:
-        """Stop Odoo; one that does not run is fine."""
-        match self.environment.service:
-            case NoService():
-                return
-            case SystemdService(unit=unit):
-                try:
-                    self.host.run(services.stop_unit(unit))
-                except CommandFailed as error:
-                    raise PreconditionFailed(
-                        f"Odoo could not be stopped: {error}\nNext step: let the user who acts there stop {unit}: set "
-                        "`become: root` for the host, or allow it by a polkit rule; then run the restore again."
-                    ) from error
-            case ProcessService() as service:
-                self.host.call(
-                    "stop_process", pid_file=service.pid_file, start=service.start, grace_seconds=_STOP_SECONDS
-                )
-
-    def start_odoo(self) -> None:
-        """Start Odoo; one that runs already is fine."""
-        if self.odoo_runs():
-            return
-        match self.environment.service:
-            case NoService():
-                return
-            case SystemdService(unit=unit):
-                self.host.run(services.start_unit(unit))
-            case ProcessService() as service:
-                self.host.call(
-                    "spawn",
-                    shown=str(Command(argv=service.start)),
-                    argv=service.start,
-                    environment={},
-                    working_directory=None,
-                    log_file=service.log_file,
-                )
+    @contextmanager
+    def beside_odoo(self) -> Iterator[HostAdapter]:
+        """Where Odoo's own program can be run: the host, or a container of Odoo's service that ends with the block."""
+        match self.trial or self.environment.runtime:
+            case OnHost():
+                yield self.host
+            case ComposeProject() as project:
+                container = self.machine.in_container(project, project.odoo_services[0])
+                with container.agents_kept():
+                    yield container
 
     def try_to_start_odoo(self) -> str | None:
         """Start Odoo; if it cannot be started, return why: what was done before is true all the same."""
         try:
-            self.start_odoo()
+            self.odoo.start()
         except PermanentError as error:
             return str(error)
         return None
+
+    def shares_data_dir(self, other: "Runtime") -> bool:
+        """Whether another environment has its data in the same folder. In containers its path does not tell that."""
+        if not self.machine.host.same_machine(other.machine.host):
+            return False
+        if {self.environment.runtime.kind, other.environment.runtime.kind} == {"native"}:
+            return self.environment.data_dir == other.environment.data_dir
+        ours, theirs = (
+            runtime.host.call("describe_path", path=runtime.environment.data_dir) for runtime in (self, other)
+        )
+        return all(ours[fact] == theirs[fact] for fact in ("device", "inode")) and ours["exists"] and theirs["exists"]
 
     def swap_filestores(self, *, scratch: str, kept: str) -> bool:
         """Put the filestore of `scratch` in the environment's place; the old one becomes that of `kept`.
 
         May be repeated after a crash. Returns whether an old one was kept.
         """
-        settings = self.environment
-        if self.host.call("describe_path", path=settings.filestore_of(scratch))["exists"]:
-            if self.host.call("describe_path", path=settings.filestore)["exists"]:
-                self.host.call("rename", source=settings.filestore, destination=settings.filestore_of(kept))
-            self.host.call("rename", source=settings.filestore_of(scratch), destination=settings.filestore)
-        return bool(self.host.call("describe_path", path=settings.filestore_of(kept))["exists"])
+        settings, host = self.environment, self.writable
+        with host.agents_kept():
+            if host.call("describe_path", path=settings.filestore_of(scratch))["exists"]:
+                if host.call("describe_path", path=settings.filestore)["exists"]:
+                    host.call("rename", source=settings.filestore, destination=settings.filestore_of(kept))
+                host.call("rename", source=settings.filestore_of(scratch), destination=settings.filestore)
+            return bool(host.call("describe_path", path=settings.filestore_of(kept))["exists"])
 
     def need(self, what: str, folder: str, needed_bytes: int) -> Need:
         """What will be written into a folder on the host, and the room there now."""
         there = self.host.call("describe_path", path=folder)
         return Need(what, folder, needed_bytes, free_bytes=there["free_bytes"], device=there["device"])
 
-    def make_repository(self) -> None:
-        """Make the repository where there is none; a folder that holds anything is left alone."""
-        match self.repository.location:
-            case FolderLocation(path=path):
-                missing = not self.host.call("list_directory", path=path)
-            case _:
-                missing = self._try_to_open() is None
-        if missing:
-            self.host.run(restic.create_repository(self.restic, self.repository, self.copied_from))
-
-    def open_repository(self) -> str:
+    def open_repository(self, *, record: str = "") -> str:
         """Open the repository and return its id; it is never made here. Removes the locks of dead runs.
 
-        Raises PreconditionFailed if there is none, or if it cannot be read.
+        `record` says where it is on record that there was one. Raises PreconditionFailed if there is none, or if it
+        cannot be read.
         """
-        found = self._try_to_open()
+        found = self.try_to_open()
         if found is None:
             raise PreconditionFailed(
-                f"There is no repository in {self._where}. Nothing was changed, and none was made. Next step: look at "
-                f"the address of the repository {self.repository.name} as it was registered, and whether its disk is "
-                "mounted. (Only the first backup of an environment makes a repository, where nothing is yet.)"
+                f"There is no repository in {self._where}{self._held()}. Nothing was changed, and none was made. "
+                f"Next step: look at the address of the repository {self.repository.name} as it was registered, and "
+                "whether its disk is mounted. (Only the first backup of an environment makes a repository, where "
+                "nothing is yet.) If a folder keys is there: where data, index and snapshots hold nothing, its making "
+                "was cut off, and what keys holds may be deleted; where they hold anything, the file config was lost: "
+                "delete nothing, and bring that back."
+                f"{one_was_seen(record) if record else ''}"
             )
         self._unlock_stale()
         return found
 
-    def _try_to_open(self) -> str | None:
+    def try_to_open(self) -> str | None:
         """Id of the repository, None where there is none. Raises PreconditionFailed when it cannot be read."""
         try:
             config = self.host.run(restic.open_repository(self.restic, self.repository), timeout_seconds=_OPEN_SECONDS)
@@ -179,6 +173,14 @@ class NativeRuntime:
     def _where(self) -> str:
         location = self.repository.location
         return f"{location} on {self.host.name}" if isinstance(location, FolderLocation) else str(location)
+
+    def _held(self) -> str:
+        """What is in the repository's folder instead, in words."""
+        match self.repository.location:
+            case FolderLocation(path=path):
+                return what_is_there(self.host.call("list_directory", path=path))
+            case _:
+                return ""
 
     def _unlock_stale(self) -> None:
         """Remove the locks of processes that have ended; a folder is looked into first, which is cheaper."""

@@ -1,0 +1,36 @@
+"""Prefect's API as the workers reach it: what is away is tried again, by them and in nobody else's time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+from odoo_ops.errors import TransientError
+
+
+class PrefectApi:
+    """Gives clients, and remembers whether Prefect answered the last one.
+
+    Attributes:
+        trouble: what was wrong with the last request; empty when it was answered.
+    """
+
+    def __init__(self) -> None:
+        self.trouble = "not asked yet"
+
+    @contextmanager
+    def client(self) -> Iterator[SyncPrefectClient]:
+        """A client. Whatever Prefect does not answer, or refuses, is a TransientError: an operator can mend it."""
+        try:
+            # A worker backs off by itself: so it can be stopped while it waits.
+            with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+                yield client
+        except httpx.HTTPStatusError as error:  # Prefect's own is one of these
+            self.trouble = f"answers {error.response.status_code}"
+            raise TransientError(f"Prefect {self.trouble}.") from error
+        except httpx.HTTPError as error:
+            self.trouble = f"does not answer ({type(error).__name__})"
+            raise TransientError(f"Prefect {self.trouble}. Next step: start its server, or look at it.") from error
+        self.trouble = ""

@@ -1,0 +1,92 @@
+"""Forecast a release: how long would people wait, and does it stand, on a harmless copy of the newest backup?
+
+The commits are fetched and stand the same gate as for a release. The database is restored from a backup beside the
+present one, with the filestore's files by hard links, and neutralised before any Odoo sees it. There the modules are
+updated, timed, and the result is booted and looked at. People go on working meanwhile; nothing of theirs is changed,
+and the copy is deleted, whatever happens. What a killed run leaves, the next one of any flow deletes.
+"""
+
+import time
+
+from prefect import flow
+
+from odoo_ops.errors import CommandFailed, VerificationFailed
+from odoo_ops.model.checks import Check
+from odoo_ops.model.release import ForecastReport
+from tasks.copies import neutralize_copy
+from tasks.forecasts import read_as_user, run_odoo_tests
+from tasks.identity import check_identity
+from tasks.leftovers import settle_leftovers
+from tasks.locks import environment_locked
+from tasks.modules import link_filestore, try_release, update_modules
+from tasks.releases import (
+    fetch_addons,
+    judge_downtime,
+    plan_release,
+    refuse_forecast,
+    refuse_unfit_plan,
+    refuse_unfit_request,
+)
+from tasks.reports import publish_forecast_report, refuse_failures
+from tasks.restores import create_scratch, fetch_dump, read_manifest, read_snapshot, restore_database, scratch_name
+
+
+@flow(name="forecast", flow_run_name="forecast {environment}")
+def forecast(environment: str, refs: dict[str, str] | None = None, snapshot: str = "latest") -> ForecastReport:
+    """Update the modules of a release in a neutralised copy of a backup, while people go on working.
+
+    Args:
+        environment: Name of the environment, as it was registered.
+        refs: Branch, tag or commit that would be released, by the name of the repository of addons. Left out: the
+            environment file's.
+        snapshot: Id of the backup that is restored for it, or `latest`.
+    """
+    begun = time.monotonic()
+    refuse_forecast(environment)
+    refuse_unfit_request(environment, refs or {})
+    with environment_locked(environment, "forecast") as lock:
+        check_identity(environment)
+        settle_leftovers(environment)
+        plan = plan_release(environment, fetch_addons(environment, refs or {}))
+        refuse_unfit_plan(plan)
+        chosen = read_snapshot(environment, environment, snapshot, offsite=False)
+        manifest = read_manifest(environment, chosen, with_filestore=False)
+        scratch = scratch_name(environment)
+        checks: list[Check] = []
+        update_seconds, boot_seconds = None, None
+        try:
+            fetch_dump(environment, chosen, manifest)
+            create_scratch(environment, manifest, scratch)
+            restore_database(environment, manifest, scratch)
+            link_filestore(environment, scratch)
+            checks += neutralize_copy(environment, manifest.odoo_series, scratch)
+            if plan.updates:
+                started = time.monotonic()
+                checks += update_modules(environment, scratch, plan)
+                update_seconds = time.monotonic() - started
+                # the new modules' data may hold a mail server, or what else reaches the world
+                neutralize_copy(environment, manifest.odoo_series, scratch, instead=dict(plan.links))
+            started = time.monotonic()
+            checks += try_release(environment, scratch, plan)
+            boot_seconds = time.monotonic() - started
+            checks.append(read_as_user(environment, scratch, plan))
+            checks.append(run_odoo_tests(environment, scratch, plan))
+            checks.append(judge_downtime(environment, (update_seconds or 0) + boot_seconds))
+        except (VerificationFailed, CommandFailed) as error:
+            checks.append(Check(name="Came to the end", outcome="failed", detail=str(error)))
+        finally:
+            lock.check()
+            settle_leftovers(environment)
+    report = ForecastReport(
+        environment=environment,
+        seconds=time.monotonic() - begun,
+        plan=plan,
+        snapshot_id=chosen.id,
+        taken_at=manifest.taken_at,
+        update_seconds=update_seconds,
+        boot_seconds=boot_seconds,
+        checks=tuple(checks),
+    )
+    publish_forecast_report(report)
+    refuse_failures(f"The release to {environment} did not stand its forecast, and nothing was changed:", checks)
+    return report

@@ -1,0 +1,114 @@
+"""Bring an environment on Docker Compose to what its environment file says: from nothing, or back from a drift.
+
+The host's facts and the wanted files make a plan, which is published. A plan that changes production waits until
+somebody approves it in the UI; it is made anew then, and refused if it is another one. Images are fetched before, as
+only they tell all. Then files are written, PostgreSQL is brought up (and touched only if the plan says so), what a
+dead run left is settled, a new environment's database is made and filled by Odoo beside its place, the other services
+are brought up, and what can be reloaded is reloaded. A certificate of an ACME directory is got when nginx runs, with a
+stand-in until then. At last the environment is looked at, layer by layer. Run again,
+it plans nothing.
+"""
+
+import time
+from datetime import UTC, datetime
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from odoo_ops.adapters.host import HeldLock
+from odoo_ops.model.checks import Check
+from odoo_ops.model.plan import ProvisionReport
+from tasks.approvals import refuse_another, wait_for_approval
+from tasks.certificates import judge_certificates, read_shown_certificates, renew_certificate
+from tasks.health import check_health
+from tasks.identity import check_identity
+from tasks.leftovers import settle_leftovers
+from tasks.locks import data_locked, project_locked
+from tasks.projects import (
+    bring_up_database,
+    bring_up_services,
+    create_database,
+    fetch_images,
+    give_admin_password,
+    initialise_odoo,
+    needs_approval,
+    needs_database,
+    note_finished,
+    plan_project,
+    prepare_cluster,
+    reload_services,
+    write_files,
+)
+from tasks.reports import publish_plan, publish_provision_report, refuse_failures
+from tasks.restores import kept_name, scratch_name, swap_in
+from tasks.services import check_odoo_came_back
+
+_APPROVAL_SECONDS = 24 * 3600
+_WAIT_MINUTES = 10
+
+
+@flow(name="provision", flow_run_name="provision {environment}")
+def provision(environment: str, dry_run: bool = False, confirm_production: str = "") -> "ProvisionReport | State":
+    """Make an environment what its file says, or show what differs.
+
+    Args:
+        environment: Name of the environment, as it was registered.
+        dry_run: Only show the plan. A run that finds a difference ends in a state named `Drift`.
+        confirm_production: To change production without being asked in the UI, write its name.
+    """
+    begun = time.monotonic()
+    plan = plan_project(environment)
+    if plan.pull and not dry_run:  # only an image that is there tells what changes by it; what runs is not touched
+        fetch_images(environment, plan)
+        plan = plan_project(environment)
+    if dry_run or plan.empty:
+        report = ProvisionReport(environment=environment, seconds=time.monotonic() - begun, plan=plan, applied=False)
+        publish_provision_report(report)
+        return report if plan.empty else Completed(name="Drift", message=plan.summary, data=report)
+    if needs_approval(environment, confirm_production):
+        publish_plan(plan)
+        page = f"provision-{environment}"
+        wait_for_approval(environment, plan.summary, page, plan.digest, _APPROVAL_SECONDS)
+    with project_locked(environment, "provision") as lock:
+        refuse_another(environment, plan_project(environment).digest, plan.digest)
+        write_files(environment, plan)
+        lock.check()
+        bring_up_database(environment, plan)
+        with data_locked(environment, "provision") as data_lock:
+            prepare_cluster(environment, plan)
+            check_identity(environment, needs_repository=False)
+            settle_leftovers(environment)
+            if needs_database(environment, plan):
+                _make_database(environment, data_lock)
+            data_lock.check()
+            bring_up_services(environment, plan)
+            reload_services(environment, plan)
+        note_finished(environment)
+        checks = _new_certificate(environment) if plan.certificate else []
+        checks += [check_odoo_came_back(environment, _WAIT_MINUTES), *check_health(environment)]
+        waiting = plan_project(environment).waiting
+    report = ProvisionReport(
+        environment=environment,
+        seconds=time.monotonic() - begun,
+        plan=plan.model_copy(update={"waiting": waiting}),
+        applied=True,
+        checks=tuple(checks),
+    )
+    publish_provision_report(report)
+    refuse_failures(f"{environment} was brought to what its file says, but", checks)
+    return report
+
+
+def _new_certificate(environment: str) -> list[Check]:
+    renewal, shown = renew_certificate(environment), read_shown_certificates(environment)
+    return [renewal, *judge_certificates(environment, shown, datetime.now(UTC))]
+
+
+def _make_database(environment: str, lock: HeldLock) -> None:
+    scratch = scratch_name(environment)
+    create_database(environment, scratch)
+    initialise_odoo(environment, scratch)
+    give_admin_password(environment, scratch)
+    lock.check()
+    swap_in(environment, scratch, kept_name(environment))

@@ -1,0 +1,57 @@
+"""Restart the Odoo of an environment, and see that it serves people again.
+
+How the layers are is noted first. Then Odoo's service is stopped and started, or its services of a compose project in
+the order of their dependencies, and waited for by asking: containers until they are healthy, then `/web/login`.
+PostgreSQL and the proxy are not touched. At last all layers are looked at again; the run fails for what does not serve,
+and for what did not fail before.
+An Odoo that a run which died had stopped is started by the next run, of any flow. One that was stopped by hand is
+started, too.
+"""
+
+import time
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field
+
+from odoo_ops.model.report import RestartReport
+from odoo_ops.policy.health import answered_by_restart
+from tasks.health import check_health
+from tasks.identity import check_identity
+from tasks.leftovers import settle_leftovers
+from tasks.locks import environment_locked
+from tasks.reports import publish_restart_report, refuse_failures
+from tasks.services import check_odoo_came_back, refuse_without_service, start_odoo, stop_odoo
+
+
+@flow(name="restart", flow_run_name="restart {environment}")
+def restart(environment: str, wait_minutes: Annotated[int, Field(ge=1, le=240)] = 10) -> RestartReport:
+    """Stop and start an Odoo, and wait until it serves people.
+
+    Args:
+        environment: Name of the environment, as it was registered.
+        wait_minutes: The run fails when Odoo does not answer after so many minutes.
+    """
+    begun = time.monotonic()
+    refuse_without_service(environment)
+    with environment_locked(environment, "restart") as lock:
+        check_identity(environment, needs_repository=False)
+        settle_leftovers(environment)
+        before = check_health(environment)
+        lock.check()
+        stopped = time.monotonic()
+        stop_odoo(environment)
+        start_odoo(environment)
+        came_back = check_odoo_came_back(environment, wait_minutes)
+        down_seconds = time.monotonic() - stopped
+        after = check_health(environment)
+    report = RestartReport(
+        environment=environment,
+        seconds=time.monotonic() - begun,
+        down_seconds=down_seconds if came_back.outcome == "passed" else None,
+        failed_before=tuple(check.name for check in before if check.outcome == "failed"),
+        checks=(came_back, *after),
+    )
+    publish_restart_report(report)
+    refuse_failures(f"{environment} was restarted, but", [came_back, *answered_by_restart(before, after)])
+    return report

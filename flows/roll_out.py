@@ -1,0 +1,70 @@
+"""Release the same refs to many environments, some at once, and stop at the first that fails.
+
+Each is released as `release` does it, with a run of its own. When one fails, those that are under way go on to their
+end, and no other is begun. The page says of each how it ended; production must be confirmed by name, as no run within
+another can wait for an approval.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from typing import Annotated
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from pydantic import Field
+
+from flows.release import release
+from odoo_ops.model.checks import Check
+from tasks.releases import refuse_unconfirmed, refuse_unfit_request
+from tasks.reports import publish_roll_out, refuse_failures
+
+
+@flow(name="roll_out", flow_run_name="roll out to {environments}")
+def roll_out(
+    environments: Annotated[list[str], Field(min_length=1)],
+    refs: dict[str, str] | None = None,
+    at_once: Annotated[int, Field(ge=1, le=20)] = 1,
+    confirm_production: list[str] | None = None,
+) -> list[Check]:
+    """Release the same branch, tag or commit to environments, in their order.
+
+    Args:
+        environments: Names of the environments, as they were registered.
+        refs: Branch, tag or commit to release, by the name of the repository of addons.
+        at_once: So many are released at the same time.
+        confirm_production: Names of those that are production.
+    """
+    for environment in environments:
+        refuse_unfit_request(environment, refs or {})
+        refuse_unconfirmed(environment, confirm_production or [])
+    outcomes = _release_all(environments, refs or {}, at_once)
+    checks = [_check(environment, outcomes.get(environment)) for environment in environments]
+    publish_roll_out(checks)
+    refuse_failures("Not released everywhere:", checks)
+    return checks
+
+
+def _release_all(environments: Sequence[str], refs: dict[str, str], at_once: int) -> dict[str, State]:
+    """The final state of each release that was begun."""
+    waiting, running, outcomes = list(environments), dict[Future[State], str](), dict[str, State]()
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
+        while running or waiting:
+            while waiting and len(running) < at_once:
+                environment = waiting.pop(0)
+                running[pool.submit(copy_context().run, _release_one, environment, refs)] = environment
+            for done in wait(running, return_when=FIRST_COMPLETED).done:
+                outcomes[running.pop(done)] = done.result()
+            if any(not state.is_completed() for state in outcomes.values()):
+                waiting = []
+    return outcomes
+
+
+def _release_one(environment: str, refs: dict[str, str]) -> State:
+    return release(environment, refs=refs, confirm_production=environment, return_state=True)
+
+
+def _check(environment: str, state: State | None) -> Check:
+    if state is None:
+        return Check(name=environment, outcome="not measured", detail="not begun, as another one failed")
+    return Check(name=environment, outcome="passed" if state.is_completed() else "failed", detail=state.message or "")

@@ -1,0 +1,42 @@
+"""Tell a forge what became of a commit."""
+
+from http import HTTPStatus
+
+import httpx
+
+from odoo_ops.errors import PermanentError, TransientError
+from odoo_ops.model.webhooks import Source
+from odoo_ops.policy.commit_status import CommitStatus
+
+_TIMEOUT_SECONDS = 10
+
+
+def tell(source: Source, status: CommitStatus) -> None:
+    """Post a commit status with the source's token.
+
+    Raises TransientError when the forge does not answer or is busy; PermanentError when it refuses.
+    """
+    try:
+        answer = httpx.post(status.url, json=status.body, headers=_login(source), timeout=_TIMEOUT_SECONDS)
+    except httpx.HTTPError as error:
+        raise TransientError(
+            f"The forge of {source.name} does not answer at {status.url} ({type(error).__name__}). It is tried again. "
+            "Next step: correct `api` of this webhook source, unless the forge is down."
+        ) from error
+    if answer.is_success:
+        return
+    where = f"The forge of {source.name} answers {answer.status_code} at {status.url}."
+    if answer.is_server_error or answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        raise TransientError(f"{where} It is tried again.")
+    raise PermanentError(f"{where} Next step: a token that may write commit statuses there.")
+
+
+def _login(source: Source) -> dict[str, str]:
+    token = source.token.get_secret_value() if source.token else ""
+    match source.forge:
+        case "gitlab":
+            return {"PRIVATE-TOKEN": token}
+        case "gitea" | "forgejo":
+            return {"Authorization": f"token {token}"}
+        case _:
+            return {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}

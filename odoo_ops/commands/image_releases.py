@@ -1,0 +1,90 @@
+"""Commands by which a compose project's Odoo goes from one image to another."""
+
+import json
+from collections.abc import Sequence
+
+from odoo_ops.commands.provision import compose_on
+from odoo_ops.model.command import Command
+from odoo_ops.model.runtimes import ComposeProject, TrialProject
+
+# nginx names its processes so; one that ends has more words behind
+_WORKERS = "grep -l '^nginx: worker' /proc/[0-9]*/cmdline 2>/dev/null || true"
+
+# where nginx keeps its own copies of static files
+STATIC_COPIES = "/var/tmp/nginx-static"  # noqa: S108
+
+# Odoo's process for websockets; its browsers come back by themselves, to whom nginx leads them then
+_END_WEBSOCKETS = """
+import os, signal
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            if b"gevent" in file.read().split(b"\\0"):
+                os.kill(int(pid), signal.SIGTERM)
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+"""
+
+
+def read_digests(image: str) -> Command:
+    """Print the names with digests that Docker knows for an image, as JSON."""
+    return Command(argv=("docker", "image", "inspect", "--format={{json .RepoDigests}}", image))
+
+
+def parse_digests(output: str) -> tuple[str, ...]:
+    """What `read_digests` printed; an image that no registry knows has none."""
+    return tuple(json.loads(output) or ())
+
+
+def print_project(project: ComposeProject) -> Command:
+    """Print the project as Compose understands its file on the host, as JSON."""
+    return Command(argv=compose_on(project, "--profile=*", "config", "--format=json"))
+
+
+def bring_up_beside(project: TrialProject, service: str) -> Command:
+    """Start a second container of a service, as the trial's file describes it; those that are there stay as they are.
+
+    What it depends on counts, so that Compose notes the digest that it has for its file.
+    """
+    options = ("--detach", "--no-build", "--no-recreate", f"--scale={service}=2")
+    return Command(argv=compose_on(project, "up", *options, service))
+
+
+def make_anew(project: ComposeProject, services: Sequence[str]) -> Command:
+    """Make the containers of stopped services as the compose file describes them; they are started later."""
+    return Command(argv=compose_on(project, "up", "--no-start", "--no-build", *services))
+
+
+def start_anew(project: ComposeProject, services: Sequence[str]) -> Command:
+    """Make the containers of services as the compose file describes them, and start them; nobody waits for them."""
+    return Command(argv=compose_on(project, "up", "--detach", "--no-build", *services))
+
+
+def list_nginx_workers(project: ComposeProject, service: str) -> Command:
+    """Print a file of each process of nginx that serves requests, one a line."""
+    return Command(argv=compose_on(project, "exec", "--no-TTY", service, "sh", "-c", _WORKERS))
+
+
+def forget_static(project: ComposeProject, service: str) -> Command:
+    """Delete nginx's copies of static files: another image's are others at the same addresses."""
+    return Command(argv=compose_on(project, "exec", "--no-TTY", service, "sh", "-c", f"rm -rf {STATIC_COPIES}/*"))
+
+
+def name_image(image: str, name: str) -> Command:
+    """Give an image on the host a name, whatever that meant before."""
+    return Command(argv=("docker", "tag", image, name))
+
+
+def end_websockets(container: str) -> Command:
+    """End the websockets of an Odoo: nginx's old processes would last as long as they."""
+    return Command(argv=("docker", "exec", container, "python3", "-c", _END_WEBSOCKETS))
+
+
+def stop_container(container: str, grace_seconds: int) -> Command:
+    """Stop a container, and wait for its end."""
+    return Command(argv=("docker", "stop", f"--time={grace_seconds}", container))
+
+
+def print_log(container: str, lines: int) -> Command:
+    """Print the end of a container's log."""
+    return Command(argv=("docker", "logs", f"--tail={lines}", container))

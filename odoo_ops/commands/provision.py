@@ -1,0 +1,162 @@
+"""Commands by which a compose project is looked at and brought to what its rendered file says."""
+
+import json
+from collections.abc import Sequence
+
+from pydantic import SecretStr
+
+from odoo_ops.model.command import Command
+from odoo_ops.model.environment import DatabaseSettings
+from odoo_ops.model.runtimes import ComposeProject, TrialProject
+
+_NGINX = ("nginx", "-c", "/etc/nginx-odoo/nginx.conf")
+
+
+def read_versions() -> tuple[Command, Command]:
+    """Print the version of Docker's engine, and that of Compose."""
+    return (
+        Command(argv=("docker", "version", "--format={{.Server.Version}}")),
+        Command(argv=("docker", "compose", "version", "--short")),
+    )
+
+
+def print_hashes(project: ComposeProject, compose_file: str) -> Command:
+    """Print the name of each service that no profile holds back, and Compose's digest of it.
+
+    The compose file is given to it; none is written.
+    """
+    return _of_text(project, compose_file, "config", "--hash=*")
+
+
+def print_configuration(project: ComposeProject, compose_file: str) -> Command:
+    """Print the project as Compose understands such a file, with all its services, as JSON."""
+    return _of_text(project, compose_file, "--profile=*", "config", "--format=json")
+
+
+def parse_hashes(output: str) -> dict[str, str]:
+    """Service -> digest."""
+    return dict(line.split() for line in output.splitlines() if line.strip())
+
+
+def parse_images(output: str) -> dict[str, str]:
+    """Service -> image."""
+    return {name: service["image"] for name, service in json.loads(output)["services"].items()}
+
+
+def read_image_id(image: str) -> Command:
+    """Print the id of an image on the host; status 1 where it is not there."""
+    return Command(argv=("docker", "image", "inspect", "--format={{.Id}}", image))
+
+
+def print_postgres_version(image: str) -> Command:
+    """Print the version of the PostgreSQL in an image."""
+    return Command(argv=("docker", "run", "--rm", "--network=none", "--entrypoint=postgres", image, "--version"))
+
+
+def print_data_version(image: str, volume: str) -> Command:
+    """Print the major version of the PostgreSQL that made the data in a volume; nothing for an empty one."""
+    script = "cat /data/PG_VERSION 2>/dev/null || true"
+    options = ("--rm", "--network=none", f"--volume={volume}:/data:ro", "--entrypoint=sh")
+    return Command(argv=("docker", "run", *options, image, "-c", script))
+
+
+def print_docker_folder() -> Command:
+    """Print the folder in which Docker keeps images and volumes."""
+    return Command(argv=("docker", "info", "--format={{.DockerRootDir}}"))
+
+
+def print_owner(image: str, volume: str) -> Command:
+    """Print user and group (numbers) of what is in a volume; nothing for an empty one."""
+    script = '[ -z "$(ls -A /data)" ] || stat -c %u:%g /data'
+    options = ("--rm", "--network=none", "--user=0", f"--volume={volume}:/data:ro", "--entrypoint=sh")
+    return Command(argv=("docker", "run", *options, image, "-c", script))
+
+
+def find_volume(name: str) -> Command:
+    """Print the name of a volume, if there is one of just this name."""
+    return Command(argv=("docker", "volume", "ls", "--quiet", f"--filter=name=^{name}$"))
+
+
+def bring_up(project: ComposeProject, services: Sequence[str], wait_seconds: int, *, anew: bool) -> Command:
+    """Create, recreate or start services and what they depend on, and wait until they are healthy.
+
+    `anew` makes their containers anew also where Compose sees no reason. `--no-deps` would give them another digest
+    than `print_hashes` tells.
+    """
+    wait = ("--wait", f"--wait-timeout={wait_seconds}")
+    forced = ("--force-recreate",) if anew else ()
+    return Command(argv=compose_on(project, "up", "--detach", "--no-build", *forced, *wait, *services))
+
+
+def restart(project: ComposeProject, services: Sequence[str]) -> Command:
+    """Stop and start services, whose containers then see the files that are there now."""
+    return Command(argv=compose_on(project, "restart", *services))
+
+
+def remove_containers(ids: Sequence[str]) -> Command:
+    """Stop and remove containers; volumes stay."""
+    return Command(argv=("docker", "rm", "--force", *ids))
+
+
+def change_password(project: ComposeProject, service: str, role: str, password: SecretStr) -> Command:
+    """Give a PostgreSQL role a password from within its container, where the images trust who comes by the socket.
+
+    psql asks twice, reads it from its standard input where there is no terminal, and sends a SCRAM verifier.
+    """
+    psql = ("psql", "--no-psqlrc", f"--username={role}", f"--command=\\password {role}")
+    secret = password.get_secret_value()
+    return Command(
+        argv=compose_on(project, "exec", "--no-TTY", service, *psql), stdin=SecretStr(f"{secret}\n{secret}\n")
+    )
+
+
+def check_nginx(project: ComposeProject, service: str) -> Command:
+    """Let nginx read its configuration, and say what is wrong with it."""
+    return Command(argv=compose_on(project, "exec", "--no-TTY", service, *_NGINX, "-t"))
+
+
+def reload_nginx(project: ComposeProject, service: str) -> Command:
+    """Let nginx take its configuration anew; no request is lost."""
+    return Command(argv=compose_on(project, "exec", "--no-TTY", service, *_NGINX, "-s", "reload"))
+
+
+def reload_pgbouncer(project: ComposeProject, service: str) -> Command:
+    """Let PgBouncer take its files anew; no connection is lost.
+
+    Not by `docker kill`, after which Docker would not start it again when it ends.
+    """
+    return Command(argv=compose_on(project, "exec", "--no-TTY", service, "sh", "-c", "kill -HUP 1"))
+
+
+def initialise(project: ComposeProject, service: str, odoo: Sequence[str], database: DatabaseSettings) -> Command:
+    """Let Odoo (its program) fill an empty database, in a container of a service that ends with it.
+
+    By PostgreSQL itself, not by a PgBouncer that odoo.conf may name.
+    """
+    server = (f"--db_host={database.server}", f"--db_port={database.port}")
+    options = (*server, "--init=base", "--stop-after-init", "--no-http", "--workers=0", "--max-cron-threads=0")
+    return run_once(project, service, *odoo, f"--database={database.name}", *options)
+
+
+def run_once(project: ComposeProject, service: str, *arguments: str, entrypoint: str = "") -> Command:
+    """Run something in a container of a service that ends with it; its image's entrypoint, if no other is named."""
+    options = ("--rm", "--no-TTY", "--no-deps", *([f"--entrypoint={entrypoint}"] if entrypoint else []))
+    return Command(argv=compose_on(project, "run", *options, service, *arguments))
+
+
+def _of_text(project: ComposeProject, compose_file: str, *arguments: str) -> Command:
+    return Command(argv=_with_file(project, "-", *arguments), stdin=SecretStr(compose_file))
+
+
+def compose_on(project: ComposeProject, *arguments: str) -> tuple[str, ...]:
+    """A command on a project, and on those services that no profile holds back.
+
+    By its compose file alone: Compose would add a `compose.override.yaml` beside it, which no plan has seen.
+    """
+    file = project.file if isinstance(project, TrialProject) else f"{project.folder}/compose.yaml"
+    return _with_file(project, file, *arguments)
+
+
+def _with_file(project: ComposeProject, file: str, *arguments: str) -> tuple[str, ...]:
+    names = (f"--project-name={project.project}", f"--project-directory={project.folder}", f"--file={file}")
+    return ("docker", "compose", *names, *arguments)

@@ -1,0 +1,136 @@
+"""Repositories of addons from which an environment is released."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from odoo_ops.model.base import Value
+from odoo_ops.model.paths import AbsolutePath
+
+
+def is_git_ref(value: str) -> bool:
+    """Whether a text can be a branch, tag or commit (`git check-ref-format`), and never an option of a command."""
+    bad = any(character.isspace() or character in '~^:?*[\\"' for character in value)
+    ends = value.startswith(("-", "/", ".")) or value.endswith(("/", ".", ".lock"))
+    return bool(value) and not (bad or ends or ".." in value or "@{" in value)
+
+
+def _git_ref(value: str) -> str:
+    if not is_git_ref(value):
+        raise ValueError(f"{value!r} is no name of a branch, a tag or a commit")
+    return value
+
+
+GitRef = Annotated[str, AfterValidator(_git_ref)]
+
+
+class AddonsRepository(Value):
+    """A git repository of addons, and where an environment's Odoo finds it."""
+
+    url: str = Field(
+        pattern=r"^(https?|ssh)://\S+$|^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:\S+$",
+        description="As git takes it: ssh://git@git.example.com/ours.git, git@git.example.com:ours.git, "
+        "https://git.example.com/ours.git. No password in it.",
+    )
+    ref: GitRef = Field(description="Branch, tag or commit that is released when no other is asked for.")
+    folder: AbsolutePath = Field(
+        description="Link that a release makes, and leads to the released commit. Odoo's addons_path names it, or a "
+        "folder in it. What was released lies beside it, in `.<its name>.releases`."
+    )
+    checks: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = Field(
+        default=(),
+        description="Programs that are run in a commit's folder on the host before it is released, for example "
+        "[python3, framework/validator/validate.py, ., --verbose]. Each must end with status 0.",
+    )
+    pylint_odoo: bool = Field(
+        default=False,
+        description="Whether pylint-odoo must find nothing in its modules: what its `.pylintrc` chooses, else all. The "
+        "host's Python must have it.",
+    )
+    audit: bool = Field(
+        default=False,
+        description="Whether its requirements.txt must be pinned, and pip-audit know of no vulnerability in it. The "
+        "host's Python must have pip-audit; where that gets no data, it is not measured.",
+    )
+    private_key: SecretStr | None = Field(default=None, description="Deploy key, for a repository reached by SSH.")
+    known_hosts: str | None = Field(
+        default=None,
+        description="Its server's host keys, as `ssh-keyscan` prints them. Any other server is refused.",
+    )
+    token: SecretStr | None = Field(
+        default=None, description="Access token, for a private repository reached by HTTPS."
+    )
+
+    @model_validator(mode="after")
+    def _fits_its_url(self) -> "AddonsRepository":
+        by_http = self.url.startswith("http")
+        if self.token and not by_http:
+            raise ValueError("a token is for a repository reached by https; by SSH it is a private_key")
+        if self.private_key and by_http:
+            raise ValueError("a private_key is for a repository reached by SSH; by https it is a token")
+        if self.private_key and not self.known_hosts:
+            raise ValueError("known_hosts is missing: without it any server could give other addons")
+        if by_http and "@" in self.url.split("/")[2]:
+            raise ValueError("a password in the address would be seen by everybody: give it as token")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What operators call it: the last part of its folder."""
+        return self.folder.rpartition("/")[2]
+
+    @property
+    def full_name(self) -> str:
+        """What its forge calls it, such as acme/addons: the path of its address."""
+        path = self.url.split("/", 3)[3] if "://" in self.url else self.url.partition(":")[2]
+        return path.removesuffix(".git").strip("/")
+
+    @property
+    def store(self) -> str:
+        """Folder of all commits that were released."""
+        return f"{self.folder.rpartition('/')[0]}/.{self.name}.releases"
+
+
+class ReleasePolicy(Value):
+    """What is released to an environment, and what a release must stand."""
+
+    addons: tuple[AddonsRepository, ...] = Field(
+        default=(), description="Repositories of addons. In containers they are in the image, so there are none."
+    )
+    downtime_budget_seconds: int = Field(
+        default=3600, ge=10, description="An update of modules that takes longer is ended, and all is as before."
+    )
+    forecast: bool = Field(
+        default=False,
+        description="Whether an update of modules is tried out first, on a neutralised copy of the backup, while "
+        "people go on working. One that fails, or takes longer than the budget, is not released.",
+    )
+    smoke_paths: tuple[Annotated[str, Field(pattern=r"^/\S*$")], ...] = Field(
+        default=(),
+        description="Pages that must answer with status 200 before users come to a release, for example /shop.",
+    )
+    smoke_models: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_.]+$")], ...] = Field(
+        default=(),
+        description="Models of which an administrator must be able to read records by RPC on a forecast's copy, for "
+        "example sale.order.",
+    )
+    test_tags: str | None = Field(
+        default=None,
+        pattern=r"^\S+$",
+        description="Tests of Odoo (`--test-tags`) of the updated modules that must pass on a forecast's copy, for "
+        "example /shelf or post_install.",
+    )
+    keep_releases: int = Field(default=3, ge=1, description="So many former commits of each repository stay.")
+
+    @model_validator(mode="after")
+    def _has_a_copy_to_write_to(self) -> "ReleasePolicy":
+        if (self.smoke_models or self.test_tags) and not self.forecast:
+            raise ValueError("smoke_models and test_tags write to a copy, and only `forecast: true` makes one for it")
+        return self
+
+    @model_validator(mode="after")
+    def _places_differ(self) -> "ReleasePolicy":
+        names = [repository.name for repository in self.addons]
+        if len(set(names)) != len(names):
+            raise ValueError("the folders of two repositories have the same last part, by which they are called")
+        return self

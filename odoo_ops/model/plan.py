@@ -1,0 +1,165 @@
+"""What `provision` found on a host, and what it is about to change there."""
+
+import hashlib
+from typing import Literal
+
+from odoo_ops.model.base import Value
+from odoo_ops.model.checks import Check
+
+
+class WantedService(Value):
+    """A service as the rendered compose file describes it.
+
+    Attributes:
+        image: as the file names it.
+        image_id: of the image of that name on the host; None: it is not there yet.
+        config_hash: what Compose would note on its container; None: only a profile starts it.
+    """
+
+    name: str
+    image: str
+    image_id: str | None
+    config_hash: str | None
+
+
+class PresentFile(Value):
+    """A file of the project as it is on the host."""
+
+    text: str
+    mode: int
+
+
+class ReleasedImage(Value):
+    """The image of Odoo that was released to a project.
+
+    Attributes:
+        image: as the compose file names it; its name says its content.
+        instead_of: what the environment file named then. When it names another one since, that one is meant.
+    """
+
+    image: str
+    instead_of: str
+
+
+class ProjectRecord(Value):
+    """What is noted in a project's folder.
+
+    Attributes:
+        unfinished: files that were written, and that services may not have taken yet.
+        has_database: an Odoo database was made or seen here.
+        released: None: no image was released here.
+    """
+
+    environment: str
+    project: str
+    database: str
+    stage: str
+    unfinished: tuple[str, ...] = ()
+    has_database: bool = False
+    released: ReleasedImage | None = None
+
+
+class ClusterFacts(Value):
+    """What PostgreSQL tells of a project, and the environment's own notes beside it.
+
+    Attributes:
+        has_database: whether there is one for Odoo; None: nobody knows.
+        waiting: settings that it takes only at its next start.
+        unsettled: an earlier run ended in the middle of a swap or a restart.
+    """
+
+    has_database: bool | None = None
+    waiting: tuple[str, ...] = ()
+    unsettled: bool = False
+
+
+class FileChange(Value):
+    """A file that is written.
+
+    Attributes:
+        change: `mode` where only that differs; `unfinished` where a run wrote it and ended before services took it.
+        diff: unified, from what is there to what is wanted; empty for a secret, and where the content does not differ.
+    """
+
+    path: str
+    change: Literal["new", "changed", "mode", "unfinished"]
+    diff: str
+
+
+class ServiceChange(Value):
+    """What happens to one service, and why."""
+
+    service: str
+    action: Literal["create", "recreate", "start", "restart", "reload", "remove"]
+    why: str
+
+
+class ProvisionPlan(Value):
+    """All that will be changed; nothing else is.
+
+    Attributes:
+        new_database: an Odoo database is made and initialised.
+        lost_database: there was one, and it is not there any more: none is made in its place.
+        unsettled: what an earlier run left in the middle of a swap or a restart is settled.
+        pull: images that are fetched first.
+        waiting: settings that PostgreSQL takes only at its next start, which no plan brings about.
+        certificate: why certbot gets another certificate, in words; empty: it does not.
+        superseded: image that was released, and whose place is taken by the one that the environment file names since.
+    """
+
+    environment: str
+    files: tuple[FileChange, ...] = ()
+    services: tuple[ServiceChange, ...] = ()
+    pull: tuple[str, ...] = ()
+    new_database: bool = False
+    lost_database: bool = False
+    unsettled: bool = False
+    waiting: tuple[str, ...] = ()
+    certificate: str = ""
+    superseded: str = ""
+
+    @property
+    def empty(self) -> bool:
+        """Whether the host is as it is wanted."""
+        changes = (self.files, self.services, self.pull, self.new_database, self.lost_database, self.unsettled)
+        return not any((*changes, self.certificate, self.superseded))
+
+    @property
+    def digest(self) -> str:
+        """What tells it from another plan: who approved this one did not approve that one."""
+        return hashlib.sha256(self.model_dump_json(exclude={"waiting"}).encode()).hexdigest()[:12]
+
+    @property
+    def summary(self) -> str:
+        """The plan in one sentence."""
+        if self.empty:
+            return "Nothing differs."
+        parts = [f"{len(self.files)} files to write"] if self.files else []
+        parts += [f"{change.action} {change.service}" for change in self.services]
+        parts += ["make a new database"] if self.new_database else []
+        parts += ["the database is lost"] if self.lost_database else []
+        parts += ["settle what an earlier run left"] if self.unsettled else []
+        parts += [f"fetch {len(self.pull)} images"] if self.pull else []
+        parts += ["get a certificate"] if self.certificate else []
+        parts += [f"replace the released image {self.superseded} by the environment file's"] if self.superseded else []
+        return f"{', '.join(parts).capitalize()}."
+
+    def services_to(self, *actions: str) -> tuple[str, ...]:
+        """Names of the services to which one of these happens."""
+        return tuple(change.service for change in self.services if change.action in actions)
+
+
+class ProvisionReport(Value):
+    """One run of `provision`.
+
+    Attributes:
+        plan: what was to be changed.
+        applied: whether it was.
+        checks: what was looked at afterwards.
+    """
+
+    environment: str
+    seconds: float
+    plan: ProvisionPlan
+    applied: bool
+    checks: tuple[Check, ...] = ()

@@ -1,0 +1,271 @@
+"""A release: what it changes, and what came of it."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+
+from odoo_ops.model.base import Value
+from odoo_ops.model.checks import Check
+
+SUPERSEDED = "Superseded"  # the state in which the release of a push ends that is not the newest
+
+
+class FetchedAddons(Value):
+    """One repository's commit that is ready on the host.
+
+    Attributes:
+        folder: the link that leads to what is released.
+        ref: branch, tag or commit that was asked for.
+        commit: what that is now.
+        checkout: folder of that commit.
+        present: folder to which the link leads now; None: there is no link yet.
+    """
+
+    folder: str
+    ref: str
+    commit: str
+    checkout: str
+    present: str | None
+
+    @property
+    def changes(self) -> bool:
+        """Whether the link leads to something else."""
+        return self.present != self.checkout
+
+
+class ModuleFacts(Value):
+    """A module as Odoo's program finds it on disk.
+
+    Attributes:
+        checksum: sha1 of its files as click-odoo-update counts it.
+        migrations: versions for which it has a folder of migration scripts, or of why it needs none.
+        missing: programs and Python packages that it needs and that are not there.
+        fault: why its manifest cannot be read, in words; empty: it can.
+    """
+
+    path: str
+    checksum: str
+    version: str = ""
+    installable: bool = True
+    depends: tuple[str, ...] = ()
+    migrations: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    fault: str = ""
+
+
+class InstalledModules(Value):
+    """What a database knows of its modules.
+
+    Attributes:
+        versions: installed modules -> the version that was installed.
+        checksums: those that click-odoo-update, or a release, put on record; None: there are none on record.
+        exclude_patterns: files that do not count in them.
+        languages: active ones.
+        unsettled: modules in the middle of a change.
+    """
+
+    versions: Mapping[str, str]
+    checksums: Mapping[str, str | bool] | None
+    exclude_patterns: tuple[str, ...]
+    languages: tuple[str, ...]
+    unsettled: tuple[str, ...]
+
+
+class ModuleUpdate(Value):
+    """A module that is updated, and why."""
+
+    name: str
+    why: str
+
+
+class ImageChange(Value):
+    """The image of Odoo that is released to a compose project.
+
+    Attributes:
+        asked: as it was asked for.
+        image: as the compose file will name it; its name says its content.
+        image_id: Docker's number of it.
+        present: the image that runs now, by such a name.
+        present_id: Docker's number of that.
+    """
+
+    asked: str
+    image: str
+    image_id: str
+    present: str
+    present_id: str
+
+    @property
+    def changes(self) -> bool:
+        """Whether another image runs now."""
+        return self.image_id != self.present_id
+
+
+class ReleasePlan(Value):
+    """All that a release will change.
+
+    Attributes:
+        addons: the commits.
+        image: where the addons are in an image; None: they are not.
+        updates: modules whose update is asked of Odoo.
+        dependants: modules that Odoo updates with them.
+        checksums: of all installed modules afterwards.
+        gate: what the commits had to stand.
+    """
+
+    environment: str
+    addons: tuple[FetchedAddons, ...]
+    image: ImageChange | None = None
+    updates: tuple[ModuleUpdate, ...] = ()
+    dependants: tuple[str, ...] = ()
+    checksums: Mapping[str, str] = {}
+    gate: tuple[Check, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether all of it is released already."""
+        another_image = self.image is not None and self.image.changes
+        return not (self.updates or another_image or any(addons.changes for addons in self.addons))
+
+    @property
+    def beside(self) -> bool:
+        """Whether new containers of Odoo can take over from the old ones: no module is updated."""
+        return self.image is not None and not self.updates
+
+    @property
+    def links(self) -> Mapping[str, str]:
+        """Link -> folder to which it will lead."""
+        return {addons.folder: addons.checkout for addons in self.addons}
+
+    @property
+    def commits(self) -> dict[str, str]:
+        """Name of each repository -> its commit."""
+        return {addons.folder.rpartition("/")[2]: addons.commit for addons in self.addons}
+
+    @property
+    def digest(self) -> str:
+        """What tells it from another plan."""
+        return hashlib.sha256(self.model_dump_json(exclude={"gate"}).encode()).hexdigest()[:12]
+
+    @property
+    def summary(self) -> str:
+        """The plan in one sentence."""
+        if self.empty:
+            return "All of it is released already."
+        led = [f"{addons.folder} to {addons.commit[:12]}" for addons in self.addons if addons.changes]
+        placed = f"Run {self.image.image}" if self.image else f"Lead {', '.join(led) or 'no link elsewhere'}"
+        updated = f"update {len(self.updates)} modules and {len(self.dependants)} that depend on them"
+        return f"{placed}; {updated if self.updates else 'update no module'}."
+
+
+class ReleaseRecord(Value):
+    """A release that is put in place, as it is noted on the host: in the journal meanwhile, then with the others.
+
+    Attributes:
+        scratch: the database in which modules were updated; None: none was.
+        addons: link -> folder to which it leads since; None: there is none any more.
+        former: link -> folder to which it led before.
+        image: that Odoo runs since, by a name that says its content; None: it does not run in containers.
+        former_image: that it ran before, likewise.
+        kept_database: the database as it was before; None: no module was updated.
+        changes: tables -> rows written to them, as PostgreSQL counts, when the release was put in place.
+        database_oid: PostgreSQL's own number of the database that was put in place, or was there.
+        taken_back: why the release that this one takes back did not serve people; empty: somebody wanted it.
+    """
+
+    at: datetime
+    addons: Mapping[str, str | None]
+    former: Mapping[str, str | None]
+    image: str | None = None
+    former_image: str | None = None
+    scratch: str | None = None
+    kept_database: str | None = None
+    changes: Mapping[str, int] = {}
+    database_oid: int | None = None
+    taken_back: str = ""
+
+    @property
+    def beside(self) -> bool:
+        """Whether it was, and can be taken back, without stopping Odoo: an image, and no module was updated."""
+        return self.image is not None and self.kept_database is None
+
+    def reversed(self, at: datetime, why: str = "") -> "ReleaseRecord":
+        """What takes this release back: its kept database is what is swapped in."""
+        return ReleaseRecord(
+            at=at,
+            addons=self.former,
+            former=self.addons,
+            image=self.former_image,
+            former_image=self.image,
+            scratch=self.kept_database,
+            taken_back=why,
+        )
+
+
+class ReleaseReport(Value):
+    """One run of `release`.
+
+    Attributes:
+        applied: whether the plan was carried out.
+        down_seconds: how long Odoo did not serve people; None: it was not stopped, or did not come back.
+        checks: what was looked at.
+    """
+
+    environment: str
+    seconds: float
+    plan: ReleasePlan
+    applied: bool
+    down_seconds: float | None = None
+    kept_database: str | None = None
+    checks: tuple[Check, ...] = ()
+
+
+class ForecastReport(Value):
+    """One run of `forecast`.
+
+    Attributes:
+        snapshot_id: the backup that was restored for it, taken at `taken_at`.
+        update_seconds: how long the modules took; None: there is none to update, or it did not come to its end.
+        boot_seconds: how long the first start of the updated copy took, with a look at its pages.
+        checks: what was looked at.
+    """
+
+    environment: str
+    seconds: float
+    plan: ReleasePlan
+    snapshot_id: str
+    taken_at: datetime
+    update_seconds: float | None = None
+    boot_seconds: float | None = None
+    checks: tuple[Check, ...] = ()
+
+
+class RollbackReport(Value):
+    """One run of `rollback`.
+
+    Attributes:
+        record: the release that is taken back.
+        written: tables -> rows written to them since; they are not in the former database.
+        applied: whether it was taken back.
+        down_seconds: how long Odoo did not serve people.
+        kept_database: the database that was replaced, with all that was written.
+        checks: what was looked at afterwards.
+    """
+
+    environment: str
+    seconds: float
+    record: ReleaseRecord
+    written: Mapping[str, int]
+    applied: bool
+    down_seconds: float | None = None
+    kept_database: str | None = None
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """What is lost from sight, in one sentence."""
+        if self.record.kept_database is None:
+            return "No module was updated by that release, so the database stays as it is."
+        rows, tables = sum(self.written.values()), len(self.written)
+        at = f"{self.record.at:%Y-%m-%d %H:%M %Z}"
+        return f"The database goes back to {at}: {rows} rows in {tables} tables were written since."

@@ -1,0 +1,48 @@
+"""What is made of pip-audit's and pylint-odoo's words on a commit of addons."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from odoo_ops.model.checks import Check, first_of, passed_or_failed
+
+_UNPINNED = "is not pinned to an exact version"
+
+
+def judge_audit(name: str, packages: Sequence[Mapping[str, Any]] | None, said: Sequence[str]) -> Check:
+    """Whether requirements are pinned and without known vulnerabilities.
+
+    Args:
+        name: of the check.
+        packages: pip-audit's answer, with `name`, `version` and `vulns`, or with `skip_reason` where nothing is known
+            of a package; None: it came to no answer.
+        said: what it said beside that, by lines.
+    """
+    if packages is None:
+        return _without_answer(name, [line for line in said if line.strip()])
+    known = [
+        f"{package['name']} {package['version']}: {vulnerability['id']}{_fixed_in(vulnerability)}"
+        for package in packages
+        for vulnerability in package.get("vulns", ())
+    ]
+    skipped = [f"{package['name']}: {package['skip_reason']}" for package in packages if "skip_reason" in package]
+    if skipped and not known:
+        return Check(name=name, outcome="not measured", detail=first_of(skipped))
+    return passed_or_failed(name, known, f"{len(packages)} packages")
+
+
+def _fixed_in(vulnerability: Mapping[str, Any]) -> str:
+    versions = vulnerability.get("fix_versions")
+    return f" (mended in {', '.join(versions)})" if versions else ""
+
+
+def _without_answer(name: str, said: Sequence[str]) -> Check:
+    """One that is not pinned is a fault of the commit; where no data can be had, it is not."""
+    unpinned = [line.partition("requirement ")[2] for line in said if _UNPINNED in line]
+    if unpinned:
+        return Check(name=name, outcome="failed", detail=first_of(unpinned))
+    return Check(name=name, outcome="not measured", detail=said[-1] if said else "pip-audit said nothing")
+
+
+def missing_checker(name: str, package: str, python: str) -> Check:
+    """A checker that was asked for and is not there: nothing passed."""
+    return Check(name=name, outcome="failed", detail=f"{python} has no {package}: install it there")

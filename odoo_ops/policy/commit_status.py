@@ -1,0 +1,50 @@
+"""What a forge is told about a commit that is released."""
+
+from urllib.parse import quote
+
+from odoo_ops.model.base import Value
+from odoo_ops.model.release import SUPERSEDED
+from odoo_ops.model.webhooks import QueuedRelease, Source, Told
+
+_APIS = {"github": "https://api.github.com", "gitlab": "https://gitlab.com/api/v4"}
+_TEXTS: dict[Told, str] = {
+    "pending": "Release to {} was asked for",
+    "success": "Released to {}",
+    "failure": "Release to {} failed",
+    "superseded": "Not released to {}: its branch or tag leads elsewhere by now",
+}
+# What forges call a state otherwise. No commit is called a success that was not released.
+_WORDS: dict[str, dict[Told, str]] = {
+    "github": {"superseded": "error"},
+    "gitlab": {"failure": "failed", "superseded": "canceled"},
+    "gitea": {"superseded": "warning"},
+    "forgejo": {"superseded": "warning"},
+}
+# What else Prefect calls a run's state goes on.
+_ENDED: dict[str, Told] = {"COMPLETED": "success", "FAILED": "failure", "CRASHED": "failure", "CANCELLED": "failure"}
+
+
+class CommitStatus(Value):
+    """A request by which a forge is told. The token is no part of it."""
+
+    url: str
+    body: dict[str, str]
+
+
+def outcome(state_type: str, state_name: str) -> Told | None:
+    """What the end of a flow run means for the commit; None while it goes on."""
+    return "superseded" if state_name == SUPERSEDED else _ENDED.get(state_type)
+
+
+def commit_status(source: Source, release: QueuedRelease, told: Told, run_url: str) -> CommitStatus:
+    """How a forge is told about one environment's release. Each environment has a line of its own there."""
+    api, push = source.api or _APIS[source.forge], release.push
+    said = {
+        "state": _WORDS[source.forge].get(told, told),
+        "description": release.refusal or _TEXTS[told].format(release.environment),
+        "context": f"odoo-ops/{release.environment}",
+        **({"target_url": run_url} if run_url else {}),
+    }
+    if source.forge == "gitlab":
+        return CommitStatus(url=f"{api}/projects/{quote(push.repository, safe='')}/statuses/{push.commit}", body=said)
+    return CommitStatus(url=f"{api}/repos/{quote(push.repository)}/statuses/{push.commit}", body=said)

@@ -1,0 +1,126 @@
+"""What keeps a compose project from being made, changed or touched, before anything is."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from odoo_ops.errors import Refused
+from odoo_ops.model.plan import ProjectRecord
+from odoo_ops.units import shown_bytes
+
+# images apart: a new database, its log and a first backup
+_LEAST_FREE_BYTES = 2_000_000_000
+
+
+def refuse_other_project(
+    record: ProjectRecord | None, wanted: ProjectRecord, folder: str, foreign: Sequence[str]
+) -> None:
+    """Raise Refused when the folder holds another environment, or the project is not of our making.
+
+    Args:
+        record: what is noted in the folder.
+        wanted: what will be.
+        folder: where it is.
+        foreign: what else is there of a project of this name, in words.
+    """
+    if record is None and foreign:
+        raise Refused(
+            f"{wanted.project} was not made by `provision`: {', '.join(foreign)}. It would be replaced, and its data "
+            "left behind. Nothing was changed. Next step: name another project and folder in the environment file; to "
+            "move the data, back it up and restore it there."
+        )
+    fields = ("environment", "project", "database")
+    differs = [
+        f"{field} was {getattr(record, field)!r} and is {getattr(wanted, field)!r} now"
+        for field in fields
+        if record and getattr(record, field) != getattr(wanted, field)
+    ]
+    if differs:
+        raise Refused(
+            f"What {folder} holds is not what the environment file describes: {'; '.join(differs)}. Its data would be "
+            "left behind. Nothing was changed. Next step: correct the environment file; to move the data, back it up "
+            "and restore it in a new folder."
+        )
+
+
+def concerns_production(record: ProjectRecord | None, stage: str) -> bool:
+    """Whether what is there, or what it will be, is production."""
+    return "production" in {stage, record.stage if record else stage}
+
+
+def refuse_other_major(data: str, image: str, name: str) -> None:
+    """Raise Refused for an image whose PostgreSQL does not read the data that is there.
+
+    Args:
+        data: major version that made it; empty where there is none.
+        image: what `postgres --version` says there.
+        name: of the image.
+    """
+    # `postgres (PostgreSQL) 17.2 (Debian 17.2-1)`
+    number = next((word for word in image.split() if word[0].isdigit()), "")
+    major = number.split(".")[0]
+    if data and data != major:
+        raise Refused(
+            f"The data was made by PostgreSQL {data}, and {name} is PostgreSQL {major or 'of an unknown version'}, "
+            "which does not read it. Nothing was changed. Next step: name an image of the same major version; to "
+            "change it, back up, provision a new folder, and restore there."
+        )
+
+
+def refuse_other_owner(owner: str, odoo_user: str, image: str) -> None:
+    """Raise Refused for an image whose Odoo could not write to the filestore that is there.
+
+    Args:
+        owner: user and group of the filestore's volume, as numbers; empty where nothing is in it.
+        odoo_user: those of Odoo in the image.
+        image: its name.
+    """
+    if owner and owner != odoo_user:
+        raise Refused(
+            f"The filestore belongs to {owner}, and Odoo in {image} is {odoo_user}: it could not write there. Nothing "
+            "was changed. Next step: name an image whose Odoo is the same user; or stop Odoo and give the volume's "
+            f"files to {odoo_user} (`chown --recursive` in a container), then run again."
+        )
+
+
+def refuse_old_docker(engine: str, compose: str, host: str) -> None:
+    """Raise Refused for versions of Docker or Compose on which the projects were never tried."""
+    old = [
+        f"{name} is {said.strip()}, and {'.'.join(map(str, least))} is needed"
+        for name, said, least in (("Docker", engine, (20, 10)), ("Compose", compose, (2, 20)))
+        if _numbers(said) < least
+    ]
+    if old:
+        raise Refused(f"On {host} {' and '.join(old)}. Nothing was changed. Next step: install newer ones there.")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+
+
+def refuse_unfit_machine(
+    host: str, folder: str, *, writable: bool, free_bytes: Mapping[str, int], taken_ports: Sequence[int]
+) -> None:
+    """Raise Refused, with all reasons at once, for a machine on which a project cannot be put.
+
+    Args:
+        host: its name.
+        folder: of the project.
+        writable: whether that can be written.
+        free_bytes: what is free on the disk of that folder, and of the one where Docker keeps volumes.
+        taken_ports: wanted ones on which somebody listens.
+    """
+    reasons = []
+    if not writable:
+        reasons.append(f"the user who acts there may not write to {folder}")
+    reasons += [
+        f"the disk of {place} has {shown_bytes(free)} free, and {shown_bytes(_LEAST_FREE_BYTES)} are needed"
+        for place, free in free_bytes.items()
+        if free < _LEAST_FREE_BYTES
+    ]
+    if taken_ports:
+        reasons.append(f"something listens on port {', '.join(map(str, taken_ports))} already")
+    if reasons:
+        raise Refused(
+            f"{host} is not fit for it: {'; '.join(reasons)}. Nothing was changed. "
+            "Next step: mend that there, or change the environment file; then run again."
+        )

@@ -1,0 +1,114 @@
+"""What of an environment does not fit the project that is made for it."""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+
+from odoo_ops.model.environment import Environment
+from odoo_ops.model.provision import Acme, LocalCa, NoTls, Provisioning, is_pinned
+from odoo_ops.model.runtimes import ComposeProject
+
+Mistake = tuple[tuple[str, ...], str]
+
+# from which Odoo's containers read the database's password when they start
+ODOO_PASSWORD_FILE = "secrets/odoo_password"  # noqa: S105 - a path
+DATABASE_SERVICE, NGINX_SERVICE, PGBOUNCER_SERVICE = "db", "nginx", "pgbouncer"
+SUPERUSER = "postgres"
+ODOO_SERVICES = ("odoo", "odoo-cron")
+RELEASE_SERVICE = "odoo-release"
+ODOO_CONFIG = "/etc/odoo/odoo.conf"
+ODOO_PORT, GEVENT_PORT, PGBOUNCER_PORT = 8069, 8072, 6432
+DATA_DIR = "/var/lib/odoo"
+STATE_DIRS = "/var/lib/odoo-ops"
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+def provision_mistakes(environment: Environment) -> Iterator[Mistake]:
+    """Each field that keeps the project from being made, and what is wrong with it.
+
+    The project's files are made for services, paths and roles of fixed names, which other flows find by the fields.
+    """
+    if environment.provision is None:
+        return
+    if not isinstance(environment.runtime, ComposeProject):
+        yield ("provision",), "is for compose projects; write `runtime: {kind: compose, …}`, or delete it"
+        return
+    yield from _unlike_project(environment, environment.runtime)
+    yield from _unsafe_database(environment)
+    yield from _unsafe_edge(environment.provision)
+    yield from _unfit_for_pgbouncer(environment, environment.provision)
+    if environment.stage != "development" and environment.provision.admin_password is None:
+        yield ("provision", "admin_password"), "is needed: without it anybody logs in to a new database as admin"
+    if environment.stage == "production":
+        yield from _unfit_for_production(environment.provision)
+
+
+def _unlike_project(environment: Environment, runtime: ComposeProject) -> Iterator[Mistake]:
+    expected = (
+        (("runtime", "odoo_services"), runtime.odoo_services, ODOO_SERVICES),
+        (("runtime", "toolbox"), runtime.toolbox, "toolbox"),
+        (("runtime", "restore_toolbox"), runtime.restore_toolbox, "toolbox-restore"),
+        (("odoo", "config"), environment.odoo.config, ODOO_CONFIG),
+        (("odoo", "url"), environment.odoo.url, f"http://odoo:{ODOO_PORT}"),
+        (("database", "server"), environment.database.server, "db"),
+        (("database", "port"), environment.database.port, 5432),
+        (("database", "admin_user"), environment.database.admin_user, SUPERUSER),
+        (("data_dir",), environment.data_dir, DATA_DIR),
+    )
+    for path, found, right in expected:
+        if found != right:
+            shown = f"[{', '.join(right)}]" if isinstance(right, tuple) else right
+            yield path, f"must be {shown} in a project that `provision` makes"
+    if not environment.state_dir.startswith(f"{STATE_DIRS}/"):
+        yield ("state_dir",), f"must be a folder below {STATE_DIRS} in a project that `provision` makes"
+
+
+def _unsafe_database(environment: Environment) -> Iterator[Mistake]:
+    database = environment.database
+    for field, value in (("name", database.name), ("user", database.user)):
+        if not _SAFE_NAME.fullmatch(value):
+            yield ("database", field), "may hold only letters, digits, dots, dashes and _ where `provision` writes it"
+    if database.user == SUPERUSER:
+        yield ("database", "user"), "is the superuser; name another role for Odoo, such as odoo"
+    for field, secret in (("password", database.password), ("admin_password", database.admin_password)):
+        if secret is None or not secret.get_secret_value():
+            yield ("database", field), "is needed where `provision` makes the database"
+
+
+def _unsafe_edge(wanted: Provisioning) -> Iterator[Mistake]:
+    if isinstance(wanted.tls, NoTls) and not ipaddress.ip_address(wanted.bind).is_loopback:
+        text = f"is `none`, and {wanted.bind} is not loopback: passwords would pass in the clear"
+        yield ("provision", "tls"), f"{text}; write `bind: 127.0.0.1`, or name a certificate"
+    if wanted.http_port == wanted.https_port:
+        yield ("provision", "https_port"), "is the same as http_port"
+    if isinstance(wanted.tls, Acme) and wanted.images.certbot is None:
+        yield ("provision", "images", "certbot"), "is needed for `tls: {kind: acme}`, such as certbot/certbot:v4.2.0"
+
+
+def _unfit_for_pgbouncer(environment: Environment, wanted: Provisioning) -> Iterator[Mistake]:
+    if wanted.pgbouncer is None:
+        return
+    if wanted.images.pgbouncer is None:
+        yield ("provision", "images", "pgbouncer"), "is needed for `provision.pgbouncer`; name one, or delete that"
+    if environment.database.name == PGBOUNCER_SERVICE:
+        yield ("database", "name"), "is what PgBouncer calls its own console; choose another, or do without PgBouncer"
+
+
+def _unfit_for_production(wanted: Provisioning) -> Iterator[Mistake]:
+    for service, image in wanted.images.model_dump(exclude={"mail"}, exclude_none=True).items():
+        if not is_pinned(image):
+            text = f"names no digest, so {image} may be another one tomorrow"
+            yield (
+                ("provision", "images", service),
+                f"{text}; write {image}@sha256:… as in its registry, or sha256:…, its id on the host",
+            )
+    if wanted.images.mail:
+        yield ("provision", "images", "mail"), "would keep production's mail from its receivers; delete it"
+    if isinstance(wanted.tls, LocalCa):
+        yield (
+            ("provision", "tls"),
+            "is a local authority, which no user's browser trusts; give certificate files, or use acme",
+        )
+    if wanted.demo_data:
+        yield ("provision", "demo_data"), "would put Odoo's demo data among production's; delete it"

@@ -1,0 +1,292 @@
+"""What a release must stand before anything changes, and which modules it updates."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from odoo_ops.errors import Refused
+from odoo_ops.model.addons import AddonsRepository, ReleasePolicy, is_git_ref
+from odoo_ops.model.checks import Check, failures, first_of, passed_or_failed
+from odoo_ops.model.environment import Environment
+from odoo_ops.model.release import InstalledModules, ModuleFacts, ModuleUpdate, ReleaseRecord
+from odoo_ops.model.runtimes import OnHost
+from odoo_ops.policy.pushes import asked_of
+
+ON_DISK = "Every installed module is there"
+MANIFESTS = "Manifests can be read and installed"
+NEEDS = "What modules need is there"
+SETTLED = "No module is in the middle of a change"
+AT_ONCE = "Put in place at once"
+DOWNTIME = "Update and start are within the downtime budget"
+_OF_SERIES = 2  # of the numbers of a version: 19.0.1.0.0
+_WITHOUT_SERIES = 3
+MIGRATIONS = "A module's new major version has migration scripts"
+
+
+def judge_modules(installed: InstalledModules, found: Mapping[str, ModuleFacts]) -> list[Check]:
+    """What commits must stand, as far as modules on disk and in the database tell."""
+    present = {name: found[name] for name in sorted(installed.versions) if name in found}
+    lost = sorted(set(installed.versions) - set(found))
+    faults = [f"{name}: {facts.fault}" for name, facts in present.items() if facts.fault]
+    faults += [
+        f"{name} is marked as not installable, or is for another Odoo"
+        for name, facts in present.items()
+        if not facts.fault and not facts.installable
+    ]
+    missing = [f"{name} needs {what}" for name, facts in sorted(found.items()) for what in facts.missing]
+    missing += [
+        f"{name} depends on {other}, which is nowhere in the addons path"
+        for name, facts in found.items()
+        for other in facts.depends
+        if other not in found
+    ]
+    risen = {name: facts for name, facts in present.items() if _rises(installed.versions[name], facts.version)}
+    unmigrated = [
+        f"{name} rises from {installed.versions[name]} to {facts.version} and has no folder migrations/{facts.version}"
+        for name, facts in risen.items()
+        if not any(_applies(version, installed.versions[name], facts.version) for version in facts.migrations)
+    ]
+    return [
+        passed_or_failed(SETTLED, list(installed.unsettled), f"{len(installed.versions)} modules are installed"),
+        passed_or_failed(ON_DISK, lost, f"{len(present)} modules"),
+        passed_or_failed(MANIFESTS, faults, f"{len(present)} manifests"),
+        passed_or_failed(NEEDS, missing, "Python packages, programs and modules"),
+        passed_or_failed(MIGRATIONS, unmigrated, f"{len(risen)} modules with one"),
+    ]
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split(".") if number.isdigit())
+
+
+def _rises(present: str, following: str) -> bool:
+    """Whether a module's own major number rises, which by the OCA's rules means another data model.
+
+    https://github.com/OCA/odoo-community.org/blob/master/website/Contribution/CONTRIBUTING.rst#version-numbers
+    """
+    before, after = _numbers(present), _numbers(following)
+    return before[:_OF_SERIES] == after[:_OF_SERIES] and before[: _OF_SERIES + 1] < after[: _OF_SERIES + 1]
+
+
+def _applies(folder: str, present: str, following: str) -> bool:
+    """Whether Odoo runs what is in a folder of migration scripts (odoo/modules/migration.py)."""
+    numbers = _numbers(folder)
+    if folder == "0.0.0":  # for every rise
+        return True
+    after = _numbers(following)
+    whole = numbers if len(numbers) > _WITHOUT_SERIES else (*after[:_OF_SERIES], *numbers)
+    return _numbers(present) < whole <= after
+
+
+def refuse_unfit(environment: str, gate: Sequence[Check]) -> None:
+    """Raise Refused for commits that did not stand all of it."""
+    if found := failures(list(gate)):
+        raise Refused(
+            f"These addons are not released to {environment}: {first_of(found)}. Nothing was changed. "
+            "Next step: mend that in the addons or on the host, push, and release again."
+        )
+
+
+def modules_to_update(installed: InstalledModules, found: Mapping[str, ModuleFacts]) -> tuple[ModuleUpdate, ...]:
+    """Installed modules whose files are not those that were installed; without a record of that, all of them."""
+    on_record = installed.checksums
+    if on_record is None:
+        why = "no checksum is on record in this database"
+        return tuple(ModuleUpdate(name=name, why=why) for name in sorted(installed.versions))
+    return tuple(
+        ModuleUpdate(name=name, why=_why(installed.versions[name], found[name].version, new=name not in on_record))
+        for name in sorted(installed.versions)
+        if name in found and found[name].checksum != on_record.get(name)
+    )
+
+
+def judge_downtime(seconds: float, budget_seconds: int) -> Check:
+    """Whether the update and the first start of a release, as they were forecast, are within the downtime budget."""
+    return Check(
+        name=DOWNTIME,
+        outcome="passed" if seconds <= budget_seconds else "failed",
+        detail=f"{seconds:.0f} s of {budget_seconds} s",
+    )
+
+
+def judge_finished(why: str) -> Check:
+    """The check of a release that stopped half in place, and was finished by settling it."""
+    return Check(name=AT_ONCE, outcome="failed", detail=f"It stopped, and was finished then: {why}")
+
+
+def judge_tests(name: str, ran: Collection[int], tags: str) -> Check:
+    """What tests say that all passed: where none ran, nothing was measured."""
+    most = max(ran, default=0)
+    if not most:
+        return Check(name=name, outcome="not measured", detail=f"no test of the updated modules has the tags {tags}")
+    return Check(name=name, outcome="passed", detail=f"{most} test{'s' if most > 1 else ''} of {tags}")
+
+
+def _why(version: str, next_version: str, *, new: bool) -> str:
+    if new:
+        return "no checksum of it is on record"
+    return f"its files changed, version {version} to {next_version}" if version != next_version else "its files changed"
+
+
+def dependants_of(modules: Collection[str], found: Mapping[str, ModuleFacts]) -> tuple[str, ...]:
+    """Modules that depend on these, straight or through others: Odoo updates them, too."""
+    reached, waiting = set(modules), set(modules)
+    while waiting:
+        waiting = {name for name, facts in found.items() if name not in reached and waiting.intersection(facts.depends)}
+        reached |= waiting
+    return tuple(sorted(reached - set(modules)))
+
+
+def policy_of(environment: Environment) -> ReleasePolicy:
+    """What is released to an environment. Raises Refused where that is nothing, or where it cannot be."""
+    release = environment.release or ReleasePolicy()
+    if isinstance(environment.runtime, OnHost):
+        if not release.addons:
+            raise Refused(
+                f"{environment.name} names no addons to release. Nothing was changed. Next step: describe them as "
+                "`release` in its environment file and register it again (docs/releases.md)."
+            )
+    elif environment.provision is None:
+        raise Refused(
+            f"{environment.name} runs in containers of a project that `provision` did not make, and nothing is "
+            "released to such a one. Nothing was changed. Next step: let `provision` make one (docs/provision.md), and "
+            "move the data there by backup and restore."
+        )
+    elif release.addons:
+        raise Refused(
+            f"{environment.name} runs in containers, and addons of a repository are not released there. Nothing was "
+            "changed. Next step: put them into an image, delete `release.addons` in its environment file, register it "
+            "again, and name the image as `image`."
+        )
+    elif release.forecast:
+        refuse_forecast(environment)
+    return release
+
+
+def refuse_forecast(environment: Environment) -> None:
+    """Raise Refused where the addons are in an image: only commits are forecast."""
+    if not isinstance(environment.runtime, OnHost):
+        raise Refused(
+            f"The addons of {environment.name} are in its image, and a release of an image is not forecast. Nothing "
+            "was changed. Next step: delete `release.forecast` where it is set, and release to a staging first."
+        )
+
+
+def refuse_image(environment: Environment, image: str, refs: Mapping[str, str]) -> None:
+    """Raise Refused where an image is asked for and there are no containers, or commits where there are."""
+    in_containers = not isinstance(environment.runtime, OnHost)
+    if image and not in_containers:
+        raise Refused(
+            f"{environment.name} does not run in containers, so no image is released to it. Nothing was changed. Next "
+            "step: leave `image` out; name branches, tags or commits as `refs`."
+        )
+    if refs and in_containers:
+        raise Refused(
+            f"The addons of {environment.name} are in its image. Nothing was changed. Next step: leave `refs` out, and "
+            "name the image as `image`."
+        )
+
+
+def refuse_refs(environment: str, release: ReleasePolicy, refs: Mapping[str, str]) -> None:
+    """Raise Refused where a repository that is asked for is none of the environment's, or a ref is no name of one."""
+    known = {name for repository in release.addons for name in (repository.name, repository.full_name)}
+    if unknown := sorted(set(refs) - known):
+        names = ", ".join(f"{repository.name} ({repository.full_name})" for repository in release.addons)
+        raise Refused(
+            f"{environment} has no repository of addons {', '.join(unknown)}; it has {names}. Nothing was changed. "
+            "Next step: correct the name in `refs`."
+        )
+    if bad := [ref for ref in refs.values() if not is_git_ref(ref)]:
+        raise Refused(
+            f"{', '.join(map(repr, bad))}: no name of a branch, a tag or a commit. Nothing was changed. Next step: "
+            "correct it in `refs`."
+        )
+
+
+def wanted_ref(repository: AddonsRepository, refs: Mapping[str, str], present: str | None) -> str:
+    """What is asked for of a repository, by its name here or at its forge.
+
+    Where others are asked for alone, it keeps the commit of `present`, the folder that it leads to now; else it is what
+    the environment file says.
+    """
+    kept = present.rpartition("/")[2] if refs and present else ""
+    return asked_of(repository, refs) or kept or repository.ref
+
+
+def refuse_way_to_failed(environment: str, record: ReleaseRecord) -> None:
+    """Raise Refused where nothing was released before, or where that was taken back as it did not serve people."""
+    if record.former_image is None and all(folder is None for folder in record.former.values()):
+        raise Refused(
+            f"Nothing was released to {environment} before what is there now. Nothing was changed. Next step: to go "
+            "back further, restore a backup."
+        )
+    if record.taken_back:
+        raise Refused(
+            f"The last release to {environment} was taken back already, as it did not serve people: "
+            f"{record.taken_back}. Going back would put it in place again. Nothing was changed. Next step: release "
+            "again; to go back further, restore a backup."
+        )
+
+
+def way_by_backup(record: ReleaseRecord) -> str:
+    """The next step where only the backup is left: what that holds fits what was in place then, and nothing newer."""
+    former = [folder.rpartition("/")[2][:12] for folder in record.former.values() if folder]
+    former += [record.former_image] if record.former_image else []
+    return (
+        f"Next step: restore the backup that the release took, and release {', '.join(former)} at once: its database "
+        "does not fit newer addons."
+    )
+
+
+def refuse_partial(environment: str, release: ReleasePolicy, commits: Mapping[str, str]) -> None:
+    """Raise Refused where commits that are promoted are not those of all the repositories of an environment."""
+    if not release.addons:
+        raise Refused(
+            f"The addons of {environment} are in its image, and commits are what is promoted. Nothing was changed. "
+            "Next step: run `release` with the image that the other environment runs."
+        )
+    if missing := [repository.name for repository in release.addons if repository.name not in commits]:
+        raise Refused(
+            f"What is promoted to {environment} holds no {', '.join(missing)}. Nothing was changed. Next step: give "
+            "both environments' repositories folders of the same last parts, and release all of them to the first one."
+        )
+
+
+def released_commits(record: ReleaseRecord) -> dict[str, str]:
+    """What a release put in place: name of the repository -> commit."""
+    return {link.rpartition("/")[2]: folder.rpartition("/")[2] for link, folder in record.addons.items() if folder}
+
+
+def refuse_unsoaked(environment: str, record: ReleaseRecord, soak_minutes: int, now: datetime) -> None:
+    """Raise Refused for a release that has not been in place for its time of soaking."""
+    minutes = (now - record.at).total_seconds() / 60
+    if minutes < soak_minutes:
+        raise Refused(
+            f"What {environment} has in place was released there {minutes:.0f} minutes ago, and must have been for "
+            f"{soak_minutes}. Nothing was changed. Next step: run again later, or with fewer soak_minutes."
+        )
+
+
+def replaced_addons(addons: Sequence[str], instead: Mapping[str, str]) -> list[str]:
+    """An addons path in which links, or folders in them, are replaced by where they will lead to."""
+    return [_replaced(folder, instead) for folder in addons]
+
+
+def _replaced(folder: str, instead: Mapping[str, str]) -> str:
+    for link, target in instead.items():
+        if folder == link or folder.startswith(f"{link}/"):
+            return f"{target}{folder.removeprefix(link)}"
+    return folder
+
+
+def links_not_named(addons: Sequence[str], links: Collection[str]) -> list[str]:
+    """Links that no entry of an addons path leads through."""
+    return [link for link in links if not any(f"{folder}/".startswith(f"{link}/") for folder in addons)]
+
+
+def rows_written(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+    """Rows written to each table since a release, by PostgreSQL's own counters; none of tables that it left alone.
+
+    Counters that went back were reset by a crash of PostgreSQL: what they show now is the least that was written.
+    """
+    written = {table: count - before.get(table, 0) for table, count in now.items()}
+    return {table: now[table] if count < 0 else count for table, count in written.items() if count}

@@ -1,0 +1,155 @@
+"""How many workers, how much memory: Odoo, PostgreSQL and nginx share one machine.
+
+What the operating system, Docker, nginx and a backup's programs need is set aside. Odoo and PostgreSQL get what they
+need at least, and halve the rest. Their limits and nginx's never exceed the machine together. What runs for a while
+comes on top: a drill's Odoo (at most one process's limit), the toolboxes, certbot.
+"""
+
+from math import ceil
+
+from odoo_ops.errors import Refused
+from odoo_ops.model.provision import HostFacts
+from odoo_ops.model.sizing import OdooSizing, PoolSizing, PostgresSizing, Sizing
+
+MIB = 2**20
+
+# The kernel's own part of the memory differs from start to start: a few bytes must make no container anew.
+_GRAIN = 32 * MIB
+_SYSTEM = 480 * MIB
+_NGINX = 128 * MIB  # of the system's part
+
+# Odoo's documentation, "Deploying Odoo": 6 users keep one worker busy; a light request takes 150 MB, a heavy one 1 GB,
+# and one of five is heavy
+_USERS_OF_WORKER = 6
+_LIGHT = 150 * MIB
+_WORKER = 325 * MIB  # 0.8 x 150 MB + 0.2 x 1 GB
+# a page that is printed is fetched from Odoo while the worker that prints it waits
+_LEAST_WORKERS = 2
+_CORES_FOR_TWO_CRONS, _MEMORY_FOR_TWO_CRONS = 4, 4096 * MIB
+# Odoo's defaults; below the least hard limit its own libraries leave no room
+_HARDEST, _LEAST_HARD = 2560 * MIB, 1280 * MIB
+# a process does one thing at a time; the one for websockets asks for many people at once
+_DB_MAXCONN, _DB_MAXCONN_GEVENT = 8, 32
+
+_PGBOUNCER = 64 * MIB  # of the system's part; a connection takes some kilobytes
+# a request has a transaction, and at times two more beside it; the one process for websockets has many short ones
+_TRANSACTIONS, _TRANSACTIONS_GEVENT = 3, 8
+
+_POSTGRES_LEAST = 256 * MIB
+_OTHER_CONNECTIONS = 30  # of a backup's jobs, of operators, and those kept for the superuser
+
+
+def machine_sizing(facts: HostFacts, expected_users: int) -> Sizing:
+    """The sizes of all parts on a machine, for so many people who work at the same time.
+
+    Raises:
+        Refused: the machine has too little memory for even the least.
+    """
+    facts = HostFacts(cores=facts.cores, memory_bytes=_whole(facts.memory_bytes, _GRAIN) or facts.memory_bytes)
+    odoo = odoo_sizing(facts, expected_users)
+    left = facts.memory_bytes - _SYSTEM - odoo.web_memory_bytes - odoo.cron_memory_bytes
+    postgres = postgres_sizing(HostFacts(cores=facts.cores, memory_bytes=left), odoo.connections)
+    return Sizing(odoo=odoo, postgres=postgres, nginx_memory_bytes=_NGINX)
+
+
+def odoo_sizing(facts: HostFacts, expected_users: int) -> OdooSizing:
+    """Odoo's part of a machine.
+
+    Workers: one for 6 users, at most 2 x cores + 1 together with those for scheduled actions, and no more than there
+    is memory for at the documentation's mean of 325 MB; the process for websockets counts as a light worker. Time
+    limits and `limit_request` are those of the documentation's example, memory limits its defaults or the container's.
+
+    Raises:
+        Refused: the machine has too little memory for two workers, one for scheduled actions, and PostgreSQL.
+    """
+    enough = facts.cores >= _CORES_FOR_TWO_CRONS and facts.memory_bytes >= _MEMORY_FOR_TWO_CRONS
+    crons = 2 if enough else 1
+    spare = facts.memory_bytes - _SYSTEM - _odoo_memory(_LEAST_WORKERS, crons)
+    if spare < _POSTGRES_LEAST:
+        raise _too_small(facts)
+    for_postgres = max(_POSTGRES_LEAST, min(facts.memory_bytes // 4, spare))
+    by_memory = (facts.memory_bytes - _SYSTEM - for_postgres - _odoo_memory(0, crons)) // _WORKER
+    workers = min(ceil(expected_users / _USERS_OF_WORKER), 2 * facts.cores + 1 - crons, by_memory)
+    return _with_memory(facts, max(workers, _LEAST_WORKERS), crons, for_postgres)
+
+
+def _too_small(facts: HostFacts) -> Refused:
+    odoo = _odoo_memory(_LEAST_WORKERS, 1)
+    needed = -_whole(-(_SYSTEM + odoo + _POSTGRES_LEAST), _GRAIN)
+    return Refused(
+        f"{facts.memory_bytes // MIB} MiB of memory are too little for an Odoo. It needs {odoo // MIB} MiB for "
+        f"{_LEAST_WORKERS} workers and one for scheduled actions, PostgreSQL {_POSTGRES_LEAST // MIB} MiB, the rest of "
+        f"the machine {_SYSTEM // MIB} MiB. Nothing was changed. Next step: give the machine at least "
+        f"{needed // MIB} MiB, or correct `provision.memory_bytes`."
+    )
+
+
+def _with_memory(facts: HostFacts, workers: int, crons: int, for_postgres: int) -> OdooSizing:
+    needed = _odoo_memory(workers, crons)
+    memory = _whole(needed + (facts.memory_bytes - _SYSTEM - for_postgres - needed) // 2, MIB)
+    cron_memory = _whole(memory * crons * _WORKER // needed, MIB)
+    hard = min(max(memory - cron_memory, _LEAST_HARD), _HARDEST)
+    return OdooSizing(
+        workers=workers,
+        max_cron_threads=crons,
+        limit_memory_soft=_whole(hard * 4 // 5, MIB),
+        limit_memory_hard=hard,
+        limit_time_cpu=600,
+        limit_time_real=1200,
+        db_maxconn=_DB_MAXCONN,
+        db_maxconn_gevent=_DB_MAXCONN_GEVENT,
+        web_memory_bytes=memory - cron_memory,
+        cron_memory_bytes=cron_memory,
+    )
+
+
+def _odoo_memory(workers: int, crons: int) -> int:
+    return (workers + crons) * _WORKER + _LIGHT
+
+
+def postgres_sizing(facts: HostFacts, connections: int) -> PostgresSizing:
+    """PostgreSQL's settings for the memory of its container and the connections that Odoo may open.
+
+    PostgreSQL's documentation, "Resource Consumption" and "Query Planning": a quarter of the memory for
+    `shared_buffers`, and three quarters are cached altogether: the container's limit counts the pages of files that it
+    reads. A second quarter is for sorts (`work_mem`) when every connection sorts once.
+    """
+    quarter = facts.memory_bytes // 4
+    most = connections + _OTHER_CONNECTIONS
+    return PostgresSizing(
+        memory_bytes=facts.memory_bytes,
+        max_connections=most,
+        shared_buffers_bytes=_whole(quarter, MIB),
+        effective_cache_size_bytes=_whole(3 * quarter, MIB),
+        work_mem_bytes=_whole(min(max(quarter // most, 4 * MIB), 64 * MIB), 1024),
+        maintenance_work_mem_bytes=_whole(min(max(quarter // 4, 64 * MIB), 1024 * MIB), MIB),
+        max_wal_size_bytes=2048 * MIB,
+        max_worker_processes=max(8, facts.cores),
+        max_parallel_workers=facts.cores,
+        max_parallel_workers_per_gather=min(2, facts.cores // 2),
+    )
+
+
+def pool_sizing(odoo: OdooSizing, *, by_transaction: bool) -> PoolSizing:
+    """PgBouncer's limits. PostgreSQL allows so many without it, too: so it comes and goes without a restart of that.
+
+    A pool that gives its connections to sessions has one for each that Odoo may open: Odoo keeps those that it does not
+    use, so with fewer it would wait for itself. That goes for the database on which Odoo listens, always: each process
+    has one connection there that tells, those for scheduled actions one that listens, that for websockets any number.
+
+    Args:
+        odoo: the sizes of Odoo.
+        by_transaction: a connection to Odoo's database is free for others after each transaction.
+    """
+    processes = odoo.workers + odoo.max_cron_threads
+    shared = _TRANSACTIONS * processes + (_TRANSACTIONS_GEVENT if odoo.workers else odoo.db_maxconn_gevent)
+    return PoolSizing(
+        clients=odoo.connections + _OTHER_CONNECTIONS,
+        database=min(shared, odoo.connections) if by_transaction else odoo.connections,
+        listening=processes + odoo.max_cron_threads + odoo.db_maxconn_gevent,
+        memory_bytes=_PGBOUNCER,
+    )
+
+
+def _whole(value: int, unit: int) -> int:
+    return value // unit * unit

@@ -1,0 +1,137 @@
+"""The certificate of a compose project: somebody else's, put in place; or one of the project's own authority.
+
+That of an ACME directory is there already, or a stand-in takes its place until `Certbot` brings it.
+"""
+
+from datetime import datetime, timedelta
+
+from pydantic import SecretStr
+
+from odoo_ops.adapters import local_ca
+from odoo_ops.adapters.host import HostAdapter
+from odoo_ops.adapters.local_ca import Pair
+from odoo_ops.errors import Refused
+from odoo_ops.model.provision import Acme, CertificateFiles, LocalCa, NoTls, ProjectFile, Provisioning
+from odoo_ops.policy.certificates import why_new
+from odoo_ops.project_files import ACME_AUTHORITY, SECRET_MODE, TLS_CERTIFICATE, TLS_KEY
+
+AUTHORITY = "secrets/authority/certificate.pem"
+AUTHORITY_KEY = "secrets/authority/key.pem"
+_OWN_MODE = 0o600
+# an authority is made anew so long before it ends: browsers must be told to trust it
+_RENEWED_BEFORE = timedelta(days=30)
+
+
+def certificate_files(
+    machine: HostAdapter, folder: str, name: str, wanted: Provisioning, now: datetime
+) -> tuple[ProjectFile, ...]:
+    """What belongs into the project's folder; what is there and still good is left as it is.
+
+    Raises Refused for certificate files that are missing, no certificate and key, over, or for other names.
+    """
+    match wanted.tls:
+        case NoTls():
+            return ()
+        case CertificateFiles() as given:
+            pair = _given(machine, given, wanted, now)
+            return pair_files(pair)
+        case LocalCa():
+            return _of_authority(machine, folder, name, wanted, now)
+        case Acme() as acme:
+            pair = read_pair(machine, folder) or local_ca.make_stand_in(wanted.domains, now)
+            return (*_trusted_by_certbot(machine, acme), *pair_files(pair))
+
+
+def pair_files(pair: Pair) -> tuple[ProjectFile, ...]:
+    """What nginx reads."""
+    return (secret_file(TLS_CERTIFICATE, pair.certificate), secret_file(TLS_KEY, pair.key.get_secret_value()))
+
+
+def _trusted_by_certbot(machine: HostAdapter, acme: Acme) -> tuple[ProjectFile, ...]:
+    if acme.ca_certificate is None:
+        return ()
+    text = machine.call("read_text", path=acme.ca_certificate)
+    if text is None:
+        raise _unfit(machine, f"{acme.ca_certificate} is not there")
+    try:
+        local_ca.facts_of(text)
+    except ValueError as error:
+        raise _unfit(machine, f"{acme.ca_certificate} is no certificate in PEM ({error})") from None
+    return (ProjectFile(path=ACME_AUTHORITY, content=SecretStr(text), mode=0o644),)
+
+
+def _given(machine: HostAdapter, given: CertificateFiles, wanted: Provisioning, now: datetime) -> Pair:
+    places = (given.certificate, given.private_key_file)
+    certificate, key = (machine.call("read_text", path=path) for path in places)
+    if certificate is None or key is None:
+        missing = [path for path, text in zip(places, (certificate, key), strict=True) if text is None]
+        raise _unfit(machine, f"{' and '.join(missing)} is not there")
+    pair = Pair(certificate=certificate, key=SecretStr(key))
+    try:
+        if not local_ca.belongs_to(pair.certificate, pair.key):
+            raise _unfit(machine, f"{given.private_key_file} is not the key of {given.certificate}")
+        facts = local_ca.facts_of(certificate)
+    except ValueError as error:
+        raise _unfit(machine, f"{' and '.join(places)} are no certificate and key in PEM ({error})") from None
+    if facts.ends_at <= now:
+        raise _unfit(machine, f"{given.certificate} ended {(now - facts.ends_at).days} days ago")
+    if lacking := [domain for domain in wanted.domains if not _covered(domain, facts.names)]:
+        raise _unfit(machine, f"{given.certificate} is not for {', '.join(lacking)}")
+    return pair
+
+
+def _covered(domain: str, names: frozenset[str]) -> bool:
+    return domain in names or f"*.{domain.partition('.')[2]}" in names
+
+
+def _unfit(machine: HostAdapter, problem: str) -> Refused:
+    return Refused(
+        f"The certificate does not fit: on {machine.name} {problem}. Nothing was changed. "
+        "Next step: put the right files there, or correct `provision.tls` in the environment file."
+    )
+
+
+def _of_authority(
+    machine: HostAdapter, folder: str, name: str, wanted: Provisioning, now: datetime
+) -> tuple[ProjectFile, ...]:
+    authority = _read(machine, folder, AUTHORITY, AUTHORITY_KEY)
+    if authority is None or local_ca.facts_of(authority.certificate).ends_at - now < _RENEWED_BEFORE:
+        authority = local_ca.make_authority(name, now)
+    pair = read_pair(machine, folder)
+    if pair is None or not _is_good(pair, authority, wanted, now):
+        pair = local_ca.make_certificate(authority, wanted.domains, now)
+    return (
+        secret_file(AUTHORITY, authority.certificate),
+        secret_file(AUTHORITY_KEY, authority.key.get_secret_value(), mode=_OWN_MODE),
+        *pair_files(pair),
+    )
+
+
+def read_pair(machine: HostAdapter, folder: str) -> Pair | None:
+    """The certificate and its key that are in place in a project's folder."""
+    return _read(machine, folder, TLS_CERTIFICATE, TLS_KEY)
+
+
+def _read(machine: HostAdapter, folder: str, certificate: str, key: str) -> Pair | None:
+    """A certificate and its key, if both are there and belong together: a text that somebody edited is none."""
+    texts = [machine.call("read_text", path=f"{folder}/{path}") for path in (certificate, key)]
+    return None if None in texts else complete_pair(texts[0], texts[1])
+
+
+def complete_pair(certificate: str, key: str) -> Pair | None:
+    """A certificate and its key, if they are that."""
+    pair = Pair(certificate=certificate, key=SecretStr(key))
+    try:
+        return pair if local_ca.belongs_to(pair.certificate, pair.key) else None
+    except ValueError:
+        return None
+
+
+def _is_good(pair: Pair, authority: Pair, wanted: Provisioning, now: datetime) -> bool:
+    signed = local_ca.is_signed_by(pair.certificate, authority.certificate)
+    return signed and not why_new(local_ca.facts_of(pair.certificate), wanted.domains, now)
+
+
+def secret_file(path: str, text: str, *, mode: int = SECRET_MODE) -> ProjectFile:
+    """A file of the project that is shown to nobody."""
+    return ProjectFile(path=path, content=SecretStr(text), mode=mode, secret=True)

@@ -1,0 +1,68 @@
+"""What programs say of a commit of addons that is on its host and not in place yet."""
+
+from odoo_ops.commands import commit_checks, git
+from odoo_ops.errors import CommandFailed, PreconditionFailed
+from odoo_ops.model.addons import AddonsRepository
+from odoo_ops.model.checks import Check, first_of
+from odoo_ops.model.command import Command
+from odoo_ops.policy import commit_checks as policy
+from odoo_ops.runtimes.runtime import Runtime
+
+_CHECK_SECONDS = 1800
+_REQUIREMENTS = "requirements.txt"
+
+
+def check_commit(runtime: Runtime, repository: AddonsRepository, checkout: str) -> list[Check]:
+    """What pylint-odoo, pip-audit and the repository's own programs say of a commit, as far as its repository asks.
+
+    Never raises for what they find. A commit that they changed is fetched again by the next run.
+    """
+    checks = [_linted(runtime, repository, checkout)] if repository.pylint_odoo else []
+    checks += [_audited(runtime, repository, checkout)] if repository.audit else []
+    checks += [_judged(runtime, repository, words, checkout) for words in repository.checks]
+    if checks and (changed := runtime.machine.run(git.list_changes(checkout)).stdout.splitlines()):
+        runtime.machine.call("remove_tree", path=checkout)
+        name = f"{repository.name}: the commit is as it was"
+        return [*checks, Check(name=name, outcome="failed", detail=f"its checks changed {first_of(changed)}")]
+    return checks
+
+
+def _linted(runtime: Runtime, repository: AddonsRepository, checkout: str) -> Check:
+    machine, name = runtime.machine, f"{repository.name}: pylint-odoo finds nothing"
+    modules = machine.call("find_modules", folder=checkout)
+    if not modules:
+        return Check(name=name, outcome="not measured", detail="there is no module in it")
+    own_choice = machine.call("describe_path", path=f"{checkout}/.pylintrc")["exists"]
+    series = runtime.environment.odoo.version
+    command = commit_checks.lint(machine.python, checkout, modules, series, own_choice=own_choice)
+    try:
+        seconds = machine.run(command, timeout_seconds=_CHECK_SECONDS).seconds
+    except CommandFailed as error:
+        if commit_checks.is_missing(error.output):
+            return policy.missing_checker(name, "pylint-odoo", machine.python)
+        return Check(name=name, outcome="failed", detail=first_of(error.output.splitlines()))
+    return Check(name=name, outcome="passed", detail=f"{len(modules)} modules, {seconds:.1f} s")
+
+
+def _audited(runtime: Runtime, repository: AddonsRepository, checkout: str) -> Check:
+    machine, name = runtime.machine, f"{repository.name}: requirements are pinned, and no vulnerability is known"
+    if not machine.call("describe_path", path=f"{checkout}/{_REQUIREMENTS}")["exists"]:
+        return Check(name=name, outcome="passed", detail=f"it has no {_REQUIREMENTS}")
+    lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
+    command = commit_checks.audit(machine.python, checkout, _REQUIREMENTS)
+    try:
+        machine.run(command, on_line=lambda stream, line: lines[stream].append(line), timeout_seconds=_CHECK_SECONDS)
+    except CommandFailed as error:
+        if commit_checks.is_missing(error.output):
+            return policy.missing_checker(name, "pip-audit", machine.python)
+    return policy.judge_audit(name, commit_checks.parse_audit("\n".join(lines["stdout"])), lines["stderr"])
+
+
+def _judged(runtime: Runtime, repository: AddonsRepository, words: tuple[str, ...], checkout: str) -> Check:
+    command = Command(argv=words, working_directory=checkout, environment={"PYTHONDONTWRITEBYTECODE": "1"})
+    name = f"{repository.name}: {command}"
+    try:
+        seconds = runtime.machine.run(command, timeout_seconds=_CHECK_SECONDS).seconds
+    except (CommandFailed, PreconditionFailed) as error:
+        return Check(name=name, outcome="failed", detail=str(error))
+    return Check(name=name, outcome="passed", detail=f"{seconds:.1f} s")

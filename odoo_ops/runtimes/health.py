@@ -1,0 +1,138 @@
+"""Asks every layer of an environment how it is, and only what can be asked. Nothing is changed."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+from odoo_ops.adapters import cluster, database
+from odoo_ops.adapters.odoo_health import read_database_health
+from odoo_ops.adapters.odoo_site import open_site
+from odoo_ops.adapters.public_site import PublicSite
+from odoo_ops.commands import compose
+from odoo_ops.errors import PermanentError, TransientError, VerificationFailed
+from odoo_ops.model.environment import NoService
+from odoo_ops.model.health import Certificate, DatabaseHealth, Disk, HealthFacts, Problem, Project, Service
+from odoo_ops.model.runtimes import ComposeProject
+from odoo_ops.policy.provisioning import PGBOUNCER_PORT, PGBOUNCER_SERVICE
+from odoo_ops.runtimes.docker import read_containers, run_docker
+from odoo_ops.runtimes.runtime import Runtime
+
+# a page that takes longer is of no use to anybody
+_ANSWER_SECONDS = 20
+# a restart of a worker, or of the proxy, is no alarm
+_LOGIN_SECONDS = 10
+
+Found = TypeVar("Found")
+
+
+def read_health(runtime: Runtime, now: datetime) -> HealthFacts | Problem:
+    """What each layer answers; one that does not is a Problem, and so is all of it where the host does not answer."""
+    return _asked(lambda: _read(runtime, now))
+
+
+def _read(runtime: Runtime, now: datetime) -> HealthFacts:
+    with runtime.machine.agents_kept(), runtime.host.agents_kept():
+        disks = _read_disks(runtime)
+        login_page, assets = _read_pages(runtime)
+        certificate, websocket = _read_public(runtime)
+        return HealthFacts(
+            at=now,
+            services=_asked(lambda: read_services(runtime)),
+            database=_asked(lambda: _read_database(runtime)),
+            pooler=_asked(lambda: _answers_through_pgbouncer(runtime)),
+            login_page=login_page,
+            assets=assets,
+            websocket=websocket,
+            certificate=certificate,
+            disks=disks,
+        )
+
+
+def read_services(runtime: Runtime) -> Project | Service:
+    """Odoo's service, or the containers of its project. Raises PreconditionFailed when Docker refuses."""
+    settings = runtime.environment
+    if isinstance(settings.runtime, ComposeProject):
+        return _read_project(runtime, settings.runtime)
+    return Service(runs=None if isinstance(settings.service, NoService) else runtime.odoo.runs())
+
+
+def _read_project(runtime: Runtime, project: ComposeProject) -> Project:
+    started = run_docker(runtime.machine, project, compose.list_started(project), "Looking at the services").split()
+    return Project(
+        services=tuple(sorted({*started, *project.odoo_services})),
+        odoo_services=project.odoo_services,
+        containers=read_containers(runtime.machine, project),
+    )
+
+
+def _read_disks(runtime: Runtime) -> tuple[Disk, ...]:
+    """The file systems that hold the environment's data, each once. Raises what the host does not answer with."""
+    settings = runtime.environment
+    folders = [settings.data_dir, settings.state_dir]
+    directory = _asked(lambda: _read_data_directory(runtime))
+    if isinstance(directory, str):
+        folders.append(directory)
+    disks: dict[int, Disk] = {}
+    for folder in folders:
+        there = runtime.host.call("describe_path", path=folder)
+        disk = Disk(folder=folder, free_bytes=there["free_bytes"], total_bytes=there["total_bytes"])
+        disks.setdefault(there["device"], disk)
+    return tuple(disks.values())
+
+
+def _read_data_directory(runtime: Runtime) -> str | None:
+    """PostgreSQL's folder, if it is on the environment's host and anybody may know it."""
+    settings = runtime.environment.database
+    if not settings.is_on_its_host:
+        return None
+    with database.connect(runtime.host, settings, "postgres", admin=True) as connection:
+        return cluster.read_data_directory(connection)
+
+
+def _read_database(runtime: Runtime) -> DatabaseHealth:
+    with database.connect(runtime.host, runtime.environment.database) as connection:
+        return read_database_health(connection)
+
+
+def _answers_through_pgbouncer(runtime: Runtime) -> bool | None:
+    """That the database does; None where there is no PgBouncer."""
+    settings = runtime.environment
+    if settings.provision is None or settings.provision.pgbouncer is None:
+        return None
+    through = {"server": PGBOUNCER_SERVICE, "port": PGBOUNCER_PORT}
+    with database.connect(runtime.host, settings.database.model_copy(update=through)) as connection:
+        connection.execute("SELECT 1")
+    return True
+
+
+def _read_pages(runtime: Runtime) -> tuple[bool | Problem, int | Problem | None]:
+    """Whether the login page is served, and how many scripts and styles."""
+    settings = runtime.environment
+    with open_site(runtime.host, settings.odoo.url, answer_seconds=_ANSWER_SECONDS) as site:
+        page = _asked(lambda: site.wait_for_login_page(settings.database.name, _LOGIN_SECONDS, lambda: None))
+        if isinstance(page, Problem):
+            return page, None
+        return True, _asked(lambda: len(site.read_assets()))
+
+
+def _read_public(runtime: Runtime) -> tuple[Certificate | Problem | None, bool | Problem | None]:
+    """The certificate, and whether a websocket is upgraded; not where the certificate is refused."""
+    settings = runtime.environment
+    if settings.odoo.public_url is None:
+        return None, None
+    site = PublicSite(runtime.host, settings.odoo.public_url, settings.odoo.public_ca)
+    try:
+        certificate = site.read_certificate() if site.has_certificate else None
+    except VerificationFailed as error:
+        return Problem(said=str(error)), None
+    except TransientError as error:
+        return None, Problem(said=str(error))
+    return certificate, _asked(lambda: site.upgrades_to_websocket(settings.database.name))
+
+
+def _asked(read: Callable[[], Found]) -> Found | Problem:
+    """What was read, or why it could not be."""
+    try:
+        return read()
+    except (TransientError, PermanentError) as error:
+        return Problem(said=str(error))

@@ -1,0 +1,142 @@
+"""An image of Odoo that is released to a provisioned project: looked at, tried, and put in place of another one."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from odoo_ops.commands import image_releases as commands
+from odoo_ops.commands.provision import parse_images
+from odoo_ops.errors import CommandFailed, TransientError
+from odoo_ops.model.environment import Environment
+from odoo_ops.model.provision import is_pinned
+from odoo_ops.model.release import ImageChange
+from odoo_ops.model.runtimes import ComposeProject, TrialProject
+from odoo_ops.policy.images import lost_image, pinned_name, refuse_bad_name
+from odoo_ops.policy.provisioning import ODOO_SERVICES, RELEASE_SERVICE
+from odoo_ops.runtimes.project import Project
+from odoo_ops.runtimes.runtime import Runtime
+
+ODOO_SERVICE = ODOO_SERVICES[0]
+_FILESTORE = "data"
+_TRIAL_FILE = "compose.release.yaml"
+
+
+def is_provisioned(settings: Environment) -> bool:
+    """Whether an environment's project is one that `provision` makes."""
+    return isinstance(settings.runtime, ComposeProject) and settings.provision is not None
+
+
+def read_present_image(project: Project) -> str:
+    """The image of Odoo that the compose file on the host names."""
+    printed = project.run(commands.print_project(project.runtime), "Reading the compose file")
+    return parse_images(printed)[ODOO_SERVICE]
+
+
+def fetch(project: Project, asked: str, present: str, show: Callable[[str], None]) -> ImageChange:
+    """Have an image on the host, and say what it is and what runs now.
+
+    Args:
+        project: to which it will be released.
+        asked: its name. With a tag it is fetched anew, in case that was moved.
+        present: what the compose file names.
+        show: is told what is fetched, and what could not be.
+
+    Raises:
+        Refused: that is no image's name, or its Odoo could not write to the filestore.
+        PreconditionFailed: it is a number of Docker's that the host does not know.
+        CommandFailed: its registry does not give it, and it is not on the host.
+    """
+    refuse_bad_name(asked)
+    before = project.image_id(asked)
+    if not (is_pinned(asked) and before):
+        _pull(project, asked, show)
+    image_id = project.image_id(asked)
+    if image_id is None:
+        raise lost_image(asked, project.machine.name)
+    running = _running_image(project, present)
+    image = _pinned(project, asked, image_id)
+    if asked == present and before and before != image_id:  # `provision` must not put it in place by itself
+        project.run(commands.name_image(before, asked), "Leaving its name to the image that runs")
+    project.with_image(image).check_owner(f"{project.runtime.project}_{_FILESTORE}")
+    return ImageChange(
+        asked=asked,
+        image=image,
+        image_id=image_id,
+        present=_pinned(project, present, running),
+        present_id=running,
+    )
+
+
+def _pull(project: Project, asked: str, show: Callable[[str], None]) -> None:
+    if asked.startswith("sha256:"):
+        return
+    show(f"Fetching {asked}")
+    try:
+        project.fetch_image(asked)
+    except (CommandFailed, TransientError) as error:
+        if project.image_id(asked) is None:
+            raise
+        show(f"It was not fetched; the one that is on the host is meant. {error}")
+
+
+def fetch_former(project: Project, image: str) -> None:
+    """Have the image of a former release on the host. Raises as `fetch` does."""
+    if project.image_id(image) is None:
+        if image.startswith("sha256:"):
+            raise lost_image(image, project.machine.name)
+        project.fetch_image(image)
+
+
+def _running_image(project: Project, present: str) -> str:
+    """Docker's number of the image that Odoo runs: a tag may mean another one by now."""
+    running = [container.image for container in project.read_containers() if container.service == ODOO_SERVICE]
+    return running[0] if running else project.image_id(present) or present
+
+
+def _pinned(project: Project, name: str, image_id: str) -> str:
+    digests = commands.parse_digests(project.run(commands.read_digests(image_id), "Looking at the image"))
+    return pinned_name(name, image_id, digests)
+
+
+@contextmanager
+def tried(runtime: Runtime, image: ImageChange | None) -> Iterator[Runtime]:
+    """The environment, whose Odoo is run in one-off containers of another image while the block lasts.
+
+    They have no way out, and see Odoo's data.
+    """
+    if image is None:
+        yield runtime
+        return
+    project = Project.of(runtime.machine, runtime.environment).with_image(image.image)
+    trial = write_trial(project)
+    try:
+        yield replace(runtime, trial=trial)
+    finally:
+        project.machine.call("remove_tree", path=trial.file)
+
+
+def write_trial(project: Project) -> TrialProject:
+    """Write the compose file of a project beside the present one, which stays."""
+    text, file = project.compose_file.content.get_secret_value(), project.place(_TRIAL_FILE)
+    project.machine.call("write_text", path=file, text=text, mode=0o644)
+    settings = project.runtime
+    return TrialProject(project=settings.project, folder=settings.folder, odoo_services=(RELEASE_SERVICE,), file=file)
+
+
+def put_in_place(runtime: Runtime, image: str, *, stopped: bool) -> None:
+    """Let the compose file name an image, and `provision` know it. May be repeated after a crash.
+
+    Where Odoo is `stopped`, its containers are made anew. Else those that run stay.
+    """
+    project = Project.of(runtime.machine, runtime.environment).with_image(image)
+    project.note_image()
+    project.write(project.compose_file)
+    if stopped:
+        command = commands.make_anew(project.runtime, ODOO_SERVICES)
+        project.run(command, "Making Odoo's containers anew")
+
+
+def was_put_in_place(runtime: Runtime, image: str) -> bool:
+    """Whether the project's record names an image as the released one."""
+    record = Project.of(runtime.machine, runtime.environment).read_record()
+    return bool(record and record.released and record.released.image == image)

@@ -1,0 +1,327 @@
+"""One environment's compose project on its machine: what is there, and how it is brought to what is wanted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import cast
+
+from odoo_ops.adapters.host import HostAdapter
+from odoo_ops.commands import provision, registries
+from odoo_ops.commands.compose import read_odoo_user
+from odoo_ops.errors import CommandFailed, TransientError
+from odoo_ops.model.command import Command
+from odoo_ops.model.environment import Environment
+from odoo_ops.model.plan import FileChange, PresentFile, ProjectRecord, ReleasedImage, WantedService
+from odoo_ops.model.provision import HostFacts, NoTls, ProjectFile, Provisioning
+from odoo_ops.model.runtimes import ComposeProject, Container
+from odoo_ops.policy.images import is_passing, released_image
+from odoo_ops.policy.project_fences import refuse_old_docker, refuse_other_owner, refuse_unfit_machine
+from odoo_ops.policy.project_plans import MOUNTED_FOLDERS, described_project
+from odoo_ops.policy.provisioning import NGINX_SERVICE
+from odoo_ops.project_files import (
+    COMPOSE_FILE,
+    SECRETS_FOLDER,
+    SECRETS_FOLDER_MODE,
+    TLS_CERTIFICATE,
+    TLS_KEY,
+    project_files,
+)
+from odoo_ops.runtimes.certificates import AUTHORITY, certificate_files
+from odoo_ops.runtimes.docker import read_containers, run_docker
+
+# of folders: containers' users pass, but not where secrets are; of these they see what is mounted
+CLOSED_FOLDERS = {SECRETS_FOLDER: SECRETS_FOLDER_MODE, AUTHORITY.rpartition("/")[0]: SECRETS_FOLDER_MODE}
+_CERTIFICATE = (TLS_CERTIFICATE, TLS_KEY)
+# Docker listens on a container's ports in these states
+_LISTENING = frozenset({"running", "paused"})
+_MODE = 0o755
+_UP_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Project:
+    """A compose project that is provisioned.
+
+    Attributes:
+        machine: the host on which Docker runs.
+        settings: the environment, of which `runtime` is this project.
+        image: that Odoo runs instead of the one that the environment file names; empty: it runs that.
+    """
+
+    machine: HostAdapter
+    settings: Environment
+    runtime: ComposeProject
+    image: str = ""
+
+    @classmethod
+    def of(cls, machine: HostAdapter, settings: Environment) -> "Project":
+        """The project of an environment, with the image that was released to it, if one was.
+
+        Raises PreconditionFailed where none is described.
+        """
+        project = cls(machine, settings, described_project(settings))
+        record = project.read_record()
+        released = record.released if record else None
+        return project.with_image(released_image(released, project.named_image))
+
+    def with_image(self, image: str) -> "Project":
+        """The same project with another image of Odoo."""
+        return replace(self, image=image)
+
+    @property
+    def named_image(self) -> str:
+        """The image of Odoo that the environment file names."""
+        return self._described.images.odoo
+
+    @property
+    def _described(self) -> Provisioning:
+        return cast("Provisioning", self.settings.provision)  # `described_project` saw to it
+
+    @property
+    def wanted(self) -> Provisioning:
+        """How it is set up."""
+        described = self._described
+        images = described.images.model_copy(update={"odoo": self.image or described.images.odoo})
+        return described.model_copy(update={"images": images})
+
+    @cached_property
+    def facts(self) -> HostFacts:
+        """What the machine has."""
+        return HostFacts.model_validate(self.machine.call("describe_machine"))
+
+    @property
+    def record(self) -> str:
+        """File that says what the project's folder holds."""
+        return f"{self.runtime.folder}/.odoo-ops.json"
+
+    @property
+    def identity(self) -> ProjectRecord:
+        """What is noted of the project before anything is in its folder."""
+        return ProjectRecord(
+            environment=self.settings.name,
+            project=self.runtime.project,
+            database=self.settings.database.name,
+            stage=self.settings.stage,
+        )
+
+    def read_record(self) -> ProjectRecord | None:
+        """What was noted of the folder; None where nothing was."""
+        text = self.machine.call("read_text", path=self.record)
+        return ProjectRecord.model_validate_json(text) if text else None
+
+    def write_record(self, *, unfinished: Sequence[str] = (), has_database: bool = False) -> None:
+        """Note what the folder holds. That there was a database is noted for ever."""
+        before = self.read_record()
+        noted = {
+            "unfinished": tuple(unfinished),
+            "has_database": has_database or bool(before and before.has_database),
+            "released": ReleasedImage(image=self.image, instead_of=self.named_image) if self.image else None,
+        }
+        self.machine.call("make_directory", path=self.runtime.folder)
+        self._write_record(self.identity.model_copy(update=noted))
+
+    def _write_record(self, record: ProjectRecord) -> None:
+        self.machine.call("write_text", path=self.record, text=record.model_dump_json(indent=1))
+
+    def check_docker(self) -> None:
+        """Raise PreconditionFailed when Docker does not answer, or it or Compose is too old."""
+        engine, compose = (self.run(command, "Asking Docker for its version") for command in provision.read_versions())
+        refuse_old_docker(engine, compose, self.machine.name)
+
+    def check_room(self, containers: Sequence[Container], *, much: bool) -> None:
+        """Raise Refused when the folder cannot be written, or a port is somebody else's.
+
+        Where `much` will be written, also when a disk is full.
+        """
+        place = self.machine.call("describe_path", path=self.runtime.folder)
+        ours = {port for container in containers if container.state in _LISTENING for port in container.ports}
+        refuse_unfit_machine(
+            self.machine.name,
+            self.runtime.folder,
+            writable=place["writable"],
+            free_bytes={
+                folder: self.machine.call("describe_path", path=folder)["free_bytes"]
+                for folder in ((self.runtime.folder, self._docker_folder()) if much else ())
+            },
+            taken_ports=[
+                port
+                for address, ports in self._ports().items()
+                for port in self.machine.call("taken_ports", address=address, ports=sorted(set(ports) - ours))
+            ],
+        )
+
+    def _docker_folder(self) -> str:
+        return self.run(provision.print_docker_folder(), "Asking Docker where it keeps its data").strip()
+
+    def _ports(self) -> dict[str, list[int]]:
+        wanted = self.wanted
+        ports = [wanted.http_port] + ([] if isinstance(wanted.tls, NoTls) else [wanted.https_port])
+        return {wanted.bind: ports} | ({"127.0.0.1": [*ports, wanted.mail_port]} if wanted.images.mail else {})
+
+    @cached_property
+    def files(self) -> tuple[ProjectFile, ...]:
+        """All files of the project as they are wanted, its certificate too.
+
+        Raises InvalidConfiguration for fields that do not fit, and Refused when the machine is too small or a
+        certificate does not fit.
+        """
+        settings = self.settings.model_copy(update={"provision": self.wanted})
+        made = project_files(settings, self.facts, odoo_user=self._odoo_user)
+        return made + certificate_files(
+            self.machine, self.runtime.folder, self.settings.name, self.wanted, datetime.now(UTC)
+        )
+
+    def check_owner(self, volume: str) -> None:
+        """Raise Refused where Odoo of its image could not write to a volume with files; nothing while none is there."""
+        image, user = self.wanted.images.odoo, self._odoo_user
+        if user and self.run(provision.find_volume(volume), "Looking for the filestore").strip():
+            owner = self.run(provision.print_owner(image, volume), "Looking for the filestore's owner").strip()
+            refuse_other_owner(owner, user, image)
+
+    @cached_property
+    def _odoo_user(self) -> str | None:
+        """Numbers of the user who runs Odoo in its image; None while that is not on the host."""
+        image = self.wanted.images.odoo
+        if self.image_id(image) is None:
+            return None
+        return self.run(read_odoo_user(image), "Looking for Odoo's user").strip()
+
+    def note_image(self) -> None:
+        """Note that the image with which this was opened is the released one."""
+        record = self.read_record() or self.identity
+        released = ReleasedImage(image=self.image, instead_of=self.named_image)
+        self._write_record(record.model_copy(update={"released": released}))
+
+    def read_files(self) -> dict[str, PresentFile]:
+        """Those of the wanted files that are there."""
+        found = {}
+        for file in self.files:
+            text = self.machine.call("read_text", path=self.place(file.path))
+            if text is not None:
+                mode = self.machine.call("describe_path", path=self.place(file.path))["mode"]
+                found[file.path] = PresentFile(text=text, mode=mode)
+        return found
+
+    def read_folders(self) -> dict[str, int]:
+        """Modes of those folders that others must not enter, as they are."""
+        found = {path: self.machine.call("describe_path", path=self.place(path)) for path in CLOSED_FOLDERS}
+        return {path: place["mode"] for path, place in found.items() if place["exists"]}
+
+    def lost_folders(self) -> list[str]:
+        """Of the folders that containers see, those that are not there, or were not when a dead run wrote its files."""
+        record = self.read_record()
+        noted = record.unfinished if record else ()
+        wanted = [path for path in MOUNTED_FOLDERS if any(file.path.startswith(f"{path}/") for file in self.files)]
+        return [path for path in wanted if f"{path}/" in noted or not self._exists(path)]
+
+    def _exists(self, path: str) -> bool:
+        return bool(self.machine.call("describe_path", path=self.place(path))["exists"])
+
+    def write_files(self, changes: Sequence[FileChange]) -> None:
+        """Write what a plan says; the compose file is the last, so what it names is there."""
+        self.machine.call("make_directory", path=self.runtime.folder)
+        paths = {change.path for change in changes}
+        for folder, mode in CLOSED_FOLDERS.items():
+            if f"{folder}/" in paths:
+                self.machine.call("set_mode", path=self.place(folder), mode=mode)
+        for file in sorted(self.files, key=lambda file: file.path == COMPOSE_FILE):
+            if file.path in paths:
+                self.write(file)
+
+    def put_certificate(self, files: Sequence[ProjectFile]) -> None:
+        """Put a certificate's files in place, and let nginx take what is there.
+
+        If that dies in between, the next `provision` finds them unfinished, and `renew_certificates` that nginx shows
+        another one. Raises PreconditionFailed when nginx cannot be told.
+        """
+        record = self.read_record() or self.identity
+        others = tuple(path for path in record.unfinished if path not in _CERTIFICATE)
+        self._write_record(record.model_copy(update={"unfinished": (*others, *_CERTIFICATE)}))
+        for file in files:
+            self.write(file)
+        self.reload_nginx()
+        self._write_record(record.model_copy(update={"unfinished": others}))
+
+    def has_unfinished_certificate(self) -> bool:
+        """Whether a run put a certificate in place and may not have told nginx."""
+        record = self.read_record()
+        return record is not None and any(path in _CERTIFICATE for path in record.unfinished)
+
+    def reload_nginx(self) -> None:
+        """Let nginx read its files anew. Raises PreconditionFailed for one that is wrong; then it goes on as before."""
+        self.run(provision.check_nginx(self.runtime, NGINX_SERVICE), "Checking nginx's configuration")
+        self.run(provision.reload_nginx(self.runtime, NGINX_SERVICE), "Reloading nginx")
+
+    def write(self, file: ProjectFile) -> None:
+        """Put one file in its place, by rename."""
+        self._make_folders(file.path)
+        text = file.content.get_secret_value()
+        self.machine.call("write_text", path=self.place(file.path), text=text, mode=file.mode)
+
+    def _make_folders(self, path: str) -> None:
+        for folder in reversed(PurePosixPath(path).parents[:-1]):
+            mode = CLOSED_FOLDERS.get(str(folder), _MODE)
+            self.machine.call("make_directory", path=self.place(str(folder)), mode=mode)
+            self.machine.call("set_mode", path=self.place(str(folder)), mode=mode)
+
+    def read_containers(self) -> tuple[Container, ...]:
+        """All containers of its services."""
+        return read_containers(self.machine, self.runtime)
+
+    def read_services(self) -> tuple[WantedService, ...]:
+        """The services that are wanted to run, as Compose understands the rendered file."""
+        text = self.compose_file.content.get_secret_value()
+        tried = "Reading the rendered compose file"
+        hashes = provision.parse_hashes(self.run(provision.print_hashes(self.runtime, text), tried))
+        images = provision.parse_images(self.run(provision.print_configuration(self.runtime, text), tried))
+        ids = {image: self.image_id(image) for image in set(images.values())}
+        return tuple(
+            WantedService(name=name, image=image, image_id=ids[image], config_hash=hashes.get(name))
+            for name, image in images.items()
+        )
+
+    def image_id(self, image: str) -> str | None:
+        """Docker's number of an image; None where it is not on the host."""
+        try:
+            return self.machine.run(provision.read_image_id(image)).stdout.strip()
+        except CommandFailed as error:
+            if "no such image" in error.output.lower():
+                return None
+            raise
+
+    def fetch_image(self, image: str) -> None:
+        """Fetch an image, as its registry's user where the host has one of that registry.
+
+        Raises CommandFailed when it cannot be had, TransientError when its registry was not reached for a moment.
+        """
+        registry, command = self.machine.registry, registries.pull_image(image)
+        if registry and registry.address == registries.registry_of(image):
+            engine = self.run(registries.read_engine_address(), "Looking for Docker's engine").strip()
+            command = registries.pull_private_image(image, registry, engine)
+        try:
+            self.machine.run(command)
+        except CommandFailed as error:
+            if is_passing(error.output):
+                raise TransientError(str(error)) from error
+            raise
+
+    def bring_up(self, services: Sequence[str], *, anew: bool = False) -> None:
+        """Create or start services, or make their containers anew, and wait until they are healthy."""
+        if services:
+            command = provision.bring_up(self.runtime, services, _UP_SECONDS, anew=anew)
+            self.run(command, f"Bringing up {', '.join(services)}")
+
+    def run(self, command: Command, tried: str) -> str:
+        """Run a command of Docker on the machine; its output. Raises as `run_docker` does."""
+        return run_docker(self.machine, self.runtime, command, tried)
+
+    @property
+    def compose_file(self) -> ProjectFile:
+        """The compose file as it is wanted."""
+        return next(file for file in self.files if file.path == COMPOSE_FILE)
+
+    def place(self, path: str) -> str:
+        """Where a file of the project is on the host."""
+        return f"{self.runtime.folder}/{path}"

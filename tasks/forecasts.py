@@ -1,0 +1,77 @@
+"""A release tried out on a copy that is thrown away: used as a user would, and by Odoo's own tests."""
+
+import secrets
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from blocks import OdooEnvironment
+from odoo_ops.adapters import copies, database
+from odoo_ops.commands import modules
+from odoo_ops.errors import CommandFailed, VerificationFailed
+from odoo_ops.model.checks import Check, first_of
+from odoo_ops.model.release import ReleasePlan
+from odoo_ops.policy.releases import judge_tests, policy_of
+from odoo_ops.runtimes.copies import booted, write_config
+
+READS = "An administrator reads what the environment names"
+TESTS = "Odoo's own tests"
+_TEST_SECONDS = 3600
+
+
+@task(cache_policy=NO_CACHE)
+def read_as_user(environment: str, scratch: str, plan: ReleasePlan) -> Check:
+    """Log in on the updated copy as an administrator, and read records of the environment's models by the web's RPC.
+
+    The copy gets a password for that: it is for copies that are thrown away.
+    """
+    runtime = OdooEnvironment.open(environment)
+    models = policy_of(runtime.environment).smoke_models
+    if not models:
+        return Check(name=READS, outcome="not measured", detail="the environment names no smoke_models")
+    password = secrets.token_urlsafe(24)
+    with database.connect(runtime.host, runtime.environment.database, scratch) as connection:
+        login = copies.give_login(connection, password)
+    try:
+        with booted(runtime, scratch, plan.links) as copy:
+            copy.wait_for_login_page()
+            copy.site.log_in(scratch, login, password)
+            counts = [f"{copy.site.count(model):,} of {model}" for model in models]
+    except VerificationFailed as error:
+        return Check(name=READS, outcome="failed", detail=str(error))
+    return Check(name=READS, outcome="passed", detail=", ".join(counts))
+
+
+@task(cache_policy=NO_CACHE)
+def run_odoo_tests(environment: str, scratch: str, plan: ReleasePlan) -> Check:
+    """Run Odoo's tests of the updated modules on the copy, those with the environment's tags.
+
+    They write to it, and need an update once more: it is for copies that are thrown away.
+    """
+    runtime = OdooEnvironment.open(environment)
+    settings = runtime.environment
+    tags = policy_of(settings).test_tags
+    if not tags or not plan.updates:
+        why = "no module is updated" if tags else "the environment names no test_tags"
+        return Check(name=TESTS, outcome="not measured", detail=why)
+    troubles, ran = list[str](), list[int]()
+
+    def watch(_stream: str, line: str) -> None:
+        if trouble := modules.trouble_in(line):
+            troubles.append(trouble)
+        if (count := modules.tests_in(line)) is not None:
+            ran.append(count)
+
+    get_run_logger().info("Running Odoo's tests %s", tags)
+    names = [update.name for update in plan.updates]
+    copy = settings.database.model_copy(update={"name": scratch})
+    with runtime.beside_odoo() as host:
+        config = write_config(settings, host, scratch, int(host.call("free_port")), plan.links)
+        command = modules.test(settings.odoo.command, config, copy, names, tags)
+        try:
+            host.run(command, on_line=watch, timeout_seconds=_TEST_SECONDS)
+        except CommandFailed as error:
+            return Check(name=TESTS, outcome="failed", detail=first_of(troubles) or str(error))
+        finally:
+            host.call("remove_tree", path=settings.copy_dir)
+    return judge_tests(TESTS, ran, tags)

@@ -1,0 +1,37 @@
+"""How an environment is, layer by layer."""
+
+from datetime import UTC, datetime
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from blocks import OdooEnvironment
+from odoo_ops.errors import PermanentError, TransientError
+from odoo_ops.model.checks import Check, failures
+from odoo_ops.policy.health import judge_health, who_stops_odoo
+from odoo_ops.runtimes.health import read_health
+
+
+@task(cache_policy=NO_CACHE)
+def check_health(environment: str) -> list[Check]:
+    """One check for each layer of an environment, from below. Never raises for a layer that fails."""
+    runtime = OdooEnvironment.open(environment)
+    checks = judge_health(read_health(runtime, datetime.now(UTC)), runtime.environment)
+    for line in failures(checks):
+        get_run_logger().warning("%s", line)
+    return checks
+
+
+@task(cache_policy=NO_CACHE)
+def read_work_at_odoo(environment: str) -> str | None:
+    """The run that stops and starts the environment's Odoo just now, in words; None: there is none.
+
+    The lock tells it, which is not taken. A host that does not answer counts as none.
+    """
+    runtime = OdooEnvironment.open(environment)
+    try:
+        owner = runtime.host.call("lock_owner", path=f"{runtime.environment.state_dir}/lock")
+    except (TransientError, PermanentError) as error:
+        get_run_logger().warning("Whether a restore is at work is not known: %s", error)
+        return None
+    return who_stops_odoo(owner)

@@ -1,0 +1,249 @@
+"""The compose project of an environment: what is there, what is to be changed, and the change."""
+
+from datetime import UTC, datetime
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from blocks import OdooEnvironment
+from odoo_ops.adapters import cluster, copies, database
+from odoo_ops.commands import provision
+from odoo_ops.errors import PermanentError, PreconditionFailed, TransientError
+from odoo_ops.model.plan import ClusterFacts, ProvisionPlan
+from odoo_ops.model.runtimes import Container
+from odoo_ops.policy.images import superseded_image
+from odoo_ops.policy.project_fences import concerns_production, refuse_other_major, refuse_other_project
+from odoo_ops.policy.project_plans import file_changes, folder_changes, provision_plan
+from odoo_ops.policy.provisioning import (
+    DATABASE_SERVICE,
+    NGINX_SERVICE,
+    ODOO_SERVICES,
+    PGBOUNCER_SERVICE,
+    SUPERUSER,
+)
+from odoo_ops.project_files import COMPOSE_FILE, POSTGRES_PASSWORD
+from odoo_ops.runtimes import site_switch, staging
+from odoo_ops.runtimes.project import CLOSED_FOLDERS, Project
+from odoo_ops.runtimes.renewal import why_certbot
+from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
+
+_VOLUME, _FILESTORE = "database", "data"
+_EXTENSIONS = ("pg_trgm", "unaccent")
+
+
+def _open(environment: str) -> Project:
+    runtime = OdooEnvironment.open(environment)
+    return Project.of(runtime.machine, runtime.environment)
+
+
+@task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
+def plan_project(environment: str, image: str = "") -> ProvisionPlan:
+    """Compare what is on the host with what the environment file wants. Nothing is changed.
+
+    With `image`, as if that were the released image of Odoo. Raises Refused for what would lose data, or would not fit
+    on the machine; PreconditionFailed when Docker cannot be asked.
+    """
+    project = _open(environment)
+    project = project.with_image(image) if image else project
+    with project.machine.agents_kept():
+        project.check_docker()
+        record, containers = project.read_record(), project.read_containers()
+        volume = project.run(
+            provision.find_volume(f"{project.runtime.project}_{_VOLUME}"), "Looking for its data"
+        ).strip()
+        refuse_other_project(record, project.identity, project.runtime.folder, _foreign(project, containers, volume))
+        services = project.read_services()
+        postgres = next(service for service in services if service.name == DATABASE_SERVICE)
+        if volume and postgres.image_id:
+            _refuse_other_major(project, postgres.image, volume)
+        files = file_changes(project.files, project.read_files(), record.unfinished if record else ())
+        plan = provision_plan(
+            environment,
+            record,
+            files=files + folder_changes(CLOSED_FOLDERS, project.read_folders()),
+            services=services,
+            containers=containers,
+            lost_folders=project.lost_folders(),
+            has_data=bool(volume),
+            cluster=_read_cluster(environment, project, containers),
+            certificate=why_certbot(project, datetime.now(UTC)),
+            superseded=superseded_image(record.released if record else None, project.named_image),
+        )
+        if set(ODOO_SERVICES) & set(plan.services_to("create", "recreate")):
+            project.check_owner(f"{project.runtime.project}_{_FILESTORE}")
+        if plan.services_to("create", "recreate", "start"):
+            project.check_room(containers, much=plan.new_database or bool(plan.pull))
+    return plan
+
+
+def _foreign(project: Project, containers: tuple[Container, ...], volume: str) -> list[str]:
+    """What there is of a project of this name, in words."""
+    found = [f"it has a container of {container.service}" for container in containers]
+    found += [f"there is the volume {volume}"] if volume else []
+    compose_file = f"{project.runtime.folder}/{COMPOSE_FILE}"
+    there = project.machine.call("describe_path", path=compose_file)["exists"]
+    return found + ([f"there is {compose_file}"] if there else [])
+
+
+def _refuse_other_major(project: Project, image: str, volume: str) -> None:
+    tried = "Looking at PostgreSQL's version"
+    data = project.run(provision.print_data_version(image, volume), tried).strip()
+    refuse_other_major(data, project.run(provision.print_postgres_version(image), tried), image)
+
+
+def _read_cluster(environment: str, project: Project, containers: tuple[Container, ...]) -> ClusterFacts:
+    """What a PostgreSQL that runs tells. One that cannot be asked is no reason not to plan: that may mend it."""
+    if not any(container.service == DATABASE_SERVICE and container.state == "running" for container in containers):
+        return ClusterFacts()
+    runtime = OdooEnvironment.open(environment)
+    settings = runtime.environment
+    try:
+        with (
+            runtime.host.agents_kept(),
+            database.connect(runtime.host, settings.database, "postgres", admin=True) as connection,
+        ):
+            marks = (settings.swap_journal, settings.release_journal, settings.restart_mark)
+            return ClusterFacts(
+                has_database=cluster.database_exists(connection, settings.database.name),
+                waiting=cluster.read_waiting_settings(connection),
+                unsettled=site_switch.is_at_work(project)
+                or any(runtime.host.call("describe_path", path=mark)["exists"] for mark in marks),
+            )
+    except (PermanentError, TransientError) as error:
+        get_run_logger().warning("PostgreSQL was not asked for its databases: %s", error)
+        return ClusterFacts()
+
+
+@task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
+def fetch_images(environment: str, plan: ProvisionPlan) -> None:
+    """Fetch the images that the host does not have. Raises CommandFailed when one cannot be had."""
+    project = _open(environment)
+    for image in plan.pull:
+        get_run_logger().info("Fetching %s", image)
+        project.fetch_image(image)
+
+
+@task(cache_policy=NO_CACHE)
+def write_files(environment: str, plan: ProvisionPlan) -> None:
+    """Note on the host what its folder holds, and write the files that differ."""
+    project = _open(environment)
+    with project.machine.agents_kept():
+        lost = [f"{path}/" for path in project.lost_folders()]
+        project.write_record(unfinished=[*(change.path for change in plan.files), *lost])
+        project.write_files(plan.files)
+    for change in plan.files:
+        get_run_logger().info("Written: %s (%s)", change.path, change.change)
+
+
+@task(cache_policy=NO_CACHE)
+def bring_up_database(environment: str, plan: ProvisionPlan) -> None:
+    """Bring PostgreSQL up, if the plan says so, and wait until it is healthy."""
+    if DATABASE_SERVICE in plan.services_to("create", "recreate", "start"):
+        _open(environment).bring_up([DATABASE_SERVICE], anew=DATABASE_SERVICE in plan.services_to("recreate"))
+
+
+@task(cache_policy=NO_CACHE)
+def bring_up_services(environment: str, plan: ProvisionPlan) -> None:
+    """Bring up all other services of the plan, and wait until they are healthy; remove what has no place any more."""
+    project = _open(environment)
+    if restarted := plan.services_to("restart"):
+        project.run(provision.restart(project.runtime, restarted), f"Restarting {', '.join(restarted)}")
+    project.bring_up([name for name in plan.services_to("recreate") if name != DATABASE_SERVICE], anew=True)
+    project.bring_up(plan.services_to("create", "start", "restart"))
+    gone = plan.services_to("remove")
+    ids = [found.id for found in project.read_containers() if found.service in gone]
+    if ids:
+        project.run(provision.remove_containers(ids), f"Removing {', '.join(gone)}")
+
+
+@task(cache_policy=NO_CACHE)
+def reload_services(environment: str, plan: ProvisionPlan) -> None:
+    """Let services read their changed files. Raises PreconditionFailed for a wrong one of nginx or PostgreSQL."""
+    project, reloads = _open(environment), plan.services_to("reload")
+    if NGINX_SERVICE in reloads:
+        project.reload_nginx()
+    if PGBOUNCER_SERVICE in reloads:
+        project.run(provision.reload_pgbouncer(project.runtime, PGBOUNCER_SERVICE), "Reloading PgBouncer")
+    if DATABASE_SERVICE in reloads:
+        _reload_postgres(environment)
+
+
+@task(cache_policy=NO_CACHE)
+def note_finished(environment: str) -> None:
+    """Note on the host that all services have taken their files, and that there is a database."""
+    _open(environment).write_record(has_database=True)
+
+
+def _reload_postgres(environment: str) -> None:
+    runtime = OdooEnvironment.open(environment)
+    with database.connect(runtime.host, runtime.environment.database, "postgres", admin=True) as connection:
+        cluster.reload_configuration(connection)
+
+
+@task(cache_policy=NO_CACHE)
+def needs_database(environment: str, plan: ProvisionPlan) -> bool:
+    """Whether PostgreSQL, which runs now, has no database for Odoo, and the plan says that one is made.
+
+    Raises PreconditionFailed where there is none and none is to be made.
+    """
+    runtime = OdooEnvironment.open(environment)
+    settings = runtime.environment.database
+    with database.connect(runtime.host, settings, "postgres", admin=True) as connection:
+        there = cluster.database_exists(connection, settings.name)
+    if there or plan.new_database:
+        return not there
+    if plan.lost_database:
+        raise PreconditionFailed(
+            f"The database {settings.name!r} of {environment} was there before and is lost. None was made in its "
+            "place. PostgreSQL runs. Next step: run `restore`, then run this again."
+        )
+    raise PreconditionFailed(
+        f"PostgreSQL of {environment} did not run when the plan was made, and has no database {settings.name!r}. "
+        "It runs now. Next step: run again; the new plan tells what is made."
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def prepare_cluster(environment: str, plan: ProvisionPlan) -> None:
+    """Make the role of Odoo, or give the one that is there the password of the environment file; the superuser too."""
+    runtime = OdooEnvironment.open(environment)
+    settings = runtime.environment
+    if settings.database.admin_password and any(file.path == POSTGRES_PASSWORD for file in plan.files):
+        project, password = _open(environment), settings.database.admin_password
+        command = provision.change_password(project.runtime, DATABASE_SERVICE, SUPERUSER, password)
+        project.run(command, "Giving PostgreSQL's superuser its password")
+    with database.connect(runtime.host, settings.database, "postgres", admin=True) as connection:
+        cluster.ensure_role(connection, settings.database.user, settings.database.password)
+
+
+@task(cache_policy=NO_CACHE)
+def give_admin_password(environment: str, scratch: str) -> None:
+    """Give the administrator of a new database the password that the environment file names, if it does."""
+    runtime = OdooEnvironment.open(environment)
+    settings = runtime.environment
+    if settings.provision and settings.provision.admin_password:
+        with database.connect(runtime.host, settings.database, scratch) as connection:
+            copies.give_login(connection, copies.hashed(settings.provision.admin_password))
+
+
+@task(cache_policy=NO_CACHE)
+def initialise_odoo(environment: str, scratch: str) -> None:
+    """Let Odoo fill a scratch database. Raises PreconditionFailed with what it said when it does not."""
+    project = _open(environment)
+    service, odoo = project.runtime.odoo_services[0], project.settings.odoo.command
+    get_run_logger().info("Odoo fills a new database; that takes a minute")
+    database_settings = project.settings.database.model_copy(update={"name": scratch})
+    project.run(provision.initialise(project.runtime, service, odoo, database_settings), "Filling the new database")
+
+
+@task(cache_policy=NO_CACHE)
+def create_database(environment: str, scratch: str) -> None:
+    """Make an empty database with the extensions of which Odoo makes its indexes."""
+    staging.create_scratch(OdooEnvironment.open(environment), scratch, _EXTENSIONS, unaccent=True)
+
+
+def needs_approval(environment: str, confirm_production: str) -> bool:
+    """Whether a person must approve the plan in the UI: what is or will be production is changed."""
+    project = _open(environment)
+    asked = concerns_production(project.read_record(), project.settings.stage)
+    return asked and confirm_production != project.settings.name

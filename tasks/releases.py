@@ -1,0 +1,249 @@
+"""Addons of an environment: fetched, looked at, put in place, put on record, and the way back."""
+
+from datetime import UTC, datetime
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from blocks import OdooEnvironment
+from odoo_ops.adapters import cluster, database, odoo_database
+from odoo_ops.adapters.modules import read_database_oid, read_installed, read_row_changes
+from odoo_ops.errors import PreconditionFailed, Refused
+from odoo_ops.model.addons import ReleasePolicy
+from odoo_ops.model.checks import Check, first_of
+from odoo_ops.model.release import FetchedAddons, ImageChange, ReleasePlan, ReleaseRecord
+from odoo_ops.policy import releases as policy
+from odoo_ops.policy.space import refuse_without_room
+from odoo_ops.runtimes import image_releases, release_records, releases, staging
+from odoo_ops.runtimes.commit_checks import check_commit
+from odoo_ops.runtimes.project import Project
+from odoo_ops.runtimes.runtime import Runtime
+from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
+
+
+def refuse_unfit_request(environment: str, refs: dict[str, str], image: str = "") -> None:
+    """Raise Refused where an environment cannot be released, or not what is asked for."""
+    settings = OdooEnvironment.open(environment).environment
+    release = policy.policy_of(settings)
+    policy.refuse_image(settings, image, refs)
+    policy.refuse_refs(settings.name, release, refs)
+
+
+def refuse_forecast(environment: str) -> None:
+    """Raise Refused where the addons are in an image."""
+    policy.refuse_forecast(OdooEnvironment.open(environment).environment)
+
+
+def needs_approval(environment: str, confirm_production: str) -> bool:
+    """Whether a person must approve the plan in the UI: production is changed."""
+    settings = OdooEnvironment.open(environment).environment
+    return settings.stage == "production" and confirm_production != settings.name
+
+
+def refuse_unconfirmed(environment: str, confirmed: list[str]) -> None:
+    """Raise Refused for production that was not confirmed by name."""
+    if needs_approval(environment, environment if environment in confirmed else ""):
+        raise Refused(
+            f"{environment} is production. Nothing was changed. Next step: name it in confirm_production, too."
+        )
+
+
+@task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
+def fetch_addons(environment: str, refs: dict[str, str]) -> tuple[FetchedAddons, ...]:
+    """Have the commit of each repository of addons on the host; nothing that is in use changes.
+
+    `refs` says which branch, tag or commit, by the repository's name here or at its forge; without it, it is what the
+    environment file says. Of repositories that it does not name the commit stays.
+    Raises as `runtimes.releases.fetch` does.
+    """
+    runtime = OdooEnvironment.open(environment)
+    with runtime.machine.agents_kept():
+        return tuple(
+            releases.fetch(runtime, repository, refs, get_run_logger().info)
+            for repository in _policy_of(runtime).addons
+        )
+
+
+def _policy_of(runtime: Runtime) -> ReleasePolicy:
+    return policy.policy_of(runtime.environment)
+
+
+@task(cache_policy=NO_CACHE)
+def plan_release(environment: str, addons: tuple[FetchedAddons, ...], image: ImageChange | None = None) -> ReleasePlan:
+    """What these commits, or this image, change, and whether they stand the gate; nothing is changed yet."""
+    runtime = OdooEnvironment.open(environment)
+    instead = {fetched.folder: fetched.checkout for fetched in addons}
+    releases.refuse_unnamed_links(runtime, instead)
+    with database.connect(runtime.host, runtime.environment.database) as connection:
+        installed = read_installed(connection)
+    with image_releases.tried(runtime, image) as beside:
+        found = releases.read_modules(beside, installed, instead)
+    updates = policy.modules_to_update(installed, found)
+    return ReleasePlan(
+        environment=environment,
+        addons=addons,
+        image=image,
+        updates=updates,
+        dependants=policy.dependants_of([update.name for update in updates], found),
+        checksums={name: facts.checksum for name, facts in found.items()},
+        gate=tuple(policy.judge_modules(installed, found)),
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def check_commits(environment: str, addons: tuple[FetchedAddons, ...]) -> list[Check]:
+    """What programs say of commits that are not in place yet, as far as their repositories ask for it. Never raises."""
+    runtime = OdooEnvironment.open(environment)
+    return [
+        check
+        for repository, fetched in zip(_policy_of(runtime).addons, addons, strict=True)
+        if fetched.changes
+        for check in check_commit(runtime, repository, fetched.checkout)
+    ]
+
+
+@task(cache_policy=NO_CACHE)
+def read_present(environment: str, addons: tuple[FetchedAddons, ...]) -> tuple[FetchedAddons, ...]:
+    """The same commits, with where their links lead now: another release may have come since they were fetched.
+
+    Raises PreconditionFailed where such a release removed one of them.
+    """
+    machine = OdooEnvironment.open(environment).machine
+    for fetched in addons:
+        if not machine.call("describe_path", path=fetched.checkout)["exists"]:
+            raise PreconditionFailed(
+                f"{fetched.checkout} is gone: another release came in between. Nothing was changed. Next step: run it "
+                "again."
+            )
+    return tuple(
+        fetched.model_copy(update={"present": machine.call("read_link", path=fetched.folder)}) for fetched in addons
+    )
+
+
+def refuse_unfit_plan(plan: ReleasePlan) -> None:
+    """Raise Refused for commits that do not stand the gate."""
+    policy.refuse_unfit(plan.environment, plan.gate)
+
+
+def needs_forecast(environment: str, plan: ReleasePlan) -> bool:
+    """Whether the environment wants an update of modules to be tried out before people have to wait for it."""
+    return bool(plan.updates) and _policy_of(OdooEnvironment.open(environment)).forecast
+
+
+def judge_downtime(environment: str, seconds: float) -> Check:
+    """Whether what people would wait for is within the environment's downtime budget."""
+    return policy.judge_downtime(seconds, _policy_of(OdooEnvironment.open(environment)).downtime_budget_seconds)
+
+
+@task(cache_policy=NO_CACHE)
+def refuse_without_space(environment: str) -> None:
+    """Raise PreconditionFailed where a copy of the database finds no room."""
+    runtime = OdooEnvironment.open(environment)
+    with database.connect(runtime.host, runtime.environment.database) as connection:
+        size = odoo_database.read_database_bytes(connection)
+    needs = staging.needs_of_staging(runtime, filestore_bytes=0, database_bytes=size)
+    refuse_without_room(needs, runtime.host.name)
+
+
+def planned_record(plan: ReleasePlan, scratch: str | None) -> ReleaseRecord:
+    """What is put in place of a plan; `scratch` is the database in which its modules were updated."""
+    former = {fetched.folder: fetched.present for fetched in plan.addons}
+    image, former_image = (plan.image.image, plan.image.present) if plan.image else (None, None)
+    return ReleaseRecord(
+        at=datetime.now(UTC),
+        addons=dict(plan.links),
+        former=former,
+        image=image,
+        former_image=former_image,
+        scratch=scratch,
+    )
+
+
+@task(cache_policy=NO_CACHE)
+def note_cut_over(environment: str, record: ReleaseRecord) -> None:
+    """Note what is about to be put in place: if this run dies, the next one of any flow settles it."""
+    release_records.write_journal(OdooEnvironment.open(environment), record)
+
+
+@task(cache_policy=NO_CACHE)
+def finish_cut_over(environment: str) -> ReleaseRecord:
+    """Lead the links to the new commits, and put the release on record: from here on it is the present one."""
+    return release_records.finish(OdooEnvironment.open(environment))
+
+
+@task(cache_policy=NO_CACHE)
+def read_release_since(environment: str, moment: datetime) -> ReleaseRecord | None:
+    """The release that was put on record since a moment, as that is where an interrupted one was settled to."""
+    records = release_records.read_records(OdooEnvironment.open(environment))
+    return records[-1] if records and records[-1].at >= moment else None
+
+
+@task(cache_policy=NO_CACHE)
+def read_last_release(environment: str) -> ReleaseRecord:
+    """The release that is in place. Raises PreconditionFailed where nothing was released yet."""
+    records = release_records.read_records(OdooEnvironment.open(environment))
+    if not records:
+        raise PreconditionFailed(
+            f"Nothing was released to {environment} yet. Nothing was changed. Next step: run `release` for it first."
+        )
+    return records[-1]
+
+
+def refuse_partial(environment: str, commits: dict[str, str]) -> None:
+    """Raise Refused where commits are not those of all repositories of an environment."""
+    settings = OdooEnvironment.open(environment).environment
+    policy.refuse_partial(settings.name, policy.policy_of(settings), commits)
+
+
+def refuse_unsoaked(environment: str, record: ReleaseRecord, soak_minutes: int, now: datetime) -> None:
+    """Raise Refused for a release that has not been in place for its time of soaking."""
+    policy.refuse_unsoaked(environment, record, soak_minutes, now)
+
+
+@task(cache_policy=NO_CACHE)
+def check_way_back(environment: str, record: ReleaseRecord) -> None:
+    """Raise PreconditionFailed where what a release replaced is not there, Refused where that did not serve people."""
+    runtime = OdooEnvironment.open(environment)
+    policy.refuse_way_to_failed(environment, record)
+    machine, restore = runtime.machine, f"Nothing was changed. {policy.way_by_backup(record)}"
+    if replaced := release_records.replaced_since(runtime, record):
+        raise PreconditionFailed(f"The last release was replaced by something else: {first_of(replaced)}. {restore}")
+    for folder in filter(None, record.former.values()):
+        if not machine.call("describe_path", path=folder)["exists"]:
+            raise PreconditionFailed(f"The former commit {folder} is gone. {restore}")
+    if record.former_image:
+        image_releases.fetch_former(Project.of(machine, runtime.environment), record.former_image)
+    if record.kept_database is None:
+        return
+    with database.connect(runtime.host, runtime.environment.database, "postgres", admin=True) as connection:
+        there = cluster.database_exists(connection, record.kept_database)
+    if not there:
+        raise PreconditionFailed(
+            f"The database as it was before the release, {record.kept_database}, is gone: it is kept for "
+            f"{runtime.environment.backup.keep_replaced_hours} hours (backup.keep_replaced_hours). {restore}"
+        )
+    with database.connect(runtime.host, runtime.environment.database) as connection:
+        present = read_database_oid(connection)
+    if present != record.database_oid:
+        raise PreconditionFailed(
+            f"The database is not the one that the release put in place: something else, such as a restore, came after "
+            f"it. {restore}"
+        )
+
+
+@task(cache_policy=NO_CACHE)
+def read_rows_written(environment: str, record: ReleaseRecord) -> dict[str, int]:
+    """Tables with rows that were inserted, updated or deleted since a release, and how many."""
+    runtime = OdooEnvironment.open(environment)
+    with database.connect(runtime.host, runtime.environment.database) as connection:
+        return policy.rows_written(record.changes, read_row_changes(connection))
+
+
+@task(cache_policy=NO_CACHE)
+def remove_old_checkouts(environment: str) -> list[str]:
+    """Delete commits that are neither in use nor among those that may be wanted again."""
+    runtime = OdooEnvironment.open(environment)
+    gone = release_records.remove_old_checkouts(runtime, _policy_of(runtime))
+    for folder in gone:
+        get_run_logger().info("Deleted %s, which was released long ago", folder)
+    return gone

@@ -1,0 +1,344 @@
+"""`provision` on a real Docker engine: from nothing to an Odoo that answers, and back to it after a drift."""
+
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import Artifact
+from provisioned_site import ADMIN, RUNNING, SECRETS, Provisioned, provisioned, secret_of
+from real_processes import MarkedProcess, run_flow
+from real_sshd import RealSshd
+from used_site import SMALL, see_it_used_and_converge
+
+from deployments.engines.docker import DockerEngine
+from flows.backup import backup
+from flows.drill import drill
+from flows.provision import provision
+from flows.restore import restore
+from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused
+from odoo_ops.model.plan import ProvisionReport
+
+pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic]
+
+HOST = "erp-staging.example.com"
+_NGINX_CONF = "config/nginx/nginx.conf"
+
+
+@pytest.fixture(scope="module")
+def site(
+    docker: DockerEngine,
+    image: Callable[[str], str],
+    prefect_server: None,  # noqa: ARG001 - the server must run
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Provisioned]:
+    """A staging that `provision` made from nothing. Each test leaves it as its file says."""
+    with provisioned(docker, image, tmp_path_factory.mktemp("provisioned"), domain=HOST, wanted=SMALL) as made:
+        yield made
+
+
+def test_login_page_comes_by_tls_and_a_second_run_plans_nothing(site: Provisioned) -> None:
+    assert site.running() == RUNNING
+    answer = site.login_page()
+    assert answer.status_code == 200
+    assert 'name="login"' in answer.text
+    assert site.logs_in("admin", secret_of(ADMIN))
+    assert not site.logs_in("admin", "admin")
+    before = site.containers()
+    report = site.provision()
+    assert report.plan.empty, report.plan
+    assert site.containers() == before
+
+
+def _why(report: ProvisionReport) -> dict[str, str]:
+    return {change.service: f"{change.action}: {change.why}" for change in report.plan.services}
+
+
+def test_staging_is_used_and_converges_again(site: Provisioned) -> None:
+    see_it_used_and_converge(site)
+
+
+def test_drift_is_named_by_a_dry_run_and_mended_by_the_next_one(site: Provisioned) -> None:
+    before = site.containers()
+    conf = site.project.folder / "config/nginx/nginx.conf"
+    conf.write_text(conf.read_text() + "# edited by hand\n")
+    site.project.compose("stop", "--timeout=5", "odoo-cron", "db")
+    found = site.provision(dry_run=True)
+    assert [(file.path, file.change) for file in found.plan.files] == [("config/nginx/nginx.conf", "changed")]
+    assert "-# edited by hand" in found.plan.files[0].diff
+    assert _why(found) == {
+        "db": "start: its container is exited",
+        "odoo": "restart: its PostgreSQL is stopped meanwhile",
+        "odoo-cron": "start: its container is exited",
+        "nginx": "reload: config/nginx/nginx.conf changed",
+    }
+    assert not found.applied
+    assert site.running() == ["nginx", "odoo"]
+    assert site.provision().applied
+    assert site.provision(dry_run=True).plan.empty
+    assert site.containers() == before
+    assert site.running() == RUNNING
+
+
+def test_lost_container_and_an_edited_odoo_conf_come_back_without_touching_postgres(site: Provisioned) -> None:
+    before = site.containers()
+    (site.project.folder / "config/odoo/odoo.conf").write_text("[options]\n")
+    site.project.engine.run("rm", "--force", before["nginx"])
+    report = site.provision()
+    assert _why(report)["nginx"].startswith("create")
+    assert site.provision(dry_run=True).plan.empty
+    assert site.containers()["db"] == before["db"]
+    assert site.login_page().status_code == 200
+
+
+@pytest.mark.long
+def test_what_compose_would_leave_as_it_is_comes_back_too(site: Provisioned) -> None:
+    """A container that was paused, one too many of a service, and a mounted folder that was removed."""
+    before = site.containers()
+    site.project.engine.run("pause", before["odoo"])
+    site.project.compose("up", "--detach", "--no-recreate", "--scale=odoo-cron=2", "odoo-cron")
+    shutil.rmtree(site.project.folder / "config/nginx")
+    report = site.provision()
+    assert _why(report) == {
+        "odoo": "recreate: its container is paused",
+        "odoo-cron": "recreate: it has 2 containers instead of one",
+        "nginx": "restart: its folder config/nginx/ was lost",
+    }
+    assert site.login_page().status_code == 200
+    assert site.provision(dry_run=True).plan.empty
+    assert site.containers()["db"] == before["db"]
+
+
+@pytest.mark.long
+def test_other_settings_reach_postgres_by_a_reload_and_what_waits_for_a_restart_is_named(site: Provisioned) -> None:
+    before = site.containers()
+    site.register(cores=1)
+    try:
+        report = site.provision()
+        assert [file.path for file in report.plan.files] == ["config/postgres/postgresql.conf"]
+        assert _why(report) == {"db": "reload: config/postgres/postgresql.conf changed"}
+        assert site.sql("SHOW max_parallel_workers") == "1"
+        site.sql("ALTER SYSTEM SET max_connections = 99")
+        waits = site.provision(dry_run=True)
+        assert (waits.plan.empty, waits.plan.waiting) == (True, ("max_connections",))
+    finally:
+        site.sql("ALTER SYSTEM RESET max_connections")
+        site.register()
+        site.provision()
+    assert site.containers() == before
+
+
+@pytest.mark.long
+def test_database_that_was_lost_comes_back_from_its_backup_and_is_not_made_anew(site: Provisioned) -> None:
+    assert backup(site.name).damaged_total == 0
+    site.sql("DROP DATABASE erp WITH (FORCE)")
+    found = site.provision(dry_run=True)
+    assert (found.plan.lost_database, found.plan.new_database) == (True, False)
+    with pytest.raises(PreconditionFailed, match=r"was there before and is lost.*Next step: run `restore`"):
+        site.provision()
+    assert restore(site.name).checks
+    assert site.provision(dry_run=True).plan.empty
+    assert site.logs_in("admin", secret_of(ADMIN))
+
+
+def test_backup_is_drilled_in_the_same_project_by_a_role_that_the_drill_makes(site: Provisioned) -> None:
+    before = site.containers()
+    assert backup(site.name).damaged_total == 0
+    assert site.sql("SELECT count(*) FROM pg_roles WHERE rolname = 'erp-drill'") == "0"
+    report = drill(site.name, site.drill)
+    assert report.verified, report.checks
+    assert site.sql("SELECT rolsuper, rolcreatedb FROM pg_roles WHERE rolname = 'erp-drill'") == "f|f"
+    assert site.containers() == before
+    assert site.running() == RUNNING
+
+
+def test_drill_leaves_the_password_of_a_role_that_is_there(site: Provisioned) -> None:
+    site.sql("""DO $$ BEGIN CREATE ROLE "erp-drill" LOGIN; EXCEPTION WHEN duplicate_object THEN END $$""")
+    site.sql("""ALTER ROLE "erp-drill" PASSWORD 'of-another-odoo'""")
+    with pytest.raises(PreconditionFailed, match='password authentication failed for user "erp-drill"'):
+        drill(site.name, site.drill)
+
+
+def test_project_that_was_made_by_hand_is_left_alone(site: Provisioned) -> None:
+    record = site.project.folder / ".odoo-ops.json"
+    noted = record.read_text()
+    record.unlink()
+    try:
+        with pytest.raises(Refused, match=r"was not made by `provision`: it has a container of .*Nothing was changed"):
+            site.provision()
+    finally:
+        record.write_text(noted)
+    assert site.provision(dry_run=True).plan.empty
+
+
+def test_secrets_that_others_may_see_are_closed_again(site: Provisioned) -> None:
+    folder = site.project.folder / "secrets"
+    folder.chmod(0o755)
+    assert [file.path for file in site.provision().plan.files] == ["secrets/"]
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.long
+def test_other_database_in_the_same_folder_is_refused(site: Provisioned) -> None:
+    before = site.containers()
+    site.register(database="another")
+    try:
+        with pytest.raises(Refused, match=r"database was 'erp' and is 'another' now.*Nothing was changed"):
+            site.provision()
+    finally:
+        site.register()
+    assert site.containers() == before
+
+
+@pytest.mark.long
+def test_image_whose_odoo_could_not_write_to_the_filestore_is_refused(site: Provisioned, tmp_path: Path) -> None:
+    before = site.containers()
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM {site.images['odoo']}\nUSER root\nRUN usermod --uid 4321 odoo\nUSER odoo\n"
+    )
+    site.project.engine.run("build", "--tag=odoo-ops-test:other-user", str(tmp_path))
+    site.register(images={**site.images, "odoo": "odoo-ops-test:other-user"})
+    try:
+        with pytest.raises(
+            Refused, match=r"The filestore belongs to \d+:\d+, and Odoo in .* is 4321:.*Nothing was changed"
+        ):
+            site.provision()
+    finally:
+        site.register()
+        site.project.engine.run("rmi", "odoo-ops-test:other-user")
+    assert site.containers() == before
+
+
+def test_image_that_cannot_be_had_is_named_before_anything_changes(site: Provisioned) -> None:
+    before = site.containers()
+    site.register(images={**site.images, "odoo": "127.0.0.1:1/odoo:19.0"})
+    try:
+        with pytest.raises(CommandFailed, match=r"(?s)docker pull .*127.0.0.1:1/odoo:19.0.*Next step: see that"):
+            site.provision()
+    finally:
+        site.register()
+    assert site.containers() == before
+    assert site.provision(dry_run=True).plan.empty
+
+
+@pytest.mark.long
+def test_another_password_reaches_postgres_and_odoo(site: Provisioned, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = site.containers()
+    with monkeypatch.context() as patch:
+        patch.setenv("TEST_ODOO_PASSWORD", "another")
+        patch.setenv("TEST_POSTGRES_PASSWORD", "one more")
+        site.register()
+        report = site.provision()
+        secret_files = [("secrets/odoo_password", ""), ("secrets/postgres_password", "")]
+        assert [(file.path, file.diff) for file in report.plan.files] == secret_files
+        restarted = "restart: secrets/odoo_password changed"
+        assert _why(report) == {"odoo": restarted, "odoo-cron": restarted}
+        assert site.login_page().status_code == 200
+    site.register()
+    assert site.provision().applied
+    assert site.containers() == before
+
+
+def test_run_that_is_killed_when_it_has_written_is_finished_by_the_next_one(site: Provisioned, tmp_path: Path) -> None:
+    conf = site.project.folder / "config/nginx/nginx.conf"
+    former = conf.read_text()
+    site.register(body_limit_bytes=2**20)
+    try:
+        run = run_flow("provision", site.name, log=tmp_path / "provision.log")
+        run.wait_until(lambda: conf.read_text() != former, "nginx's file is written")
+        run.kill()
+        site.free_limit()
+        assert {file.path: file.change for file in site.provision().plan.files}[_NGINX_CONF] == "unfinished"
+        with site.browser() as browser:
+            assert browser.post("/web/login", content=bytes(2**20 + 1)).status_code == 413
+        assert site.provision(dry_run=True).plan.empty
+    finally:
+        site.register()
+        site.provision()
+
+
+@pytest.mark.sshd
+@pytest.mark.long
+def test_drift_is_mended_on_a_machine_by_ssh(
+    site: Provisioned, sshd_program: Path, tmp_path: Path, docker: DockerEngine
+) -> None:
+    with RealSshd.run(sshd_program, tmp_path, docker.variables) as running:
+        site.register(host={"connection": running.connection(), "python": sys.executable})
+        try:
+            assert site.provision(dry_run=True).plan.empty
+            (site.project.folder / "config/nginx/nginx.conf").write_text("events {}\n")
+            assert _why(site.provision()) == {"nginx": "reload: config/nginx/nginx.conf changed"}
+            assert site.login_page().status_code == 200
+        finally:
+            site.register()
+
+
+def test_secrets_are_in_their_folder_and_nowhere_else(site: Provisioned) -> None:
+    site.provision(dry_run=True)
+    canaries = {secret_of(name) for name in (*SECRETS.values(), ADMIN)}
+    in_files = {file: canary for file in _files(site.project.folder) for canary in canaries if canary in _text(file)}
+    assert {str(file.relative_to(site.project.folder)) for file in in_files} == {
+        "secrets/odoo_password",
+        "secrets/postgres_password",
+    }
+    assert (site.project.folder / "secrets").stat().st_mode & 0o777 == 0o700
+    with get_client(sync_client=True) as client:
+        told = [str(artifact.data) for artifact in client.read_artifacts()]
+    told += [site.project.engine.run("inspect", container) for container in site.containers().values()]
+    told += [site.project.compose("top"), site.project.compose("logs")]
+    assert not [canary for canary in canaries for text in told if canary in text]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def _text(file: Path) -> str:
+    return file.read_bytes().decode(errors="replace")
+
+
+def test_plan_for_production_waits_for_its_approval(site: Provisioned, tmp_path: Path) -> None:
+    """The last one here: it leaves the site as production."""
+    before = site.containers()
+    ids = {
+        name: site.project.engine.run("image", "inspect", "--format={{.Id}}", tag) for name, tag in site.images.items()
+    }
+    production = {"images": {name: image.strip() for name, image in ids.items()}, "tls": {"kind": "none"}}
+    site.register(stage="production", addons=[], cors_origins=[], **production)
+    with get_client(sync_client=True) as client:
+        entrypoint = "flows.provision.provision"
+        deployment = client.create_deployment(client.create_flow(provision), "approved", entrypoint=entrypoint)
+        run = client.create_flow_run_from_deployment(deployment, parameters={"environment": site.name}).id
+        said = _execute(run, tmp_path)
+        assert client.read_flow_run(run).state_name == "Suspended", said
+        assert site.containers() == before
+        (plan,) = [str(each.data) for each in client.read_artifacts() if each.flow_run_id == run and _is_page(each)]
+        (digest,) = re.findall(r"Plan `([0-9a-f]{12})`; nothing was changed", plan)
+        client.resume_flow_run(run, run_input={"plan": digest})
+        _execute(run, tmp_path)
+        state = client.read_flow_run(run).state
+        assert state
+        assert state.is_completed(), state.message
+    assert site.provision(dry_run=True).plan.empty
+    assert "production" in (site.project.folder / "compose.yaml").read_text()
+
+
+def _execute(run: UUID, folder: Path) -> str:
+    """As a worker does it: in a process of its own, which ends when the run is suspended. Its output.
+
+    In an empty folder: the command copies the one in which it is started.
+    """
+    empty = folder / "empty"
+    empty.mkdir(exist_ok=True)
+    execute = [sys.executable, "-m", "prefect", "flow-run", "execute", str(run)]
+    process = MarkedProcess(["env", f"--chdir={empty}", *execute], folder / "run.log")
+    process.end(300)
+    return process.log()
+
+
+def _is_page(artifact: Artifact) -> bool:
+    return artifact.type == "markdown"

@@ -1,0 +1,339 @@
+"""Releases of images to an Odoo that `provision` made on a real Docker engine, while people use it."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from addons_repository import SECOND, SHELF
+from provisioned_site import Provisioned, provisioned
+from real_processes import MarkedProcess
+from real_registry import real_registry
+from used_site import SMALL
+
+from blocks import OdooEnvironment
+from deployments.engines.docker import DockerEngine
+from flows.backup import backup
+from flows.release import release
+from flows.rollback import rollback
+from odoo_ops.adapters import database
+from odoo_ops.adapters.modules import read_installed, record_checksums
+from odoo_ops.errors import Refused, VerificationFailed
+from odoo_ops.model.release import ReleaseReport, RollbackReport
+from odoo_ops.runtimes.releases import read_modules
+
+pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic, pytest.mark.timeout(1200)]
+
+HOST = "erp-staging.example.com"
+_ADDONS = "/usr/lib/python3/dist-packages/odoo/addons"
+_STATIC = "shelf/static/read.txt"
+_SLOW_SECONDS = 12
+_PAUSE_SECONDS = 0.2  # between requests of one kind: a steady load, no heavy one
+_FIRST: Mapping[str, str] = {
+    **SHELF,
+    "shelf/shelf.py": SHELF["shelf/shelf.py"].replace(
+        "from odoo import", "import socket\nimport time\n\nfrom odoo import"
+    )
+    + f"""
+    @route("/shelf/host", auth="none")
+    def tell(self):
+        return socket.gethostname()
+
+    @route("/shelf/slow", auth="none")
+    def wait(self):
+        time.sleep({_SLOW_SECONDS})
+        return socket.gethostname()
+""",
+}
+# no module is updated for static files
+_SAME = _FIRST | {_STATIC: "as it is now\n"}
+_SECOND = _FIRST | {
+    **{name: text for name, text in SECOND.items() if name != "shelf/shelf.py"},
+    "shelf/shelf.py": _FIRST["shelf/shelf.py"]
+    .replace("name = fields.Char()", "name = fields.Char()\n    title = fields.Char()")
+    .replace("the first edition", "the second edition"),
+}
+# the gate sees nothing of it, as it opens no database
+_NO_REGISTRY = "RUN echo 'Registry.new = None' >>../orm/registry.py"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A staging with the module `shelf` in its image, and images that may follow."""
+
+    site: Provisioned
+    folder: Path
+    base: str
+    images: dict[str, str] = field(default_factory=dict)
+
+    def build(self, name: str, files: Mapping[str, str], *lines: str) -> str:
+        """Make an image of addons; its number on the host, by which production would name it, too."""
+        return _build(self.site.project.engine, self.folder / name, self.base, files, *lines)
+
+    def release(self, image: str) -> ReleaseReport:
+        report = release(self.site.name, image=image)
+        assert isinstance(report, ReleaseReport)
+        return report
+
+    def rollback(self) -> RollbackReport:
+        report = rollback(self.site.name, confirm=self.site.name)
+        assert isinstance(report, RollbackReport)
+        return report
+
+    def running_image(self) -> str:
+        """Of the only container of Odoo."""
+        container = self.site.containers()["odoo"]
+        assert "\n" not in container, "more than one"
+        return self.site.project.engine.run("inspect", "--format={{.Image}}", container).strip()
+
+    def page(self, path: str) -> str:
+        with self.site.browser() as browser:
+            return browser.get(path).text
+
+    def static(self) -> str:
+        return self.page(f"/{_STATIC}?{time.monotonic_ns()}").strip()  # nginx keeps it by its whole address
+
+    def put_on_record(self) -> None:
+        """Say that the database's modules are those of the image, which saves the update of all of them."""
+        runtime = OdooEnvironment.open(self.site.name)
+        with database.connect(runtime.host, runtime.environment.database) as connection:
+            found = read_modules(runtime, read_installed(connection), {})
+            record_checksums(connection, {name: facts.checksum for name, facts in found.items()})
+
+
+def _build(engine: DockerEngine, folder: Path, base: str, files: Mapping[str, str], *lines: str) -> str:
+    for name, text in files.items():
+        path = folder / "addons" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    copy = ("COPY addons/ ./",) if files else ()
+    dockerfile = (f"FROM {base}", "USER root", f"WORKDIR {_ADDONS}", *copy, *lines, "USER odoo")
+    folder.mkdir(exist_ok=True)
+    (folder / "Dockerfile").write_text("\n".join(dockerfile))
+    tag = f"odoo-ops-test/{folder.parent.name}:{folder.name}"
+    engine.run("build", "--tag", tag, folder)
+    return engine.run("image", "inspect", "--format={{.Id}}", tag).strip()
+
+
+@pytest.fixture(scope="module")
+def shop(
+    docker: DockerEngine,
+    image: Callable[[str], str],
+    prefect_server: None,  # noqa: ARG001 - the server must run
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Shop]:
+    base, folder = image("odoo"), tmp_path_factory.mktemp("images")
+    first = _build(docker, folder / "first", base, _FIRST)
+    images = {"odoo": first, **{name: image(name) for name in ("postgres", "nginx", "toolbox")}}
+    place = tmp_path_factory.mktemp("shop")
+    with provisioned(docker, image, place, images=images, domain=HOST, wanted=SMALL) as site:
+        shop = Shop(site, folder, base, {"first": first})
+        site.project.run("odoo", "odoo", "--database=erp", "--init=shelf", "--stop-after-init", "--no-http")
+        site.project.compose("restart", "odoo")
+        shop.put_on_record()
+        shop.images["same"] = shop.build("same", _SAME)
+        yield shop
+
+
+class Load:
+    """Requests through nginx, each kind one after the other: quick ones on a connection that is kept, quick ones each
+    on one of its own, and slow ones.
+
+    Attributes:
+        answers: status of each.
+        failed: what went wrong instead of an answer.
+        hosts: path -> when an answer came, and from which container.
+    """
+
+    def __init__(self, site: Provisioned) -> None:
+        self.answers: list[int] = []
+        self.failed: list[str] = []
+        self.hosts: dict[str, list[tuple[float, str]]] = {"/shelf/host": [], "/shelf/slow": []}
+        self._site = site
+        self._ended = threading.Event()
+
+    def ask(self) -> None:
+        with self._site.browser() as kept:
+            while not self._ended.wait(_PAUSE_SECONDS):
+                self._get(kept, "/shelf")
+
+    def ask_anew(self) -> None:
+        while not self._ended.wait(_PAUSE_SECONDS):
+            with self._site.browser() as own:
+                self._get(own, "/shelf/host")
+
+    def ask_slowly(self) -> None:
+        while not self._ended.is_set():
+            with self._site.browser() as own:
+                self._get(own, "/shelf/slow")
+
+    def _get(self, browser: httpx.Client, path: str) -> None:
+        try:
+            answer = browser.get(path)
+        except httpx.HTTPError as error:
+            self.failed.append(repr(error))
+            return
+        self.answers.append(answer.status_code)
+        if path in self.hosts:
+            self.hosts[path].append((time.monotonic(), answer.text))
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def first_of(self, host: str) -> float:
+        """When a quick request was first answered by a container."""
+        return next(at for at, answered in self.hosts["/shelf/host"] if answered == host)
+
+
+@contextmanager
+def load(site: Provisioned, *, slow: bool = True) -> Iterator[Load]:
+    """A steady load for as long as the block lasts."""
+    made = Load(site)
+    asks = (made.ask, made.ask_anew, *((made.ask_slowly,) if slow else ()))
+    threads = [threading.Thread(target=ask) for ask in asks]
+    for thread in threads:
+        thread.start()
+    try:
+        yield made
+    finally:
+        made.end()
+        for thread in threads:
+            thread.join()
+
+
+def test_no_request_fails_when_an_image_takes_over_and_goes_back(shop: Shop) -> None:
+    old = shop.site.containers()["odoo"][:12]
+    with load(shop.site) as asked:
+        report = shop.release(shop.images["same"])
+        assert (report.applied, report.plan.updates, report.down_seconds) == (True, (), None)
+        assert shop.static() == "as it is now"
+        assert shop.running_image() == shop.images["same"]
+        new = shop.site.containers()["odoo"][:12]
+        assert shop.site.provision(dry_run=True).plan.empty
+        _see_that_the_file_wins_when_it_names_another_one(shop)
+        back = shop.rollback()
+        assert back.down_seconds is None
+    assert asked.failed == []
+    assert set(asked.answers) == {200}
+    assert len(asked.answers) > 100
+    assert any(host == old and at > asked.first_of(new) for at, host in asked.hosts["/shelf/slow"]), (
+        "a slow request was begun on the former Odoo, and answered by it after the switch"
+    )
+    assert shop.static() == "as it was"
+    assert shop.running_image() == shop.images["first"]
+    assert shop.site.provision(dry_run=True).plan.empty
+
+
+def _see_that_the_file_wins_when_it_names_another_one(shop: Shop) -> None:
+    shop.site.register(images={**shop.site.images, "odoo": shop.base})
+    plan = shop.site.provision(dry_run=True).plan
+    shop.site.register()
+    assert plan.superseded == shop.images["same"]
+    assert [change.path for change in plan.files] == ["compose.yaml"]
+    assert "replace the released image" in plan.summary
+
+
+def _books(shop: Shop) -> str:
+    return shop.site.sql("SELECT to_jsonb(b)->>'title' FROM shelf_book b", "erp")
+
+
+def test_nginx_says_so_while_modules_are_updated_and_a_rollback_brings_image_and_database_back(shop: Shop) -> None:
+    shop.site.sql("INSERT INTO shelf_book (name) VALUES ('Ulysses')", "erp")
+    with load(shop.site, slow=False) as asked:
+        report = shop.release(shop.build("second", _SECOND))
+    assert [update.name for update in report.plan.updates] == ["shelf"]
+    assert asked.failed == []
+    assert set(asked.answers) == {200, 503}
+    assert report.kept_database
+    assert "the second edition" in shop.page("/shelf")
+    assert _books(shop) == "ULYSSES of 19.0.1.0.0"
+    assert shop.site.provision(dry_run=True).plan.empty
+    back = shop.rollback()
+    assert back.record.image == report.plan.image.image
+    assert "the first edition" in shop.page("/shelf")
+    assert _books(shop) == ""
+    assert shop.running_image() == shop.images["first"]
+    assert shop.site.provision(dry_run=True).plan.empty
+
+
+def test_tag_is_fetched_and_named_by_its_digest(shop: Shop, image: Callable[[str], str], tmp_path: Path) -> None:
+    engine, before = shop.site.project.engine, shop.site.containers()
+    with real_registry(engine, image("registry"), tmp_path, "of-the-registry") as registry:
+        pinned = registry.push(shop.images["same"], "erp")
+        shop.site.register(host={"connection": {"kind": "local"}}, registry=registry.credentials)
+        report = release(shop.site.name, image=f"{registry.address}/erp:1", dry_run=True)
+        shop.site.register()
+        assert isinstance(report, ReleaseReport)
+        assert report.plan.image
+        assert report.plan.image.image == pinned
+        assert report.plan.image.image_id == shop.images["same"]
+        assert report.plan.image.present == shop.images["first"]
+        engine.run("rmi", f"{registry.address}/erp:1")
+    assert not report.applied
+    assert shop.site.containers() == before
+    assert shop.site.provision(dry_run=True).plan.empty
+
+
+def test_image_without_an_installed_module_is_refused(shop: Shop) -> None:
+    before = shop.site.containers()
+    with pytest.raises(Refused, match=r"Every installed module is there: shelf.*Nothing was changed"):
+        shop.release(shop.build("without", {}))
+    assert shop.site.containers() == before
+
+
+@pytest.mark.long
+def test_image_that_breaks_the_registry_leaves_the_present_one_at_work(shop: Shop) -> None:
+    before = shop.site.containers()
+    broken = shop.build("broken", _SAME, _NO_REGISTRY)
+    with load(shop.site) as asked, pytest.raises(VerificationFailed, match=r"(?s)/web/login does not answer.*NoneType"):
+        shop.release(broken)
+    assert asked.failed == []
+    assert set(asked.answers) == {200}
+    assert shop.site.containers() == before
+    assert shop.static() == "as it was"
+    assert shop.site.provision(dry_run=True).plan.empty
+
+
+@pytest.mark.long
+def test_image_whose_modules_cannot_be_updated_leaves_everything_as_it_was(shop: Shop) -> None:
+    before = shop.site.containers()
+    bad = shop.build("bad", _SECOND | {"shelf/views.xml": "<odoo><template id='page'></odoo>\n"})
+    with (
+        load(shop.site, slow=False) as asked,
+        pytest.raises(VerificationFailed, match="Modules cannot be updated: .*Failed to load registry"),
+    ):
+        shop.release(bad)
+    assert asked.failed == []
+    assert set(asked.answers) == {200, 503}
+    assert shop.site.containers() == before
+    assert "the first edition" in shop.page("/shelf")
+    assert shop.site.provision(dry_run=True).plan.empty
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("put_in_place", [False, True], ids=["before", "after"])
+def test_next_run_settles_a_release_that_was_killed(shop: Shop, tmp_path: Path, put_in_place: bool) -> None:
+    """While the new Odoo starts beside the present one: undone; when the new one is on record: finished."""
+    folder = shop.site.project.folder
+    record, at_work = folder / ".odoo-ops.json", folder / "config/nginx/release.conf"
+    number = shop.images["same"]
+    with load(shop.site) as asked:
+        code = f"from flows.release import release; release({shop.site.name!r}, image={number!r})"
+        run = MarkedProcess([sys.executable, "-c", code], tmp_path / "release.log")
+        beside = lambda: len(shop.site.containers()["odoo"].split()) == 2  # noqa: E731
+        run.wait_until((lambda: number in record.read_text()) if put_in_place else beside, "it is at work", 300)
+        run.kill()
+        shop.site.free_limit()
+        assert backup(shop.site.name).damaged_total == 0
+        assert shop.running_image() == (number if put_in_place else shop.images["first"])
+        assert not at_work.exists()
+        assert shop.site.provision(dry_run=True).plan.empty
+        if put_in_place:
+            shop.rollback()
+    assert asked.failed == []
+    assert set(asked.answers) == {200}

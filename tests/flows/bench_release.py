@@ -1,0 +1,125 @@
+"""What a release and a rollback cost, on a real Odoo with many modules and a large database: `make bench-release`.
+
+Not a test: what it prints depends on the machine. Side by side in one run: our release of one changed module, and what
+a script does, `-u all`.
+"""
+
+import json
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from addons_repository import SHELF, put_on_record
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.sorting import FlowRunSort
+from psycopg import sql
+from real_sshd import RealSshd
+from shop import Shop
+
+from blocks import OdooEnvironment
+from flows.release import release
+from flows.rollback import rollback
+
+if TYPE_CHECKING:
+    from conftest import Site
+else:
+    Site = Any
+
+pytestmark = [pytest.mark.postgres, pytest.mark.restic, pytest.mark.odoo, pytest.mark.sshd, pytest.mark.timeout(7200)]
+
+_APPLICATIONS = (
+    *("account", "crm", "event", "fleet", "hr_holidays", "maintenance", "mass_mailing", "mrp", "project"),
+    *("purchase_stock", "sale_management", "sale_stock", "survey", "website_sale"),
+)
+# no migration script: what that takes is its rows' affair
+_CHANGED = {"shelf/views.xml": SHELF["shelf/views.xml"].replace("shelf with", "shelf, now with")}
+_ROW_BYTES = 960  # 30 sums, too little for PostgreSQL to compress
+_GROW = """INSERT INTO shelf_book (name) SELECT string_agg(md5(random()::text || row || part), '')
+FROM generate_series(1, %s) row, generate_series(1, 30) part GROUP BY row"""
+
+
+@pytest.fixture
+def shop(
+    odoo_site: Site, sshd_program: Path, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> Iterator[Shop]:
+    with (
+        RealSshd.run(sshd_program, tmp_path_factory.mktemp("sshd")) as sshd,
+        Shop.run(odoo_site, sshd, tmp_path) as made,
+    ):
+        yield made
+
+
+def test_release_figures(shop: Shop) -> None:
+    """Release one changed module of many, and roll it back; beside it `-u all` on a copy of the same database."""
+    shop.initialises(",".join(_APPLICATIONS))
+    put_on_record(shop.site.name)
+    assert release(shop.site.name).plan.updates == ()
+    shop.initialises("shelf")
+    put_on_record(shop.site.name)
+    wanted_bytes = int(os.environ.get("DATABASE_MB", "100")) * 1_000_000
+    _grow(shop, wanted_bytes)
+    all_seconds = _seconds_of_update_all(shop)
+
+    shop.addons.push({**SHELF, **_CHANGED})
+    released = release(shop.site.name)
+    of_release = _task_seconds("release")
+    back = rollback(shop.site.name, confirm=shop.site.name)
+    of_rollback = _task_seconds("rollback")
+    assert [update.name for update in released.plan.updates] == ["shelf"]
+    figures = {
+        "modules": shop.sql("SELECT count(*) FROM ir_module_module WHERE state = 'installed'")[0][0],
+        "database_bytes": _database_bytes(shop),
+        "update_all_seconds": all_seconds,
+        "update_seconds": of_release["update_modules"],
+        "update_ratio": of_release["update_modules"] / all_seconds,
+        "release_down_seconds": released.down_seconds,
+        "clone_seconds": of_release["clone_data"],
+        "rollback_swap_seconds": of_rollback["swap_in"],
+        "rollback_down_seconds": back.down_seconds,
+    }
+    text = json.dumps(figures, indent=1)
+    print(f"\n{text}")  # noqa: T201 - what it is for
+    if path := os.environ.get("JSON"):
+        Path(path).write_text(f"{text}\n")
+
+
+def _grow(shop: Shop, wanted_bytes: int) -> None:
+    missing = wanted_bytes - _database_bytes(shop)
+    with shop.site.connect() as connection:
+        connection.execute(_GROW, [max(missing, 0) // _ROW_BYTES])
+
+
+def _database_bytes(shop: Shop) -> int:
+    return int(shop.sql("SELECT pg_database_size(current_database())")[0][0])
+
+
+def _seconds_of_update_all(shop: Shop) -> float:
+    """What a script does, on a copy that nobody uses."""
+    copy, odoo = f"{shop.database}_all", OdooEnvironment.open(shop.site.name).odoo
+    odoo.stop()
+    with shop.site.admin() as connection:
+        names = [sql.Identifier(name) for name in (copy, shop.database, shop.site.settings.database.user)]
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(*names))
+        begun = time.monotonic()
+        shop.updates_all(copy)
+        seconds = time.monotonic() - begun
+        connection.execute(sql.SQL("DROP DATABASE {}").format(names[0]))
+    odoo.start()
+    return seconds
+
+
+def _task_seconds(flow: str) -> dict[str, float]:
+    """Seconds that each task of the last run of a flow took."""
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=50)
+        run = next(run for run in runs if run.name.startswith(f"{flow} "))
+        tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])), limit=200)
+    seconds: dict[str, float] = defaultdict(float)
+    for task in tasks:
+        seconds[task.name.rpartition("-")[0]] += task.total_run_time.total_seconds()
+    return seconds

@@ -1,0 +1,122 @@
+"""Addons are fetched from real git servers, by SSH and by HTTP, and what opens these is seen nowhere."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from addons_repository import SHELF, AddonsServer
+from git_over_http import GitServer
+from prefect import flow
+from pydantic import SecretStr
+from real_sshd import RealSshd, make_key, public_part
+from secret_traces import Canary, seen, seen_in_files
+
+from odoo_ops.errors import CommandFailed, PermanentError, PreconditionFailed
+from odoo_ops.model.addons import AddonsRepository, ReleasePolicy
+from odoo_ops.model.release import FetchedAddons
+from tasks.releases import fetch_addons
+
+if TYPE_CHECKING:
+    from conftest import Site
+else:
+    Site = Any
+
+pytestmark = [pytest.mark.postgres, pytest.mark.restic, pytest.mark.sshd]
+
+TOKEN = Canary.given("token", "0f3e5b7a9c1d2e4f6a8b0c1d3e5f7a9b")
+
+
+@pytest.fixture
+def server(sshd_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AddonsServer]:
+    with RealSshd.run(sshd_program, tmp_path_factory.mktemp("sshd")) as sshd:
+        yield AddonsServer.make(sshd, tmp_path_factory.mktemp("git"))
+
+
+@flow
+def _fetch(name: str, refs: dict[str, str]) -> FetchedAddons:
+    (fetched,) = fetch_addons(name, refs)
+    return fetched
+
+
+def fetch(site: Site, repository: AddonsRepository, ref: str = "main") -> FetchedAddons:
+    site.register(release=ReleasePolicy(addons=(repository,)))
+    return _fetch(site.name, {repository.name: ref})
+
+
+def test_commit_is_fetched_by_branch_tag_and_name_and_is_whole_or_not_there(site: Site, server: AddonsServer) -> None:
+    repository = server.repository(site.folder / "ours")
+    first = server.push(SHELF)
+    server.git("push", "--quiet", str(server.bare), f"{first}:refs/heads/feature/main")
+    by_branch = fetch(site, repository)
+    assert (by_branch.commit, by_branch.present) == (first, None)
+    assert (Path(by_branch.checkout) / "shelf/__manifest__.py").read_text() == SHELF["shelf/__manifest__.py"]
+    server.git("-c", "user.name=a", "-c", "user.email=a@example.com", "tag", "--annotate", "--message=one", "v1")
+    server.git("push", "--quiet", str(server.bare), "v1")
+    second = server.push({**SHELF, "README": "more\n"})
+    partial = Path(repository.store) / f"{second}.partial"
+    partial.mkdir()  # as a run leaves it that died while it fetched
+    (partial / "half").write_text("")
+    assert fetch(site, repository, "v1") == by_branch.model_copy(update={"ref": "v1"})
+    assert fetch(site, repository, first).checkout == by_branch.checkout
+    assert sorted(path.name for path in Path(fetch(site, repository).checkout).iterdir()) == [".git", "README", "shelf"]
+    assert not partial.exists()
+
+
+def test_submodule_whose_address_is_relative_is_fetched_too(site: Site, server: AddonsServer) -> None:
+    server.push(SHELF)
+    other = AddonsServer(server.sshd, server.bare.with_name("other.git"), server.work.with_name("other"))
+    other.begin()
+    other.push({"more/__manifest__.py": "{}\n"})
+    server.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other.bare), "other")
+    server.git("config", "--file=.gitmodules", "submodule.other.url", "../other.git")
+    commit = server.commit()
+    fetched = fetch(site, server.repository(site.folder / "ours"))
+    assert fetched.commit == commit
+    assert (Path(fetched.checkout) / "other/more/__manifest__.py").read_text() == "{}\n"
+
+
+def test_token_opens_a_repository_by_http_and_is_seen_nowhere(
+    site: Site, server: AddonsServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.push(SHELF)
+    with GitServer.run(server.bare.parent, TOKEN.text) as http:
+        fields = {"url": http.url(server.bare.name), "ref": "main", "folder": str(site.folder / "ours")}
+        good = AddonsRepository(**fields, token=SecretStr(TOKEN.text))
+        assert fetch(site, good).commit == server.git("rev-parse", "HEAD").strip()
+        other = Canary.given("other token", "aaaabbbbccccddddeeeeffff00001111")
+        for token in (SecretStr(other.text), None):
+            with pytest.raises(CommandFailed, match=r"(?s)ls-remote.*Next step: see that") as raised:
+                fetch(site, AddonsRepository(**fields, token=token), "other")
+            assert seen(str(raised.value).encode(), [TOKEN, other]) == set()
+    assert seen(caplog.text.encode(), [TOKEN, other]) == set()
+    assert seen_in_files([Path(good.store), Path(site.settings.state_dir)], [TOKEN, other]) == {}
+
+
+def test_key_is_seen_nowhere_and_another_server_is_refused(
+    site: Site, server: AddonsServer, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    server.push(SHELF)
+    good = server.repository(site.folder / "ours")
+    key = Canary.key("key", server.sshd.private_key)
+    fetch(site, good)
+    stranger = public_part(make_key(tmp_path / "stranger"))
+    known_hosts = f"[127.0.0.1]:{server.sshd.port} {stranger}\n"
+    with pytest.raises(CommandFailed, match="(?i)host key") as raised:
+        fetch(site, good.model_copy(update={"known_hosts": known_hosts}), "other")
+    assert seen(f"{caplog.text}{raised.value}".encode(), [key]) == set()
+    assert seen_in_files([Path(good.store), Path(site.settings.state_dir)], [key]) == {}
+
+
+@pytest.mark.parametrize("ref", ["nowhere", "v9"])
+def test_ref_that_is_not_there_is_named(site: Site, server: AddonsServer, ref: str) -> None:
+    server.push(SHELF)
+    with pytest.raises(PreconditionFailed, match=f"has no branch and no tag {ref}"):
+        fetch(site, server.repository(site.folder / "ours"), ref)
+
+
+def test_folder_in_the_place_of_the_link_is_left_alone(site: Site, server: AddonsServer) -> None:
+    server.push(SHELF)
+    (site.folder / "ours").mkdir()
+    with pytest.raises(PermanentError, match="is there and no link, so no release can be put there"):
+        fetch(site, server.repository(site.folder / "ours"))

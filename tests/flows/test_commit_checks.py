@@ -1,0 +1,117 @@
+"""A fetched commit of addons is looked at by the real pylint-odoo and the real pip-audit."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from addons_repository import SHELF, AddonsServer
+from real_sshd import RealSshd
+
+from blocks import OdooEnvironment
+from odoo_ops.model.addons import AddonsRepository, ReleasePolicy
+from odoo_ops.model.checks import Check
+from odoo_ops.runtimes.commit_checks import check_commit
+
+if TYPE_CHECKING:
+    from conftest import Site
+else:
+    Site = Any
+
+pytestmark = [pytest.mark.postgres, pytest.mark.restic, pytest.mark.sshd]
+
+_KNOWN = "GHSA-0000-0000-0000"
+
+
+class _Vulnerabilities(BaseHTTPRequestHandler):
+    """A stand-in for osv.dev, which cannot be reached here: it knows of one. It cannot show what osv.dev answers."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["package"]
+        fixed = {"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "2.0"}]}
+        known = {"id": _KNOWN, "affected": [{"package": asked, "ranges": [fixed]}]}
+        self._answer({"vulns": [known]} if asked["name"] == "ill" else {})
+
+    def _answer(self, value: object) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(value).encode())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Nothing."""
+
+
+@pytest.fixture
+def vulnerabilities(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Vulnerabilities)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("PIP_AUDIT_VULNERABILITY_SERVICE", "osv")
+    monkeypatch.setenv("PIP_AUDIT_OSV_URL", f"http://127.0.0.1:{server.server_port}/")
+    yield
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def server(sshd_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AddonsServer]:
+    with RealSshd.run(sshd_program, tmp_path_factory.mktemp("sshd")) as sshd:
+        yield AddonsServer.make(sshd, tmp_path_factory.mktemp("git"))
+
+
+def judged(site: Site, server: AddonsServer, files: dict[str, str], **asked: bool) -> Check:
+    """What is said of a commit of these files, in a checkout as `fetch_addons` leaves it."""
+    server.push(files)
+    fields = server.repository(site.folder / "ours").model_dump() | asked
+    repository = AddonsRepository.model_validate(fields)
+    site.register(release=ReleasePolicy(addons=(repository,)))
+    (check,) = check_commit(OdooEnvironment.open(site.name), repository, str(server.work))
+    return check
+
+
+def test_pylint_odoo_names_what_it_finds_and_passes_what_is_well(site: Site, server: AddonsServer) -> None:
+    files = {**SHELF, "shelf/README.rst": "Shelf\n"}
+    found = judged(site, server, files, pylint_odoo=True)
+    assert found.outcome == "passed", found.detail
+    bad = files["shelf/shelf.py"] + "\n\ndef look(cr, name):\n    cr.execute('SELECT %s' % name)\n"
+    found = judged(site, server, {**files, "shelf/shelf.py": bad}, pylint_odoo=True)
+    assert found.outcome == "failed"
+    assert "sql-injection" in found.detail
+    chosen = {".pylintrc": "[MESSAGES CONTROL]\ndisable=all\nenable=print-used\n"}
+    found = judged(site, server, {**files, **chosen, "shelf/shelf.py": bad}, pylint_odoo=True)
+    assert found.outcome == "passed", found.detail
+
+
+def test_audit_wants_pinned_requirements_without_known_vulnerabilities(
+    site: Site,
+    server: AddonsServer,
+    vulnerabilities: None,  # noqa: ARG001 - pip-audit asks it
+) -> None:
+    found = judged(site, server, {**SHELF}, audit=True)
+    assert (found.outcome, found.detail) == ("passed", "it has no requirements.txt")
+    found = judged(site, server, {**SHELF, "requirements.txt": "well==1.0\n"}, audit=True)
+    assert (found.outcome, found.detail) == ("passed", "1 packages")
+    found = judged(site, server, {**SHELF, "requirements.txt": "well==1.0\nill==1.0\n"}, audit=True)
+    assert (found.outcome, found.detail) == ("failed", f"ill 1.0: {_KNOWN} (mended in 2.0)")
+    found = judged(site, server, {**SHELF, "requirements.txt": "well>=1.0\n"}, audit=True)
+    assert found.outcome == "failed"
+    assert "well is not pinned to an exact version" in found.detail
+
+
+def test_audit_without_data_is_not_measured(site: Site, server: AddonsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_AUDIT_VULNERABILITY_SERVICE", "osv")
+    monkeypatch.setenv("PIP_AUDIT_OSV_URL", "http://127.0.0.1:1/")
+    found = judged(site, server, {**SHELF, "requirements.txt": "well==1.0\n"}, audit=True)
+    assert found.outcome == "not measured"
+    assert "onnection" in found.detail
+
+
+def test_checker_that_is_not_there_is_named(site: Site, server: AddonsServer, tmp_path: Path) -> None:
+    bare = tmp_path / "python"
+    bare.write_text('#!/bin/sh\nexec /usr/bin/python3 -I "$@"\n')
+    bare.chmod(0o755)
+    site.register_host(python=str(bare))
+    found = judged(site, server, {**SHELF}, pylint_odoo=True)
+    assert (found.outcome, found.detail) == ("failed", f"{bare} has no pylint-odoo: install it there")

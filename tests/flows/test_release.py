@@ -1,0 +1,255 @@
+"""Releases of addons from a real git server to a real Odoo that serves people."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from addons_repository import SECOND, SHELF, put_on_record
+from real_processes import run_flow
+from real_sshd import RealSshd
+from shop import Shop
+
+from blocks import OdooEnvironment
+from flows.backup import backup
+from flows.forecast import forecast
+from flows.restart import restart
+from flows.rollback import rollback
+from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
+from tasks.forecasts import READS, TESTS
+
+if TYPE_CHECKING:
+    from conftest import Site
+else:
+    Site = Any
+
+pytestmark = [pytest.mark.postgres, pytest.mark.restic, pytest.mark.odoo, pytest.mark.sshd, pytest.mark.timeout(1200)]
+
+
+@pytest.fixture
+def sshd(sshd_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealSshd]:
+    with RealSshd.run(sshd_program, tmp_path_factory.mktemp("sshd")) as running:
+        yield running
+
+
+@pytest.fixture
+def shop(odoo_site: Site, sshd: RealSshd, tmp_path: Path) -> Iterator[Shop]:
+    with Shop.run(odoo_site, sshd, tmp_path) as shop:
+        yield shop
+
+
+def test_release_updates_what_changed_and_nothing_else(shop: Shop) -> None:
+    first = shop.release()
+    assert len(first.plan.updates) > 10, "nothing was on record, so all modules were updated"
+    assert shop.modules_by_click_odoo_update() == []
+    shop.drop_kept()
+    shop.installs("shelf")
+    shop.sql("INSERT INTO shelf_book (name) VALUES ('dune') RETURNING id")
+    assert shop.release().plan.empty
+
+    commit = shop.addons.push({**SHELF, **SECOND})
+    plan = shop.release(dry_run=True).plan
+    assert [(update.name, update.why) for update in plan.updates] == [
+        ("shelf", "its files changed, version 19.0.1.0.0 to 19.0.2.0.0")
+    ]
+    report = shop.release()
+    assert [check for check in report.checks if check.outcome == "failed"] == []
+    assert "a shelf with the second edition" in shop.page()
+    assert shop.sql("SELECT name, title FROM shelf_book") == [("dune", "DUNE of 19.0.1.0.0")]
+    assert shop.link.readlink().name == commit
+    assert shop.modules_by_click_odoo_update() == []
+    assert shop.site.made_databases() == [report.kept_database]
+    assert shop.leftovers() == []
+
+    shop.sql("INSERT INTO shelf_book (name) VALUES ('emma') RETURNING id")
+    shown = rollback(shop.site.name, dry_run=True)
+    assert shown.written["public.shelf_book"] == 1
+    back = rollback(shop.site.name, confirm=shop.site.name)
+    assert "a shelf with the first edition" in shop.page()
+    assert shop.sql("SELECT name FROM shelf_book") == [("dune",)]
+    assert shop.modules_by_click_odoo_update() == []
+    rollback(shop.site.name, confirm=shop.site.name)
+    assert "a shelf with the second edition" in shop.page()
+    assert shop.sql("SELECT name FROM shelf_book ORDER BY 1") == [("dune",), ("emma",)]
+    assert back.kept_database not in shop.site.made_databases()
+
+    shop.addons.push({**SHELF, **SECOND, "shelf/static/read.txt": "other words\n"})
+    report = shop.release()
+    assert (report.plan.updates, report.kept_database) == ((), None)
+    assert shop.page("/shelf/static/read.txt") == "other words\n"
+
+    present = shop.link.readlink()
+    shop.link.unlink()
+    shop.link.symlink_to(present.with_name(commit))
+    with pytest.raises(PreconditionFailed, match=f"replaced by something else: .* leads to .*{commit}"):
+        rollback(shop.site.name, confirm=shop.site.name)
+
+
+_BROKEN_PYTHON = {"shelf/shelf.py": SHELF["shelf/shelf.py"] + "\n1 / 0\n"}
+_BROKEN_VIEW = {
+    "shelf/views.xml": '<odoo><record id="form" model="ir.ui.view"><field name="model">shelf.book</field>'
+    '<field name="arch" type="xml"><form><field name="nowhere"/></form></field></record></odoo>\n'
+}
+_WITHOUT_PACKAGE = {
+    "shelf/__manifest__.py": SHELF["shelf/__manifest__.py"].replace(
+        "'depends'", "'external_dependencies': {'python': ['no-such-package']}, 'depends'"
+    )
+}
+_BROKEN_PAGE = {"shelf/shelf.py": SHELF["shelf/shelf.py"].replace("shelf.page", "shelf.nothing")}
+_HANGS = {
+    "shelf/__manifest__.py": SECOND["shelf/__manifest__.py"],
+    "shelf/migrations/19.0.2.0.0/post-migrate.py": "import time\n\n\ndef migrate(cr, version):\n    time.sleep(600)\n",
+}
+
+
+def test_release_that_fails_leaves_everything_as_it_was(shop: Shop) -> None:
+    put_on_record(shop.site.name)
+    assert shop.release().plan.updates == ()
+    shop.installs("shelf")
+    restart(shop.site.name)
+    assert "a shelf with the first edition" in shop.page()
+    shop.drop_kept()
+    policy = shop.site.settings.release
+    shop.site.register(release=policy.model_copy(update={"smoke_paths": ("/shelf",), "downtime_budget_seconds": 30}))
+
+    shop.fails({**SHELF, **_WITHOUT_PACKAGE}, "shelf needs Python package no-such-package", Refused)
+    risen = {"shelf/__manifest__.py": SECOND["shelf/__manifest__.py"]}
+    shop.fails({**SHELF, **risen}, "shelf rises from 19.0.1.0.0 to 19.0.2.0.0 and has no folder migrations", Refused)
+    shop.fails({"README": "the module is gone\n"}, "Every installed module is there: shelf", Refused)
+    shop.fails({**SHELF, **_BROKEN_PYTHON}, "ZeroDivisionError")
+    shop.fails({**SHELF, **_BROKEN_VIEW}, "nowhere")
+    shop.fails({**SHELF, **_HANGS}, "its time limit")
+    shop.fails({**SHELF, **_BROKEN_PAGE}, "/shelf: status 404")
+
+
+_TESTED = {
+    "shelf/tests/__init__.py": "from . import test_book\n",
+    "shelf/tests/test_book.py": """
+from odoo.tests import TransactionCase
+
+
+class TestBook(TransactionCase):
+    def test_book_has_a_title(self):
+        book = self.env["shelf.book"].create({"name": "emma", "title": "Emma"})
+        self.assertEqual(book.title, "Emma")
+""",
+}
+_BROKEN_TEST = {"shelf/tests/test_book.py": _TESTED["shelf/tests/test_book.py"].replace('"Emma")', '"Anna")')}
+
+
+def test_forecast_tries_a_release_out_while_people_go_on_working(shop: Shop) -> None:
+    put_on_record(shop.site.name)
+    assert shop.release().plan.updates == ()
+    shop.installs("shelf")
+    restart(shop.site.name)
+    serving = shop.process()
+    shop.addons.push({**SHELF, **SECOND, **_TESTED})
+    policy = shop.site.settings.release
+    asked = policy.model_copy(
+        update={
+            "smoke_paths": ("/shelf",),
+            "smoke_models": ("ir.module.module",),
+            "test_tags": "/shelf",
+            "downtime_budget_seconds": 300,
+            "forecast": True,
+        }
+    )
+    shop.site.register(release=asked)
+    shop.sql("INSERT INTO shelf_book (name) VALUES ('dune') RETURNING id")
+    backup(shop.site.name)
+    content = shop.site.content()
+    report = forecast(shop.site.name)
+    assert [update.name for update in report.plan.updates] == ["shelf"]
+    assert [check for check in report.checks if check.outcome != "passed"] == []
+    found = {check.name: check.detail for check in report.checks}
+    assert "of ir.module.module" in found[READS]
+    assert found[TESTS] == "1 test of /shelf"
+    assert None not in (report.update_seconds, report.boot_seconds)
+    assert "a shelf with the first edition" in shop.page()
+    assert shop.site.content() == content
+
+    shop.addons.push({**SHELF, **SECOND, **_TESTED, **_BROKEN_TEST})
+    with pytest.raises(VerificationFailed, match="(?s)Odoo's own tests: .*FAIL: TestBook.test_book_has_a_title"):
+        forecast(shop.site.name)
+
+    shop.site.register(release=asked.model_copy(update={"downtime_budget_seconds": 20}))
+    shop.fails({**SHELF, **_HANGS}, "(?s)did not stand its forecast, and nothing was changed.*its time limit")
+    assert shop.process() == serving, "people go on working while it is tried out"
+
+
+# it passes in the copy, and ends the Odoo that is to serve people
+_ENDS_LATER = (
+    SECOND["shelf/shelf.py"]
+    + """
+
+from odoo.tools import config
+
+if "scratch" not in str(config["db_name"]):
+    import os
+
+    os._exit(7)
+"""
+)
+
+
+def test_release_that_does_not_serve_people_is_taken_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.release._WAIT_MINUTES", 1)
+    put_on_record(shop.site.name)
+    shop.release()
+    shop.installs("shelf")
+    shop.sql("INSERT INTO shelf_book (name) VALUES ('dune') RETURNING id")
+    leads = shop.link.readlink()
+    shop.addons.push({**SHELF, **SECOND, "shelf/shelf.py": _ENDS_LATER})
+    said = "(?s)did not serve people: .*The former one was put back. It serves people again. What was written meanwhile"
+    with pytest.raises(VerificationFailed, match=said):
+        shop.release()
+    assert "a shelf with the first edition" in shop.page()
+    assert shop.link.readlink() == leads
+    columns = "SELECT column_name FROM information_schema.columns WHERE table_name = 'shelf_book'"
+    assert ("title",) not in shop.sql(columns)
+    assert shop.sql("SELECT name FROM shelf_book") == [("dune",)]
+    assert shop.modules_by_click_odoo_update() == []
+    assert shop.leftovers() == []
+    with pytest.raises(Refused, match="was taken back already, as it did not serve people"):
+        rollback(shop.site.name, confirm=shop.site.name)
+    shop.addons.push({**SHELF, **SECOND})
+    assert shop.release().applied
+    assert "a shelf with the second edition" in shop.page()
+
+
+@pytest.mark.long
+def test_release_that_stops_half_in_place_is_finished(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_on_record(shop.site.name)
+    shop.release()
+    shop.installs("shelf")
+    shop.addons.push({**SHELF, **SECOND})
+
+    def stop(_environment: str) -> None:
+        raise PreconditionFailed("The disk is full.")
+
+    monkeypatch.setattr("flows.release.finish_cut_over", stop)
+    said = "(?s)was released and serves people, but .*It stopped, and was finished then: The disk is full"
+    with pytest.raises(VerificationFailed, match=said):
+        shop.release()
+    assert "a shelf with the second edition" in shop.page()
+    assert shop.leftovers() == []
+
+
+def test_next_release_passes_when_one_was_killed_while_it_updated_modules(shop: Shop) -> None:
+    put_on_record(shop.site.name)
+    assert shop.release().plan.updates == ()
+    shop.installs("shelf")
+    shop.addons.push({**SHELF, **_HANGS})
+    run = run_flow("release", shop.site.name, log=shop.site.folder / "killed.log")
+    try:
+        updates = "--update=shelf"
+        run.wait_until(lambda: any(updates in command for command in run.children().values()), updates, 300)
+        run.kill()
+    finally:
+        run.close()
+    assert not OdooEnvironment.open(shop.site.name).odoo.runs()
+    shop.site.free_limit()
+    shop.addons.push({**SHELF, **SECOND})
+    assert shop.release().applied
+    assert "a shelf with the second edition" in shop.page()
+    assert shop.leftovers() == []

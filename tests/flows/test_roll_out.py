@@ -1,0 +1,69 @@
+"""A release to many environments."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from addons_repository import put_on_record
+from prefect.artifacts import Artifact
+from real_sshd import RealSshd
+from shop import Shop
+
+from flows.roll_out import roll_out
+from odoo_ops.errors import Refused, VerificationFailed
+from odoo_ops.model.addons import AddonsRepository, ReleasePolicy
+from odoo_ops.model.environment import ProcessService
+
+if TYPE_CHECKING:
+    from conftest import Site, SiteMaker
+else:
+    Site = SiteMaker = Any
+
+pytestmark = [pytest.mark.postgres, pytest.mark.restic]
+
+
+def _described(site: Site, stage: str = "testing") -> Site:
+    """With addons on a server that is not there."""
+    folder = str(site.folder / "ours")
+    repository = AddonsRepository(url="ssh://git@127.0.0.1:1/ours.git", ref="main", folder=folder)
+    service = ProcessService(start=("true",), pid_file=f"{folder}.pid", log_file=f"{folder}.log")
+    site.register(stage=stage, service=service, release=ReleasePolicy(addons=(repository,)))
+    return site
+
+
+def test_roll_out_stops_at_the_first_that_fails(site: Site, make_site: SiteMaker) -> None:
+    first, second = _described(site), _described(make_site())
+    with pytest.raises(VerificationFailed, match=rf"(?s)1 of 2 checks failed:.*{first.name}: .*ls-remote") as raised:
+        roll_out([first.name, second.name])
+    assert second.name not in str(raised.value)
+
+
+@pytest.mark.long
+@pytest.mark.odoo
+@pytest.mark.sshd
+@pytest.mark.timeout(600)
+def test_roll_out_lets_those_under_way_go_on_when_one_fails(
+    odoo_site: Site, make_site: SiteMaker, site: Site, sshd_program: Path, tmp_path: Path
+) -> None:
+    """The first fails at once, while the second is being released; the third waits for its turn."""
+    fails, third = _described(site), _described(make_site())
+    put_on_record(odoo_site.name)
+    (tmp_path / "sshd").mkdir()
+    with RealSshd.run(sshd_program, tmp_path / "sshd") as sshd, Shop.run(odoo_site, sshd, tmp_path) as shop:
+        with pytest.raises(VerificationFailed, match=rf"(?s)1 of 3 checks failed:.*{fails.name}: "):
+            roll_out([fails.name, odoo_site.name, third.name], at_once=2)
+        assert shop.link.is_symlink()
+    page = Artifact.get("roll-out")
+    assert page
+    assert [(row["name"], row["outcome"]) for row in json.loads(str(page.data))] == [
+        (fails.name, "failed"),
+        (odoo_site.name, "passed"),
+        (third.name, "not measured"),
+    ]
+
+
+def test_roll_out_asks_for_production_by_name_before_anything_begins(site: Site, make_site: SiteMaker) -> None:
+    first, second = _described(site), _described(make_site(), stage="production")
+    with pytest.raises(Refused, match=f"{second.name} is production"):
+        roll_out([first.name, second.name])

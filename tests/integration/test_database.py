@@ -1,0 +1,27 @@
+"""psycopg on a real PostgreSQL, as flows connect."""
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from deployments.engines.cluster import PostgresCluster
+from odoo_ops.adapters import cluster, database
+from odoo_ops.adapters.host import HostAdapter
+from odoo_ops.model.environment import DatabaseSettings
+from odoo_ops.model.host import Host
+
+pytestmark = pytest.mark.postgres
+
+
+def test_names_are_text_when_the_server_was_made_without_a_locale(postgres_cluster: PostgresCluster) -> None:
+    with psycopg.connect(postgres_cluster.conninfo, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
+    settings = DatabaseSettings(
+        name="ascii",
+        server="127.0.0.1",
+        port=postgres_cluster.port,
+        user="postgres",
+        password=SecretStr(postgres_cluster.superuser_password),
+    )
+    with database.connect(HostAdapter(Host(name="here")), settings) as connection:
+        assert "ascii" in cluster.list_databases(connection)

@@ -1,0 +1,176 @@
+"""A receiver of webhooks as a process, what forges send it, and a stand-in for a forge's API of commit statuses."""
+
+import hmac
+import json
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from real_processes import MarkedProcess, wait_until
+from real_sshd import free_port
+
+from odoo_ops.policy.webhooks import standard_signature
+
+GOLDEN = Path(__file__).parents[1] / "unit" / "golden" / "webhooks"
+SECRET = "canary-secret-of-the-webhook"
+TOKEN = "canary-token-of-the-forge"
+REPOSITORY = "Codertocat/Hello-World"
+COMMIT = "6113728f27ae82c7b1a177c8d03f9e96e0adf246"
+
+
+def golden(name: str) -> bytes:
+    """A real delivery's body."""
+    return (GOLDEN / f"{name}.json").read_bytes()
+
+
+def push_to(branch: str, commit: str = "", repository: str = REPOSITORY) -> bytes:
+    """GitHub's real push, of another branch, commit or repository."""
+    payload = json.loads(golden("github-push-branch"))
+    payload["ref"] = f"refs/heads/{branch}"
+    payload["after"] = payload["head_commit"]["id"] = commit or secrets.token_hex(20)
+    payload["repository"]["full_name"] = repository
+    return json.dumps(payload).encode()
+
+
+def github(body: bytes, *, event: str = "push", delivery: str = "", secret: str = SECRET) -> dict[str, str]:
+    """What GitHub's headers say."""
+    return {
+        "Content-Type": "application/json",
+        "X-GitHub-Event": event,
+        "X-GitHub-Delivery": delivery or str(uuid4()),
+        "X-Hub-Signature-256": f"sha256={hmac.digest(secret.encode(), body, 'sha256').hex()}",
+    }
+
+
+def standard(body: bytes, *, identity: str = "", at: float | None = None, secret: str = SECRET) -> dict[str, str]:
+    """What Standard Webhooks asks of whoever sends."""
+    identity, moment = identity or str(uuid4()), str(int(time.time() if at is None else at))
+    return {
+        "webhook-id": identity,
+        "webhook-timestamp": moment,
+        "webhook-signature": standard_signature(secret, identity, moment, body),
+    }
+
+
+class RunningReceiver:
+    """`odoo-ops webhook serve` on a queue, to be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.queue, self._port, self._folder = folder / "queue.db", free_port(), folder
+        self._process: MarkedProcess | None = None
+        self._starts = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self._starts += 1
+        command = [sys.executable, "-m", "deployments.cli", "webhook", "serve"]
+        options = ["--port", str(self._port), "--queue", str(self.queue), "--max-body-bytes", "100000"]
+        self._process = MarkedProcess([*command, *options], self._folder / f"receiver-{self._starts}.log")
+        self._process.wait_until(self._answers, "the receiver answers")
+
+    def _answers(self) -> bool:
+        try:
+            httpx.get(f"{self.url}/health", timeout=5)
+        except httpx.TransportError:
+            return False
+        return True
+
+    def wait_for_sources(self, *names: str) -> None:
+        """Wait until it knows as many sources."""
+        wait_until(lambda: self.health()["sources"] >= len(names), lambda: f"{self.health()}\n{self.log()}", 90)
+
+    def health(self) -> dict[str, Any]:
+        found: dict[str, Any] = httpx.get(f"{self.url}/health", timeout=10).json()
+        return found
+
+    def figures(self) -> str:
+        return httpx.get(f"{self.url}/metrics", timeout=10).text
+
+    def deliver(self, source: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        return httpx.post(f"{self.url}/hooks/{source}", content=body, headers=dict(headers), timeout=30)
+
+    def signal(self, number: int) -> int:
+        assert self._process
+        return self._process.signal(number)
+
+    def end(self) -> int:
+        """The status with which it ends by itself."""
+        assert self._process
+        return self._process.end(60)
+
+    def log(self) -> str:
+        """All that it ever said."""
+        return "".join(log.read_text() for log in sorted(self._folder.glob("receiver-*.log")))
+
+    def close(self) -> None:
+        if self._process:
+            self._process.close()
+
+
+@contextmanager
+def running_receiver(folder: Path) -> Iterator[RunningReceiver]:
+    """A receiver that was started."""
+    receiver = RunningReceiver(folder)
+    try:
+        receiver.start()
+        yield receiver
+    finally:
+        receiver.close()
+
+
+class StandInForge:
+    """A stand-in for a forge: it takes commit statuses as GitHub's API does, and keeps them."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.status = 201
+        forge = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                known = self.headers["Authorization"] == f"Bearer {TOKEN}"
+                status = forge.status if known else 401
+                if status == 201:
+                    forge.told.append((self.path, body))
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def states(self, commit: str) -> list[str]:
+        """What it was told about a commit, in order."""
+        return [body["state"] for path, body in self.told if path.endswith(f"/{commit}")]
+
+    @classmethod
+    @contextmanager
+    def run(cls) -> Iterator["StandInForge"]:
+        forge = cls()
+        thread = threading.Thread(target=forge.server.serve_forever)
+        thread.start()
+        try:
+            yield forge
+        finally:
+            forge.server.shutdown()
+            thread.join()
+            forge.server.server_close()

@@ -1,0 +1,141 @@
+"""Images of Odoo: which one is meant, how it is named, what is refused."""
+
+import pytest
+from provisioned import described
+
+from odoo_ops.commands import compose, image_releases
+from odoo_ops.errors import Refused
+from odoo_ops.model.addons import AddonsRepository, ReleasePolicy
+from odoo_ops.model.environment import Environment
+from odoo_ops.model.plan import FileChange, ProvisionPlan, ReleasedImage, ServiceChange
+from odoo_ops.model.release import ImageChange, ModuleUpdate, ReleasePlan, ReleaseRecord
+from odoo_ops.model.runtimes import ComposeProject, TrialProject
+from odoo_ops.policy import images, releases
+
+DIGEST = "sha256:" + "ab" * 32
+NUMBER = "sha256:" + "cd" * 32
+PROJECT = ComposeProject(project="erp", folder="/srv/erp")
+TRIAL = TrialProject(project="erp", folder="/srv/erp", odoo_services=("odoo-release",), file="/srv/erp/other.yaml")
+
+
+def test_released_image_is_meant_while_the_file_names_the_one_that_it_named_then() -> None:
+    released = ReleasedImage(image="erp@" + DIGEST, instead_of="erp:1")
+    assert images.released_image(released, "erp:1") == "erp@" + DIGEST
+    assert images.released_image(released, "erp:2") == ""
+    assert images.released_image(None, "erp:1") == ""
+    assert images.superseded_image(released, "erp:2") == "erp@" + DIGEST
+    assert images.superseded_image(released, "erp:1") == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "digests", "pinned"),
+    [
+        ("erp:2", [], NUMBER),
+        (NUMBER, [], NUMBER),
+        (f"erp:2@{DIGEST}", [f"other@{DIGEST}"], f"erp:2@{DIGEST}"),
+        ("registry.example.com:5000/erp:2", [f"registry.example.com:5000/erp@{DIGEST}"], None),
+        ("registry.example.com:5000/erp", [f"erp@{NUMBER}", f"registry.example.com:5000/erp@{DIGEST}"], None),
+        ("registry.example.com/erp:2", [f"elsewhere.example.com/erp@{DIGEST}"], NUMBER),
+    ],
+)
+def test_name_says_the_content_of_an_image(name: str, digests: list[str], pinned: str | None) -> None:
+    assert images.pinned_name(name, NUMBER, digests) == (pinned or digests[-1])
+
+
+@pytest.mark.parametrize(
+    "name", ["", "--privileged", "Erp:1", "erp:1 --rm", "erp@sha256:12", "https://example.com/erp"]
+)
+def test_what_is_no_image_is_refused(name: str) -> None:
+    with pytest.raises(Refused, match=r"no name of an image.*Nothing was changed.*Next step"):
+        images.refuse_bad_name(name)
+
+
+@pytest.mark.parametrize("name", ["erp", "registry.example.com:5000/acme/erp:2.1", f"erp@{DIGEST}", NUMBER])
+def test_names_of_images_are_taken(name: str) -> None:
+    images.refuse_bad_name(name)
+
+
+def test_project_that_drifted_is_provisioned_first() -> None:
+    images.refuse_drift("erp", ProvisionPlan(environment="erp", certificate="it ends soon", superseded="erp:1"))
+    drift = ProvisionPlan(environment="erp", files=(FileChange(path="compose.yaml", change="changed", diff=""),))
+    with pytest.raises(Refused, match="1 files to write.*Next step: run `provision`"):
+        images.refuse_drift("erp", drift)
+    ill = ServiceChange(service="odoo", action="recreate", why="it is not healthy")
+    images.refuse_drift("erp", ProvisionPlan(environment="erp", services=(ill,)))
+    other = ServiceChange(service="db", action="recreate", why="its description differs")
+    with pytest.raises(Refused, match="recreate db"):
+        images.refuse_drift("erp", ProvisionPlan(environment="erp", services=(ill, other)))
+
+
+def environment(**changes: object) -> Environment:
+    return Environment.model_validate(described("staging") | changes)
+
+
+def test_projects_of_other_hands_and_repositories_are_refused_by_name() -> None:
+    assert releases.policy_of(environment()) == ReleasePolicy()
+    assert releases.policy_of(environment(release={"smoke_paths": ["/shop"]})).smoke_paths == ("/shop",)
+    with pytest.raises(Refused, match=r"`provision` did not make.*Next step: let `provision` make one"):
+        releases.policy_of(environment(provision=None))
+    repository = AddonsRepository(url="https://git.example.com/ours.git", ref="main", folder="/opt/ours")
+    with pytest.raises(Refused, match=r"addons of a repository are not released there.*Next step: put them into an"):
+        releases.policy_of(environment(release=ReleasePolicy(addons=(repository,))))
+    with pytest.raises(Refused, match="a release of an image is not forecast"):
+        releases.policy_of(environment(release={"forecast": True}))
+    native = environment(provision=None, runtime="native")
+    with pytest.raises(Refused, match="names no addons to release"):
+        releases.policy_of(native)
+    with pytest.raises(Refused, match="does not run in containers"):
+        releases.refuse_image(native, "erp:2", {})
+    with pytest.raises(Refused, match="are in its image"):
+        releases.refuse_image(environment(), "", {"ours": "main"})
+    with pytest.raises(Refused, match="commits are what is promoted"):
+        releases.refuse_partial("erp", ReleasePolicy(), {})
+
+
+def plan(image_id: str, *updates: str) -> ReleasePlan:
+    change = ImageChange(asked="erp:2", image=image_id, image_id=image_id, present=NUMBER, present_id=NUMBER)
+    made = tuple(ModuleUpdate(name=name, why="its files changed") for name in updates)
+    return ReleasePlan(environment="erp", addons=(), image=change, updates=made)
+
+
+def test_plan_of_an_image() -> None:
+    assert plan(NUMBER).empty
+    assert (plan(DIGEST).empty, plan(DIGEST).beside) == (False, True)
+    assert plan(DIGEST).summary == f"Run {DIGEST}; update no module."
+    assert (plan(NUMBER, "sale").empty, plan(NUMBER, "sale").beside) == (False, False)
+    assert plan(DIGEST).digest != plan(NUMBER).digest
+
+
+def test_way_back_of_an_image_is_the_former_image_and_its_database() -> None:
+    record = ReleaseRecord(
+        at="2026-11-26T12:00:00Z", addons={}, former={}, image="erp:2", former_image="erp:1", kept_database="kept"
+    )
+    back = record.reversed(record.at)
+    assert (back.image, back.former_image, back.scratch) == ("erp:1", "erp:2", "kept")
+    assert not record.beside
+    assert record.model_copy(update={"kept_database": None}).beside
+    releases.refuse_way_to_failed("erp", record)
+
+
+def test_trial_is_another_compose_file() -> None:
+    assert "--file=/srv/erp/other.yaml" in compose.run_kept(TRIAL, "odoo-release", "one")
+    assert not any(word.startswith("--file") for word in compose.run_kept(PROJECT, "odoo", "one"))
+    assert image_releases.bring_up_beside(TRIAL, "odoo").argv == (
+        "docker",
+        "compose",
+        "--project-name=erp",
+        "--project-directory=/srv/erp",
+        "--file=/srv/erp/other.yaml",
+        "up",
+        "--detach",
+        "--no-build",
+        "--no-recreate",
+        "--scale=odoo=2",
+        "odoo",
+    )
+    assert "--file=/srv/erp/compose.yaml" in image_releases.start_anew(PROJECT, ["odoo-cron"]).argv
+
+
+def test_digests_of_an_image_that_no_registry_knows() -> None:
+    assert image_releases.parse_digests("null\n") == ()
+    assert image_releases.parse_digests(f'["erp@{DIGEST}"]\n') == (f"erp@{DIGEST}",)

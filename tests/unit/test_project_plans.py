@@ -1,0 +1,311 @@
+import pytest
+from described_containers import container
+from provisioned import described
+from pydantic import SecretStr
+
+from odoo_ops.commands import provision
+from odoo_ops.errors import PreconditionFailed, Refused
+from odoo_ops.model.environment import Environment
+from odoo_ops.model.plan import (
+    ClusterFacts,
+    FileChange,
+    PresentFile,
+    ProjectRecord,
+    ProvisionPlan,
+    ServiceChange,
+    WantedService,
+)
+from odoo_ops.model.provision import ProjectFile
+from odoo_ops.model.runtimes import ComposeProject, Container
+from odoo_ops.policy.project_fences import (
+    concerns_production,
+    refuse_old_docker,
+    refuse_other_major,
+    refuse_other_owner,
+    refuse_other_project,
+    refuse_unfit_machine,
+)
+from odoo_ops.policy.project_plans import (
+    described_project,
+    file_changes,
+    folder_changes,
+    images_to_pull,
+    provision_plan,
+    service_changes,
+)
+
+RECORD = ProjectRecord(environment="shop", project="shop", database="erp", stage="staging")
+HAD_ONE = RECORD.model_copy(update={"has_database": True})
+SHOP = ComposeProject(project="shop", folder="/srv/shop")
+PASSWORD = FileChange(path="secrets/odoo_password", change="changed", diff="")
+NGINX = FileChange(path="config/nginx/nginx.conf", change="changed", diff="")
+
+
+def file(path: str, text: str, *, secret: bool = False, mode: int = 0o644) -> ProjectFile:
+    return ProjectFile(path=path, content=SecretStr(text), mode=mode, secret=secret)
+
+
+def service(name: str, *, image_id: str | None = "sha256:1", config_hash: str | None = "a") -> WantedService:
+    return WantedService(name=name, image=f"{name}:1", image_id=image_id, config_hash=config_hash)
+
+
+def changes(*containers: Container, files: tuple[FileChange, ...] = ()) -> list[tuple[str, str]]:
+    wanted = (service("nginx"), service("toolbox", config_hash=None))
+    return [(change.service, change.action) for change in service_changes(wanted, containers, files)]
+
+
+def test_files_are_written_where_they_differ_and_only_then() -> None:
+    present = {
+        "same": PresentFile(text="a\n", mode=0o644),
+        "other": PresentFile(text="old\n", mode=0o644),
+        "open": PresentFile(text="a\n", mode=0o666),
+        "unfinished": PresentFile(text="a\n", mode=0o644),
+    }
+    wanted = [file("same", "a\n"), file("other", "new\n"), file("open", "a\n"), file("missing", "a\n")]
+    wanted.append(file("unfinished", "a\n"))
+    found = {change.path: change for change in file_changes(wanted, present, ["unfinished", "other"])}
+    assert {path: change.change for path, change in found.items()} == {
+        "other": "changed",
+        "open": "mode",
+        "missing": "new",
+        "unfinished": "unfinished",
+    }
+    assert found["other"].diff.splitlines()[-2:] == ["-old", "+new"]
+
+
+def test_content_of_a_secret_is_in_no_plan() -> None:
+    present = {"secrets/key": PresentFile(text="former-secret", mode=0o444)}
+    (change,) = file_changes([file("secrets/key", "new-secret", secret=True)], present, ())
+    assert change == FileChange(path="secrets/key", change="changed", diff="")
+
+
+@pytest.mark.parametrize(
+    ("containers", "files", "expected"),
+    [
+        ((), (), [("nginx", "create")]),
+        ((container(service="nginx"),), (), []),
+        ((container(service="nginx"),), (NGINX,), [("nginx", "reload")]),
+        ((container(service="nginx"),), (PASSWORD,), []),
+        ((container(service="nginx", config_hash="b"),), (NGINX,), [("nginx", "recreate")]),
+        ((container(service="nginx", image="sha256:2"),), (), [("nginx", "recreate")]),
+        ((container(service="nginx", state="exited"),), (NGINX,), [("nginx", "start")]),
+        ((container(service="nginx", health="unhealthy"),), (), [("nginx", "recreate")]),
+        ((container(service="nginx", state="paused"),), (), [("nginx", "recreate")]),
+        ((container(service="nginx", state="restarting"),), (), [("nginx", "recreate")]),
+        ((container(service="nginx"), container(service="nginx")), (), [("nginx", "recreate")]),
+        ((container(service="nginx", health="starting"),), (), []),
+        ((container(service="nginx", health="unhealthy", state="exited"),), (), [("nginx", "start")]),
+        ((container(service="nginx"), container(service="former")), (), [("former", "remove")]),
+    ],
+)
+def test_services_change_only_for_a_reason(
+    containers: tuple[Container, ...], files: tuple[FileChange, ...], expected: list[tuple[str, str]]
+) -> None:
+    assert changes(*containers, files=files) == expected
+
+
+def test_odoo_is_restarted_for_another_password() -> None:
+    (change,) = service_changes([service("odoo")], [container(service="odoo")], [PASSWORD])
+    assert (change.action, change.why) == ("restart", "secrets/odoo_password changed")
+
+
+@pytest.mark.parametrize(
+    ("record", "has_data", "has_database", "expected"),
+    [
+        (None, False, None, (True, False)),
+        (RECORD, True, False, (True, False)),
+        (RECORD, True, True, (False, False)),
+        (RECORD, True, None, (False, False)),
+        (HAD_ONE, True, False, (False, True)),
+        (HAD_ONE, False, None, (False, True)),
+        (HAD_ONE, True, True, (False, False)),
+    ],
+)
+def test_database_is_made_only_where_there_never_was_one(
+    record: ProjectRecord | None, has_database: bool | None, expected: tuple[bool, bool], *, has_data: bool
+) -> None:
+    plan = provision_plan(
+        "shop",
+        record,
+        files=(),
+        services=(),
+        containers=(),
+        lost_folders=(),
+        has_data=has_data,
+        cluster=ClusterFacts(has_database=has_database),
+    )
+    assert (plan.new_database, plan.lost_database) == expected
+
+
+def test_certificate_that_is_needed_is_a_reason_to_act() -> None:
+    plan = provision_plan(
+        "shop",
+        HAD_ONE,
+        files=(),
+        services=(),
+        containers=(),
+        lost_folders=(),
+        has_data=True,
+        cluster=ClusterFacts(has_database=True),
+        certificate="there is none",
+    )
+    assert (plan.empty, plan.summary) == (False, "Get a certificate.")
+
+
+def test_images_that_are_not_there_are_fetched_once_those_of_profiles_too() -> None:
+    missing = [service("toolbox", image_id=None, config_hash=None), service("nginx"), service("toolbox", image_id=None)]
+    assert images_to_pull(missing) == ("toolbox:1",)
+
+
+def test_plan_of_nothing_is_empty_and_another_plan_has_another_digest() -> None:
+    nothing = ProvisionPlan(environment="shop", waiting=("max_connections",))
+    start = ProvisionPlan(
+        environment="shop", services=(ServiceChange(service="db", action="start", why="it is exited"),)
+    )
+    assert (nothing.empty, nothing.summary) == (True, "Nothing differs.")
+    assert (start.empty, start.summary) == (False, "Start db.")
+    assert start.digest != nothing.digest
+
+
+@pytest.mark.parametrize(
+    ("data", "image", "fits"),
+    [
+        ("", "postgres (PostgreSQL) 18.1", True),
+        ("17", "postgres (PostgreSQL) 17.6 (Debian 17.6-0+deb13u1)", True),
+        ("17", "postgres (PostgreSQL) 18.1", False),
+        ("17", "", False),
+    ],
+)
+def test_data_of_another_major_version_is_refused(data: str, image: str, *, fits: bool) -> None:
+    if fits:
+        refuse_other_major(data, image, "postgres:x")
+    else:
+        with pytest.raises(Refused, match=r"made by PostgreSQL 17, and postgres:x is PostgreSQL .*Next step: "):
+            refuse_other_major(data, image, "postgres:x")
+
+
+def test_folder_of_another_environment_is_refused_and_a_new_one_is_not() -> None:
+    wanted = RECORD
+    refuse_other_project(None, wanted, "/srv/shop", [])
+    refuse_other_project(wanted, wanted, "/srv/shop", ["it has a container of db"])
+    other = wanted.model_copy(update={"environment": "erp"})
+    with pytest.raises(Refused, match=r"/srv/shop .*environment was 'erp' and is 'shop' now.*Nothing was changed"):
+        refuse_other_project(other, wanted, "/srv/shop", [])
+
+
+def test_project_that_was_made_by_hand_is_not_taken_over() -> None:
+    wanted = RECORD
+    with pytest.raises(
+        Refused, match=r"shop was not made by `provision`: it has a container of db.*Nothing was changed"
+    ):
+        refuse_other_project(None, wanted, "/srv/shop", ["it has a container of db"])
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "asked"),
+    [
+        (None, "staging", False),
+        (None, "production", True),
+        ("production", "staging", True),
+        ("staging", "production", True),
+        ("staging", "staging", False),
+    ],
+)
+def test_what_is_or_was_production_is_asked_for(was: str | None, becomes: str, *, asked: bool) -> None:
+    record = RECORD.model_copy(update={"stage": was}) if was else None
+    assert concerns_production(record, becomes) is asked
+
+
+def test_secrets_that_somebody_wrote_into_a_file_are_not_shown() -> None:
+    present = {"odoo.conf": PresentFile(text="db_password = hunter2\nworkers = 2\n", mode=0o644)}
+    (change,) = file_changes([file("odoo.conf", "workers = 4\n")], present, ())
+    assert "hunter2" not in change.diff
+    assert "-db_password = (not shown)" in change.diff
+
+
+def test_folder_that_others_may_enter_is_closed() -> None:
+    closed = {"secrets": 0o700}
+    assert folder_changes(closed, {}) == folder_changes(closed, {"secrets": 0o700}) == ()
+    (change,) = folder_changes(closed, {"secrets": 0o755})
+    assert (change.path, change.change) == ("secrets/", "mode")
+
+
+def test_old_docker_and_old_compose_are_named_both() -> None:
+    refuse_old_docker("20.10.24+dfsg1\n", "2.26.1\n", "here")
+    with pytest.raises(Refused, match=r"Docker is 19.03.1, and 20.10 is needed and Compose is 2.5.0, and 2.20"):
+        refuse_old_docker("19.03.1", "v2.5.0".removeprefix("v"), "here")
+
+
+def test_all_that_is_unfit_of_a_machine_is_said_at_once() -> None:
+    enough = {"/srv/shop": 3_000_000_000, "/var/lib/docker": 2_000_000_000}
+    refuse_unfit_machine("here", "/srv/shop", writable=True, free_bytes=enough, taken_ports=[])
+    said = (
+        r"may not write to /srv/shop; the disk of /var/lib/docker has 1.0 GB free, and 2.0 GB are needed; "
+        "something listens on port 80, 443"
+    )
+    full = enough | {"/var/lib/docker": 10**9}
+    with pytest.raises(Refused, match=said):
+        refuse_unfit_machine("here", "/srv/shop", writable=False, free_bytes=full, taken_ports=[80, 443])
+
+
+def test_lost_folder_counts_before_other_files_that_are_only_reloaded() -> None:
+    key = FileChange(path="secrets/tls/key.pem", change="new", diff="")
+    (change,) = service_changes([service("nginx")], [container(service="nginx")], [NGINX, key], ["secrets/tls"])
+    assert (change.action, change.why) == ("restart", "its folder secrets/tls/ was lost")
+    (change,) = service_changes([service("nginx")], [container(service="nginx")], [NGINX, key])
+    assert (change.action, change.why) == ("reload", "config/nginx/nginx.conf, secrets/tls/key.pem changed")
+
+
+def test_odoo_is_restarted_for_an_odoo_conf_that_was_edited_by_hand() -> None:
+    edited = FileChange(path="config/odoo/odoo.conf", change="changed", diff="")
+    (change,) = service_changes([service("odoo")], [container(service="odoo")], [edited, PASSWORD])
+    assert change.action == "restart"
+    assert change.why == "config/odoo/odoo.conf, secrets/odoo_password changed"
+    (change,) = service_changes([service("odoo", config_hash="b")], [container(service="odoo")], [edited])
+    assert change.action == "recreate"
+
+
+def test_odoo_is_restarted_where_its_postgresql_is_stopped() -> None:
+    wanted = [service(name) for name in ("db", "odoo", "odoo-cron", "nginx")]
+    there = [container(service=name) for name in ("odoo", "odoo-cron", "nginx")]
+    found = service_changes(wanted, [container(service="db", state="exited"), *there], [])
+    assert [(change.service, change.action) for change in found] == [
+        ("db", "start"),
+        ("odoo", "restart"),
+        ("odoo-cron", "restart"),
+    ]
+    reload = FileChange(path="config/postgres/postgresql.conf", change="changed", diff="")
+    found = service_changes(wanted, [container(service="db"), *there], [reload])
+    assert [(change.service, change.action) for change in found] == [("db", "reload")]
+
+
+def test_service_whose_folder_was_lost_is_restarted_as_it_would_not_see_the_new_one() -> None:
+    (change,) = service_changes([service("nginx")], [container(service="nginx")], [NGINX], ["config/nginx"])
+    assert (change.action, change.why) == ("restart", "its folder config/nginx/ was lost")
+
+
+def test_image_whose_odoo_is_another_user_than_the_filestore_s_is_refused() -> None:
+    refuse_other_owner("100:101", "100:101", "odoo:19.0")
+    refuse_other_owner("", "100:101", "odoo:19.0")
+    with pytest.raises(Refused, match=r"belongs to 101:101, and Odoo in odoo:19.0 is 100:101.*Next step"):
+        refuse_other_owner("101:101", "100:101", "odoo:19.0")
+
+
+def test_environment_that_does_not_describe_a_project_is_refused() -> None:
+    settings = Environment.model_validate(described("staging"))
+    assert described_project(settings) == settings.runtime
+    with pytest.raises(PreconditionFailed, match="add `provision`"):
+        described_project(settings.model_copy(update={"provision": None}))
+
+
+def test_what_compose_prints_is_read() -> None:
+    assert provision.parse_hashes("db abc\nodoo def\n") == {"db": "abc", "odoo": "def"}
+    assert provision.parse_images('{"services": {"db": {"image": "postgres:17"}}}') == {"db": "postgres:17"}
+
+
+def test_compose_file_is_given_to_compose_and_written_nowhere() -> None:
+    command = provision.print_hashes(SHOP, "services: {}")
+    assert "--file=-" in command.argv
+    assert "--file=/srv/shop/compose.yaml" in provision.bring_up(SHOP, ["db"], 60, anew=False).argv
+    assert "--force-recreate" in provision.bring_up(SHOP, ["nginx"], 60, anew=True).argv
+    assert command.stdin == SecretStr("services: {}")

@@ -1,0 +1,306 @@
+"""What may be asked of `provision`, and the files that it makes: golden files, and what must hold for all of them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from provisioned import (
+    ACME,
+    FACTS,
+    GOLDEN,
+    GOLDENS,
+    ODOO_PASSWORD,
+    POSTGRES_PASSWORD,
+    STAGES,
+    described,
+    files_of,
+    golden_files,
+)
+from pydantic import ValidationError
+
+from odoo_ops.errors import InvalidConfiguration, Refused
+from odoo_ops.model.environment import Environment
+from odoo_ops.model.provision import HostFacts, ProjectFile, is_pinned
+from odoo_ops.project_files import project_files
+
+
+def text(files: Mapping[str, ProjectFile], path: str) -> str:
+    return files[path].content.get_secret_value()
+
+
+def compose(stage: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(text(files_of(stage), "compose.yaml"))
+    return found
+
+
+@pytest.mark.parametrize("name", GOLDENS)
+def test_files_are_the_golden_ones(name: str) -> None:
+    """`python tests/support/provisioned.py` writes the golden files anew."""
+    golden = {
+        str(path.relative_to(GOLDEN / name)): path.read_text() for path in (GOLDEN / name).rglob("*") if path.is_file()
+    }
+    files = golden_files(name)
+    assert {path: text(files, path) for path in files if not files[path].secret} == golden
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_secrets_are_in_files_of_their_own_alone(stage: str) -> None:
+    files = files_of(stage)
+    assert text(files, "secrets/odoo_password") == ODOO_PASSWORD
+    assert text(files, "secrets/postgres_password") == POSTGRES_PASSWORD
+    assert [path for path, file in files.items() if file.secret] == [
+        "secrets/odoo_password",
+        "secrets/postgres_password",
+    ]
+    assert [path for path in files if not files[path].secret and "canary" in text(files, path)] == []
+    assert "canary" not in repr(files)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_services_are_confined(stage: str) -> None:
+    project = compose(stage)
+    assert "version" not in project
+    for name, service in project["services"].items():
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}, name
+        if "operations" in service.get("profiles", []):
+            continue
+        assert service["user"], name
+        assert service["user"] != "root", name
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["mem_limit"] > 0, name
+        assert name == "mail" or service["healthcheck"]["test"], name
+    assert [name for name, service in project["services"].items() if "ports" in service] == (
+        ["nginx", "mail"] if stage == "development" else ["nginx"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("stage", "way_out"), [("development", True), ("testing", False), ("staging", False), ("production", True)]
+)
+def test_only_production_and_development_have_a_way_out(stage: str, *, way_out: bool) -> None:
+    project = compose(stage)
+    assert project["networks"] == {"inside": {"internal": True}, "outside": {}}
+    assert project["services"]["db"]["networks"] == ["inside"]
+    for name in ("odoo", "odoo-cron"):
+        assert ("outside" in project["services"][name]["networks"]) == way_out
+
+
+def test_nginx_is_the_user_of_odoo_where_that_is_known() -> None:
+    users = [
+        yaml.safe_load(text(files_of("staging", odoo_user=user), "compose.yaml"))["services"]["nginx"]["user"]
+        for user in ("100:101", None)
+    ]
+    assert users == ["100:101", "nginx"]
+
+
+def test_certbot_is_confined_and_its_keys_are_in_no_other_container() -> None:
+    project = yaml.safe_load(text(golden_files("acme"), "compose.yaml"))
+    certbot = project["services"]["certbot"]
+    assert certbot["profiles"] == ["operations"]
+    assert (certbot["user"], certbot["read_only"], certbot["cap_drop"]) == ("65534:65534", True, ["ALL"])
+    assert certbot["networks"] == ["outside"]
+    with_keys = [name for name, service in project["services"].items() if "acme:/tmp" in service.get("volumes", [])]
+    assert with_keys == ["certbot"]
+
+
+def test_certbot_trusts_another_authority_only_where_one_is_named() -> None:
+    def certbot(**change: object) -> dict[str, Any]:
+        files = files_of("staging", images=ACME["images"], tls={**ACME["tls"], **change})
+        found: dict[str, Any] = yaml.safe_load(text(files, "compose.yaml"))["services"]["certbot"]
+        return found
+
+    assert certbot(ca_certificate="/etc/ssl/inside.pem")["environment"] == {
+        "REQUESTS_CA_BUNDLE": "/etc/acme/authority.pem"
+    }
+    assert "environment" not in certbot()
+    assert "certbot" not in compose("staging")["services"]
+
+
+def test_new_odoo_conf_makes_odoo_anew_and_new_settings_of_postgresql_do_not() -> None:
+    def parts(**change: object) -> tuple[Any, Any, Any]:
+        services = yaml.safe_load(text(files_of("staging", **change), "compose.yaml"))["services"]
+        return services["odoo"]["labels"], services["odoo-cron"]["labels"], services["db"].get("labels")
+
+    first, other = parts(), parts(addons=["/srv/more"])
+    assert first[0] == first[1] != other[0] == other[1]
+    assert first[2] is other[2] is None
+    assert parts(body_limit_bytes=2**21) == first
+
+
+def test_more_memory_is_not_used_than_was_asked_for_or_than_there_is() -> None:
+    def shared_buffers(**change: object) -> str:
+        conf = text(files_of("staging", **change), "config/postgres/postgresql.conf")
+        return next(line for line in conf.splitlines() if line.startswith("shared_buffers"))
+
+    assert shared_buffers(memory_bytes=64 * 2**30) == shared_buffers() != shared_buffers(memory_bytes=4 * 2**30)
+
+
+def test_project_is_refused_when_the_host_is_too_small() -> None:
+    environment = Environment.model_validate(described("staging"))
+    with pytest.raises(Refused, match="MiB of memory are too little"):
+        project_files(environment, HostFacts(cores=1, memory_bytes=2**30))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"domains": []}, "holds no host name"),
+        ({"domains": ["https://erp.example.com"]}, "is not a host name"),
+        ({"domains": ["erp.example.com:8443"]}, "is not a host name"),
+        ({"domains": ["*.example.com"]}, "is not a host name"),
+        ({"domains": ["Erp.example.com"]}, "is not a host name"),
+        ({"domains": ["-erp.example.com"]}, "is not a host name"),
+        ({"domains": ["erp..example.com"]}, "is not a host name"),
+        ({"domains": ["a;b.example.com"]}, "is not a host name"),
+        ({"domains": [("a" * 63 + ".") * 4 + "com"]}, "is not a host name"),
+        ({"bind": "localhost"}, "is not an IP address"),
+        ({"addons": ["/srv/a,b"]}, "may hold only letters, digits, blanks"),
+        ({"addons": ["/srv/a\n"]}, "may hold only letters, digits, blanks"),
+        ({"addons": ["srv"]}, "is not an absolute path"),
+        ({"cors_origins": ["*"]}, "should match pattern"),
+        ({"operator_networks": ["203.0.113.7/24"]}, "neither an IP address nor a network"),
+        ({"operator_networks": ["fe80::1%x 1; default 1;"]}, "neither an IP address nor a network"),
+        ({"expected_users": 0}, "greater than or equal to 1"),
+        ({"http_port": 0}, "greater than or equal to 1"),
+        ({"tls": {"kind": "letsencrypt"}}, "does not match any of the expected tags"),
+        ({"tls": {"kind": "acme"}}, "Field required"),
+        ({"tls": {"kind": "acme", "email": "nobody"}}, "should match pattern"),
+        ({"tls": {"kind": "acme", "email": "it@example.com", "directory": "http://ca/dir"}}, "should match pattern"),
+    ],
+)
+def test_field_is_refused_when_it_cannot_be_meant(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Environment.model_validate(described("staging", **change))
+
+
+def _mistakes(data: dict[str, Any]) -> list[str]:
+    with pytest.raises(InvalidConfiguration) as caught:
+        project_files(Environment.model_validate(data), FACTS)
+    return caught.value.mistakes
+
+
+@pytest.mark.parametrize(
+    ("stage", "change", "mistake"),
+    [
+        (
+            "production",
+            {"images": {"odoo": "odoo:19.0", "postgres": "p", "nginx": "n", "toolbox": "t"}},
+            "odoo: names no",
+        ),
+        ("production", {"tls": {"kind": "local_ca"}}, "tls: is a local authority, which no user's browser trusts"),
+        ("production", {"demo_data": True}, "demo_data: would put Odoo's demo data among production's"),
+        ("staging", {"tls": {"kind": "none"}}, "tls: is `none`, and 0.0.0.0 is not loopback"),
+        ("staging", {"https_port": 80}, "https_port: is the same as http_port"),
+        ("staging", {"tls": {"kind": "acme", "email": "it@example.com"}}, "images.certbot: is needed for `tls: {kind"),
+    ],
+)
+def test_project_is_refused_when_it_would_not_be_safe(stage: str, change: dict[str, Any], mistake: str) -> None:
+    assert (
+        f"erp-{stage}.provision.{'images.' if 'images' in change else ''}{mistake}"
+        in _mistakes(described(stage, **change))[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "mistake"),
+    [
+        ("runtime", {"odoo_services": ["odoo"]}, "runtime.odoo_services: must be [odoo, odoo-cron]"),
+        ("runtime", {"toolbox": "tools"}, "runtime.toolbox: must be toolbox"),
+        ("odoo", {"config": None}, "odoo.config: must be /etc/odoo/odoo.conf"),
+        ("odoo", {"url": "http://web:8069"}, "odoo.url: must be http://odoo:8069"),
+        ("database", {"server": "postgres"}, "database.server: must be db"),
+        ("database", {"admin_user": None}, "database.admin_user: must be postgres"),
+        ("database", {"admin_password": None}, "database.admin_password: is needed"),
+        ("database", {"password": ""}, "database.password: is needed"),
+        ("database", {"user": "postgres"}, "database.user: is the superuser"),
+        ("database", {"name": 'e"; DROP'}, "database.name: may hold only letters"),
+        (None, {"data_dir": "/srv/odoo"}, "data_dir: must be /var/lib/odoo"),
+        (None, {"state_dir": "/srv/state"}, "state_dir: must be a folder below /var/lib/odoo-ops"),
+        (None, {"runtime": {"kind": "native"}}, "provision: is for compose projects"),
+        (None, {"provision": None}, "provision: is missing"),
+    ],
+)
+def test_project_is_refused_when_other_fields_do_not_fit_it(
+    section: str | None, change: dict[str, Any], mistake: str
+) -> None:
+    data = described("staging")
+    (data[section] if section else data).update(change)
+    (found,) = _mistakes(data)
+    assert found.startswith(f"erp-staging.{mistake}")
+
+
+def _with_pgbouncer(pool: str, stage: str = "staging") -> dict[str, Any]:
+    images = described(stage)["provision"]["images"]
+    return {"images": {**images, "pgbouncer": "edoburu/pgbouncer:v1.24.1-p1"}, "pgbouncer": {"pool": pool}}
+
+
+@pytest.mark.parametrize("pool", ["session", "transaction"])
+def test_pgbouncer_gives_odoo_sessions_on_postgres_where_it_listens(pool: str) -> None:
+    files = files_of("staging", **_with_pgbouncer(pool))
+    lines = text(files, "config/pgbouncer/pgbouncer.ini").splitlines()
+    listening, database = (line.split(" = ")[1].split() for line in lines[3:5])
+    assert "pool_mode=session" in listening
+    assert f"pool_mode={pool}" in database
+    assert ("server_reset_query_always = 1" in lines) == (pool == "transaction")
+    assert text(files, "config/odoo/odoo.conf").splitlines()[3:5] == ["db_host = pgbouncer", "db_port = 6432"]
+
+
+def test_pgbouncer_is_where_it_is_wanted_alone_and_changes_nothing_of_postgresql() -> None:
+    without, with_it = files_of("staging"), files_of("staging", **_with_pgbouncer("session"))
+    assert with_it.keys() - without.keys() == {"config/pgbouncer/pgbouncer.ini", "secrets/pgbouncer/userlist.txt"}
+    assert with_it["config/postgres/postgresql.conf"] == without["config/postgres/postgresql.conf"]
+    services = yaml.safe_load(text(with_it, "compose.yaml"))["services"]
+    pgbouncer, former = services.pop("pgbouncer"), compose("staging")["services"]
+    assert services.keys() == former.keys()
+    assert services["db"] == former["db"]
+    assert (pgbouncer["networks"], pgbouncer["read_only"], "ports" in pgbouncer) == (["inside"], True, False)
+
+
+def test_password_with_quotes_is_written_as_pgbouncer_reads_it() -> None:
+    data = described("staging", **_with_pgbouncer("session"))
+    data["database"]["password"] = 'a"b\\c'
+    (users,) = [
+        file for file in project_files(Environment.model_validate(data), FACTS) if file.path.endswith("userlist.txt")
+    ]
+    assert users.secret
+    assert users.content.get_secret_value() == '"odoo" "a""b\\c"\n'
+
+
+def test_pgbouncer_is_refused_without_an_image_or_for_a_database_of_its_name() -> None:
+    data = described("staging", pgbouncer={})
+    data["database"]["name"] = "pgbouncer"
+    assert [mistake.partition(": ")[0] for mistake in _mistakes(data)] == [
+        "erp-staging.provision.images.pgbouncer",
+        "erp-staging.database.name",
+    ]
+    unpinned = _mistakes(described("production", **_with_pgbouncer("session", "production")))
+    assert [mistake.partition(": ")[0] for mistake in unpinned] == ["erp-production.provision.images.pgbouncer"]
+
+
+@pytest.mark.parametrize(
+    ("image", "pinned"),
+    [
+        ("odoo:19.0@sha256:" + "0" * 64, True),
+        ("registry.example.com:5000/erp/odoo@sha256:" + "0" * 64, True),
+        ("sha256:" + "0" * 64, True),
+        ("odoo:19.0", False),
+        ("sha256:19.0", False),
+        ("odoo:" + "0" * 64, False),
+    ],
+)
+def test_image_is_pinned_when_its_name_says_its_content(image: str, *, pinned: bool) -> None:
+    assert is_pinned(image) == pinned
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    data = described("production", demo_data=True, tls={"kind": "local_ca"})
+    data["data_dir"] = "/srv/odoo"
+    assert len(_mistakes(data)) == 3
+
+
+def test_golden_files_are_of_known_projects() -> None:
+    assert sorted(path.name for path in Path(GOLDEN).iterdir()) == sorted(GOLDENS)

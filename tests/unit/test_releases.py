@@ -1,0 +1,366 @@
+"""Releases: which modules are updated, what addons must stand, how git is asked."""
+
+import importlib.util
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from odoo_ops.commands import git, modules
+from odoo_ops.errors import Refused
+from odoo_ops.hostside import links
+from odoo_ops.hostside.channel import standard_channel
+from odoo_ops.hostside.modules import hash_modules
+from odoo_ops.model.addons import AddonsRepository, ReleasePolicy
+from odoo_ops.model.checks import failures
+from odoo_ops.model.release import InstalledModules, ModuleFacts, ReleaseRecord, RollbackReport
+from odoo_ops.policy import releases
+from odoo_ops.render import render
+
+PATTERNS = ("*.pyc", "*.pyo", "i18n/*.pot", "i18n_extra/*.pot", "static/*", "tests/*")
+
+
+def installed(**changes: object) -> InstalledModules:
+    fields: dict[str, object] = {
+        "versions": {"base": "19.0.1.3", "sale": "19.0.1.0", "shop": "19.0.1.0.0"},
+        "checksums": {"base": "b", "sale": "s", "shop": "h"},
+        "exclude_patterns": PATTERNS,
+        "languages": ("en_US",),
+        "unsettled": (),
+    }
+    return InstalledModules.model_validate(fields | changes)
+
+
+def on_disk(**changes: dict[str, object]) -> dict[str, ModuleFacts]:
+    found: dict[str, dict[str, object]] = {
+        "base": {"checksum": "b", "version": "19.0.1.3"},
+        "sale": {"checksum": "s", "version": "19.0.1.0", "depends": ("base",)},
+        "shop": {"checksum": "h", "version": "19.0.1.0.0", "depends": ("sale",)},
+    }
+    return {
+        name: ModuleFacts.model_validate({"path": f"/{name}", **facts, **changes.get(name, {})})
+        for name, facts in found.items()
+    }
+
+
+class TestUpdateSet:
+    def test_nothing_is_updated_when_nothing_changed(self) -> None:
+        assert releases.modules_to_update(installed(), on_disk()) == ()
+
+    def test_changed_module_is_updated_and_its_dependants_are_named(self) -> None:
+        found = on_disk(sale={"checksum": "other", "version": "19.0.2.0"})
+        (update,) = releases.modules_to_update(installed(), found)
+        assert (update.name, update.why) == ("sale", "its files changed, version 19.0.1.0 to 19.0.2.0")
+        assert releases.dependants_of(["sale"], found) == ("shop",)
+
+    def test_all_are_updated_when_nothing_is_on_record(self) -> None:
+        names = [update.name for update in releases.modules_to_update(installed(checksums=None), on_disk())]
+        assert names == ["base", "sale", "shop"]
+
+    def test_module_without_a_record_of_its_own_is_updated(self) -> None:
+        (update,) = releases.modules_to_update(installed(checksums={"base": "b", "sale": "s"}), on_disk())
+        assert (update.name, update.why) == ("shop", "no checksum of it is on record")
+
+    def test_module_that_click_odoo_update_did_not_find_is_updated(self) -> None:
+        """It notes `false` for one that was nowhere."""
+        (update,) = releases.modules_to_update(
+            installed(checksums={"base": "b", "sale": "s", "shop": False}), on_disk()
+        )
+        assert update.name == "shop"
+
+
+class TestGate:
+    @pytest.mark.parametrize(
+        ("database", "disk", "said"),
+        [
+            ({"unsettled": ("sale",)}, {}, "No module is in the middle of a change: sale"),
+            ({"versions": {"base": "1", "gone": "1"}}, {}, "Every installed module is there: gone"),
+            ({}, {"shop": {"installable": False}}, "shop is marked as not installable"),
+            ({}, {"shop": {"fault": "SyntaxError: line 3"}}, "shop: SyntaxError: line 3"),
+            ({}, {"shop": {"missing": ("Python package zeep",)}}, "shop needs Python package zeep"),
+            ({}, {"shop": {"depends": ("nowhere",)}}, "shop depends on nowhere, which is nowhere in the addons path"),
+            ({}, {"shop": {"version": "19.0.2.0.0"}}, "shop rises from 19.0.1.0.0 to 19.0.2.0.0 and has no folder"),
+            (
+                {},
+                {"shop": {"version": "19.0.2.0.0", "migrations": ("19.0.1.0.0", "tests", "3.0.0", "18.0.2.0.0")}},
+                "shop rises from 19.0.1.0.0 to 19.0.2.0.0",
+            ),
+        ],
+    )
+    def test_names_what_is_wrong(
+        self, database: dict[str, object], disk: dict[str, dict[str, object]], said: str
+    ) -> None:
+        gate = releases.judge_modules(installed(**database), on_disk(**disk))
+        (found,) = failures(gate)
+        assert said in found
+        with pytest.raises(Refused, match="Nothing was changed"):
+            releases.refuse_unfit("production", gate)
+
+    @pytest.mark.parametrize(
+        ("version", "folders"),
+        [
+            ("19.0.1.1.0", ()),
+            ("19.0.0.9.0", ()),
+            ("19.0.2.0.0", ("19.0.2.0.0",)),
+            ("19.0.2.1.0", ("2.0",)),
+            ("19.0.2.0.0", ("0.0.0",)),
+            ("19.0.10.0.0", ("19.0.9.0.0",)),
+        ],
+    )
+    def test_wants_migration_scripts_only_where_a_major_number_rises(
+        self, version: str, folders: tuple[str, ...]
+    ) -> None:
+        found = on_disk(shop={"version": version, "migrations": folders})
+        assert failures(releases.judge_modules(installed(), found)) == []
+
+    def test_lets_good_addons_pass(self) -> None:
+        gate = releases.judge_modules(installed(), on_disk())
+        assert {check.outcome for check in gate} == {"passed"}
+        releases.refuse_unfit("production", gate)
+
+
+class TestLinks:
+    def test_addons_path_leads_where_a_link_will_lead(self) -> None:
+        addons = ["/opt/addons/ours/more", "/opt/addons/ours", "/opt/addons/ours2", "/opt/odoo/addons"]
+        assert releases.replaced_addons(addons, {"/opt/addons/ours": "/store/abc"}) == [
+            *("/store/abc/more", "/store/abc", "/opt/addons/ours2", "/opt/odoo/addons"),
+        ]
+
+    def test_link_that_no_addons_path_leads_through_is_named(self) -> None:
+        links_of = ["/opt/addons/ours", "/opt/addons/theirs"]
+        assert releases.links_not_named(["/opt/addons/ours/more", "/opt/addons/theirs2"], links_of) == [
+            "/opt/addons/theirs"
+        ]
+
+    def test_link_is_led_elsewhere_and_what_is_none_stays(self, tmp_path: Path) -> None:
+        link, folder = tmp_path / "ours", tmp_path / "folder"
+        folder.mkdir()
+        for target in ("one", "two"):
+            links.lead_to(standard_channel(), str(link), str(tmp_path / target))
+            assert links.read_link(standard_channel(), str(link)) == str(tmp_path / target)
+        with pytest.raises(FileExistsError, match="no link"):
+            links.lead_to(standard_channel(), str(folder), str(tmp_path / "one"))
+        with pytest.raises(FileExistsError, match="no link"):
+            links.read_link(standard_channel(), str(folder))
+
+    def test_tree_is_made_again_by_hard_links(self, tmp_path: Path) -> None:
+        (tmp_path / "a" / "b").mkdir(parents=True)
+        (tmp_path / "a" / "b" / "file").write_text("content")
+        (tmp_path / "a" / "link").symlink_to("b")
+        (tmp_path / "a" / "b").chmod(0o750)
+        assert links.link_tree(standard_channel(), str(tmp_path / "a"), str(tmp_path / "c")) == 2
+        assert (tmp_path / "c/b/file").samefile(tmp_path / "a/b/file")
+        assert (tmp_path / "c/link").readlink() == Path("b")
+        assert (tmp_path / "c/b").stat().st_mode & 0o777 == 0o750
+
+    def test_file_that_goes_meanwhile_is_left_out_of_a_tree_in_use(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a" / "stays").write_text("content")
+        walked = [(str(tmp_path / "a"), [], ["gone", "stays"])]  # as it was when its names were read
+        monkeypatch.setattr(links.os, "walk", lambda _top: iter(walked))
+        assert links.link_tree(standard_channel(), str(tmp_path / "a"), str(tmp_path / "b"), in_use=True) == 1
+        with pytest.raises(FileNotFoundError):
+            links.link_tree(standard_channel(), str(tmp_path / "a"), str(tmp_path / "c"))
+
+
+def test_rows_written_since_a_release_are_counted() -> None:
+    before, now = (
+        {"public.a": 5, "public.b": 7, "public.c": 9},
+        {"public.a": 5, "public.b": 8, "public.d": 2, "public.c": 4},
+    )
+    assert releases.rows_written(before, now) == {"public.b": 1, "public.c": 4, "public.d": 2}
+
+
+def test_reversed_record_takes_a_release_back() -> None:
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    record = ReleaseRecord(at=at, addons={"/l": "/new"}, former={"/l": "/old"}, scratch="scratch", kept_database="kept")
+    back = record.reversed(at)
+    assert (back.addons, back.former, back.scratch, back.kept_database) == (
+        {"/l": "/old"},
+        {"/l": "/new"},
+        "kept",
+        None,
+    )
+
+
+def test_page_of_a_rollback_names_a_repository_that_came_with_the_release() -> None:
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    record = ReleaseRecord(at=at, addons={"/old": "/x/abc", "/new": "/x/def"}, former={"/old": "/x/123", "/new": None})
+    report = RollbackReport(environment="it", seconds=1, record=record, written={}, applied=False)
+    page = render("reports/rollback.md", report=report)
+    assert "| /old | `abc` | `123` |" in page
+    assert "| /new | `def` | nothing |" in page
+    back = report.model_copy(update={"record": record.reversed(at)})
+    assert "| /new | nothing | `def` |" in render("reports/rollback.md", report=back)
+
+
+class TestGit:
+    BY_SSH = AddonsRepository(
+        url="ssh://git@git.example.com/ours.git",
+        ref="main",
+        folder="/opt/addons/ours",
+        private_key=SecretStr("key"),
+        known_hosts="git.example.com ssh-ed25519 AAAA",
+    )
+    BY_HTTPS = AddonsRepository(
+        url="https://git.example.com/ours.git", ref="main", folder="/opt/addons/ours", token=SecretStr("secret-token")
+    )
+
+    def test_key_is_a_file_in_memory_and_any_other_server_is_refused(self) -> None:
+        command = git.list_refs(self.BY_SSH, "main")
+        assert command.argv == (
+            *("git", "ls-remote", "--", "ssh://git@git.example.com/ours.git"),
+            *("refs/tags/main^{}", "refs/tags/main", "refs/heads/main", "main"),
+        )
+        ssh = command.environment["GIT_SSH_COMMAND"]
+        assert "StrictHostKeyChecking=yes" in ssh
+        assert "-i %private_key%" in ssh
+        assert set(command.files) == {"private_key", "known_hosts"}
+
+    def test_token_goes_to_its_server_alone_and_is_no_argument(self) -> None:
+        command = git.fetch_commit("/store/abc", self.BY_HTTPS, "abc")
+        assert command.environment["GIT_CONFIG_KEY_0"] == "http.https://git.example.com/.extraHeader"
+        assert "secret-token" not in str(command.model_dump())
+        assert list(command.secrets) == ["GIT_CONFIG_VALUE_0"]
+
+    @pytest.mark.parametrize(
+        ("listed", "commit"),
+        [
+            (["1\trefs/heads/main"], "1"),
+            (["1\trefs/heads/main", "2\trefs/tags/main", "3\trefs/tags/main^{}"], "3"),
+            (["1\trefs/heads/main", "2\trefs/tags/main"], "2"),
+            (["1\trefs/heads/feature/main", "2\trefs/tags/main2"], None),
+            ([], None),
+        ],
+    )
+    def test_commit_is_that_of_the_tag_or_the_branch(self, listed: list[str], commit: str | None) -> None:
+        assert git.commit_of("\n".join(listed), "main") == commit
+
+    def test_whole_name_of_a_ref_is_that_ref_alone(self) -> None:
+        listed = "1\trefs/heads/main\n2\trefs/tags/main\n3\trefs/tags/main^{}\n4\trefs/heads/refs/heads/main"
+        assert git.commit_of(listed, "refs/heads/main") == "1"
+        assert git.commit_of(listed, "refs/tags/main") == "3"
+
+
+class TestPolicy:
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"url": "https://me:pw@git.example.com/ours.git"}, "password in the address"),
+            ({"url": "ssh://git@git.example.com/x.git", "token": "t"}, "a token is for"),
+            ({"private_key": "k", "known_hosts": "h"}, "a private_key is for"),
+            ({"url": "ssh://git@git.example.com/x.git", "private_key": "k"}, "known_hosts is missing"),
+            ({"ref": "--upload-pack=evil"}, "no name of a branch"),
+            ({"ref": "a..b"}, "no name of a branch"),
+            ({"url": "--upload-pack=evil"}, "should match pattern"),
+            ({"url": "ext::sh -c evil"}, "should match pattern"),
+        ],
+    )
+    def test_refuses_what_does_not_fit(self, changes: dict[str, object], said: str) -> None:
+        fields = {"url": "https://git.example.com/ours.git", "ref": "main", "folder": "/opt/addons/ours"}
+        with pytest.raises(ValidationError, match=said):
+            AddonsRepository.model_validate(fields | changes)
+
+    def test_refuses_two_of_one_name_and_unknown_names(self) -> None:
+        ours = {"url": "https://git.example.com/ours.git", "ref": "main", "folder": "/opt/addons/ours"}
+        with pytest.raises(ValidationError, match="same last part"):
+            ReleasePolicy.model_validate({"addons": [ours, {**ours, "folder": "/srv/ours"}]})
+        policy = ReleasePolicy.model_validate({"addons": [ours]})
+        with pytest.raises(Refused, match=r"it has ours \(ours\)"):
+            releases.refuse_refs("production", policy, {"theirs": "main"})
+        with pytest.raises(Refused, match="no name of a branch"):
+            releases.refuse_refs("production", policy, {"ours": "-x"})
+
+
+@pytest.mark.parametrize(
+    ("url", "full_name"),
+    [
+        ("ssh://git@git.example.com:22/acme/addons.git", "acme/addons"),
+        ("git@git.example.com:acme/addons.git", "acme/addons"),
+        ("https://git.example.com/group/sub/addons", "group/sub/addons"),
+    ],
+)
+def test_repository_is_known_by_its_name_here_and_at_its_forge(url: str, full_name: str) -> None:
+    repository = AddonsRepository(url=url, ref="main", folder="/opt/addons/ours")
+    assert repository.full_name == full_name
+    assert releases.wanted_ref(repository, {full_name: "abc"}, "/opt/addons/.ours.releases/def") == "abc"
+    assert releases.wanted_ref(repository, {"ours": "v1"}, None) == "v1"
+
+
+def test_repository_that_is_not_asked_for_keeps_its_commit_where_others_are() -> None:
+    repository = AddonsRepository(url="https://git.example.com/a/ours.git", ref="main", folder="/opt/addons/ours")
+    present = "/opt/addons/.ours.releases/def"
+    assert releases.wanted_ref(repository, {"theirs": "v2"}, present) == "def"
+    assert releases.wanted_ref(repository, {"theirs": "v2"}, None) == "main"
+    assert releases.wanted_ref(repository, {}, present) == "main"
+
+
+def test_way_back_to_a_release_that_failed_is_refused() -> None:
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    record = ReleaseRecord(at=at, addons={"/l": "/new"}, former={"/l": "/old"})
+    releases.refuse_way_to_failed("production", record)
+    with pytest.raises(Refused, match="as it did not serve people: no login page"):
+        releases.refuse_way_to_failed("production", record.reversed(at, "no login page"))
+    with pytest.raises(Refused, match="Nothing was released to production before"):
+        releases.refuse_way_to_failed("production", record.model_copy(update={"former": {"/l": None}}))
+
+
+def test_promoted_commits_must_be_those_of_all_repositories() -> None:
+    ours = {"url": "https://git.example.com/a/ours.git", "ref": "main", "folder": "/opt/addons/ours"}
+    more = {"url": "https://git.example.com/a/more.git", "ref": "main", "folder": "/opt/addons/more"}
+    policy = ReleasePolicy.model_validate({"addons": [ours, more]})
+    releases.refuse_partial("production", policy, {"ours": "abc", "more": "def"})
+    with pytest.raises(Refused, match="holds no more"):
+        releases.refuse_partial("production", policy, {"ours": "abc"})
+
+
+def test_log_of_an_update_tells_progress_and_trouble() -> None:
+    beginning = "2026-11-01 10:00:00,000 12"
+    line = f"{beginning} INFO erp odoo.modules.loading: Loading module sale (3/86) "
+    assert modules.loading_in(line) == (3, 86)
+    assert modules.trouble_in(line) is None
+    assert modules.trouble_in(f"{beginning} CRITICAL erp odoo.modules: Failed") == "erp odoo.modules: Failed"
+
+
+@pytest.mark.odoo
+def test_checksum_is_that_of_click_odoo_update(odoo19: Path, tmp_path: Path) -> None:
+    """Compared with click-odoo-contrib's own function, on modules of Odoo and on one with all that is left out."""
+    found = next((odoo19.resolve().parent.parent / "venv").glob("lib/python*/site-packages/click_odoo_contrib"), None)
+    if found is None:
+        pytest.skip("beside the Odoo that ODOO_BIN names is no click-odoo-contrib")
+    spec = importlib.util.spec_from_file_location("theirs", found / "_addon_hash.py")
+    assert spec
+    assert spec.loader
+    theirs = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(theirs)
+    made = tmp_path / "made"
+    for name in (
+        "a.py",
+        "b/a.py",
+        "static/x.js",
+        "tests/t.py",
+        "i18n/fr.po",
+        "i18n/de.po",
+        "i18n/made.pot",
+        "é.xml",
+        "c.pyc",
+    ):
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).write_text(name)
+    source = odoo19.resolve().parent.parent / "debian/usr/lib/python3/dist-packages/odoo/addons"
+    paths = {"made": str(made), **{name: str(source / name) for name in ("base", "web", "mail")}}
+    for languages in (["en_US"], ["en_US", "fr_FR"], []):
+        ours = hash_modules(standard_channel(), paths, PATTERNS, languages)
+        assert ours == {name: theirs.addon_hash(path, PATTERNS, languages) for name, path in paths.items()}
+
+
+def test_commits_that_were_tried_elsewhere_are_promoted_by_name_and_only_after_their_time() -> None:
+    at = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    record = ReleaseRecord(at=at, addons={"/opt/ours": "/opt/.ours.releases/abc", "/opt/gone": None}, former={})
+    assert releases.released_commits(record) == {"ours": "abc"}
+    with pytest.raises(Refused, match="released there 30 minutes ago, and must have been for 60"):
+        releases.refuse_unsoaked("staging", record, 60, at + timedelta(minutes=30))
+    releases.refuse_unsoaked("staging", record, 30, at + timedelta(minutes=30))

@@ -1,0 +1,73 @@
+"""How large the parts of a project are: cases as data, and what holds for every machine."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odoo_ops.errors import Refused
+from odoo_ops.model.provision import HostFacts
+from odoo_ops.policy.sizing import MIB, machine_sizing, pool_sizing
+
+GIB = 1024 * MIB
+
+
+@pytest.mark.parametrize(
+    ("machine", "expected"),  # cores, GiB, users; workers, processes for scheduled actions, MiB of shared_buffers
+    [
+        ((1, 2, 1), (2, 1, 110)),  # the least
+        ((1, 4, 100), (2, 1, 439)),  # 2 x 1 core + 1, of which one is for scheduled actions
+        ((2, 4, 6), (2, 1, 439)),
+        ((2, 4, 24), (4, 1, 358)),
+        ((8, 4, 60), (5, 2, 277)),  # memory is what there is too little of
+        ((4, 8, 40), (7, 2, 835)),  # the documentation: 9 processes on 4 cores
+        ((16, 64, 100), (17, 2, 9389)),
+    ],
+)
+def test_sizing_follows_users_cores_and_memory(machine: tuple[int, int, int], expected: tuple[int, int, int]) -> None:
+    cores, memory_gib, users = machine
+    sizing = machine_sizing(HostFacts(cores=cores, memory_bytes=memory_gib * GIB), users)
+    found = (sizing.odoo.workers, sizing.odoo.max_cron_threads, sizing.postgres.shared_buffers_bytes // MIB)
+    assert found == expected
+
+
+@pytest.mark.parametrize("memory_mib", [1, 512, 1024, 1536, 1887])
+def test_machine_is_refused_with_the_figures_when_its_memory_is_too_small(memory_mib: int) -> None:
+    with pytest.raises(
+        Refused, match=r"MiB of memory are too little .* needs 1125 MiB for 2 workers .* least 1888 MiB"
+    ):
+        machine_sizing(HostFacts(cores=8, memory_bytes=memory_mib * MIB), 1)
+
+
+def test_sizes_stay_when_the_kernel_takes_a_little_more_memory() -> None:
+    first, second = (
+        machine_sizing(HostFacts(cores=2, memory_bytes=bytes_), 9) for bytes_ in (4 * GIB - 1, 4 * GIB - MIB)
+    )
+    assert first == second
+
+
+@given(cores=st.integers(1, 128), memory_mib=st.integers(1888, 2_000_000), users=st.integers(1, 5000))
+def test_all_parts_fit_into_the_machine(cores: int, memory_mib: int, users: int) -> None:
+    sizing = machine_sizing(HostFacts(cores=cores, memory_bytes=memory_mib * MIB), users)
+    odoo, postgres = sizing.odoo, sizing.postgres
+    containers = (
+        odoo.web_memory_bytes,
+        odoo.cron_memory_bytes,
+        postgres.memory_bytes,
+        sizing.nginx_memory_bytes,
+    )
+    assert sum(containers) <= memory_mib * MIB
+    assert 2 <= odoo.workers <= max(2, 2 * cores + 1 - odoo.max_cron_threads)
+    assert odoo.limit_memory_soft < odoo.limit_memory_hard
+    assert odoo.connections < postgres.max_connections
+    for served in (odoo, odoo.model_copy(update={"workers": 0, "db_maxconn": odoo.db_maxconn_gevent})):
+        by_session, shared = (pool_sizing(served, by_transaction=by_transaction) for by_transaction in (False, True))
+        assert shared.database <= by_session.database == served.connections < shared.clients
+        assert shared.database + shared.listening < postgres.max_connections
+    assert postgres.shared_buffers_bytes < postgres.effective_cache_size_bytes < postgres.memory_bytes
+
+
+def test_more_memory_never_gives_less_to_postgresql_or_fewer_workers() -> None:
+    sizes = [machine_sizing(HostFacts(cores=8, memory_bytes=gib * GIB), 48) for gib in range(3, 65)]
+    assert [size.odoo.workers for size in sizes] == sorted(size.odoo.workers for size in sizes)
+    most = [size.postgres.memory_bytes for size in sizes if size.odoo.workers == 8]
+    assert most == sorted(most)
