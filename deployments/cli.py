@@ -11,8 +11,9 @@ from deployments.command_line import errors_told
 from deployments.development.command import app as develop
 from deployments.environment_files import load
 from deployments.recovery_sheets import confirm_key, generate_key, write_sheet
-from deployments.registration import register, registered_environments
+from deployments.registration import RegisteredEnvironment, register, registered_environments
 from deployments.webhook.command import app as webhook
+from odoo_ops.errors import PermanentError
 
 # Local variables hold secrets: typer's own tracebacks would print them.
 app = typer.Typer(
@@ -77,10 +78,24 @@ def list_environments() -> None:
     """Show the environments that are registered in Prefect."""
     with errors_told(_FAILED):
         found = registered_environments()
-    if not found:
+        _print_environments(found.readable)
+        if found.unreadable:
+            raise PermanentError(
+                f"Saved in Prefect by another version or by hand, and this version cannot read them: "
+                f"{', '.join(found.unreadable)}. Next step: `odoo-ops environments register`; one that no file "
+                "describes any more is deleted in Prefect under Blocks."
+            )
+    if not found.readable:
         typer.echo("No environment is registered. Next step: `odoo-ops environments register`.")
+
+
+def _print_environments(found: tuple[RegisteredEnvironment, ...]) -> None:
+    if not found:
         return
-    rows = [tuple(type(found[0]).model_fields), *(tuple(environment.model_dump().values()) for environment in found)]
+    rows = [
+        tuple(RegisteredEnvironment.model_fields),
+        *(tuple(environment.model_dump().values()) for environment in found),
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

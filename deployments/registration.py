@@ -59,6 +59,13 @@ class RegisteredEnvironment(Value):
     repository: str
 
 
+class RegisteredEnvironments(Value):
+    """The environments that Prefect has, by name; of those that this version cannot read, the names alone."""
+
+    readable: tuple[RegisteredEnvironment, ...]
+    unreadable: tuple[str, ...]
+
+
 def register(directory: Path) -> Registration:
     """Save what the environment files of a folder describe, where it differs from what Prefect has.
 
@@ -83,26 +90,27 @@ def register(directory: Path) -> Registration:
     return Registration(changes=tuple(changes))
 
 
-def registered_environments() -> list[RegisteredEnvironment]:
-    """The environments that Prefect has, by name. Raises as `register` does where the API is at fault."""
+def registered_environments() -> RegisteredEnvironments:
+    """The environments that Prefect has. Raises as `register` does where the API is at fault."""
     slug = OdooEnvironment.get_block_type_slug()
     with prefect_api() as client:
         try:
             client.read_block_type_by_slug(slug)
         except ObjectNotFound:
-            return []
+            return RegisteredEnvironments(readable=(), unreadable=())
         documents = client.read_block_documents_by_type(slug, include_secrets=False)
-    return sorted((_without_secrets(document) for document in documents), key=lambda environment: environment.name)
+    found = {document.name or "": _without_secrets(document) for document in documents}
+    return RegisteredEnvironments(
+        readable=tuple(found[name] for name in sorted(found) if found[name]),
+        unreadable=tuple(name for name in sorted(found) if not found[name]),
+    )
 
 
-def _without_secrets(document: BlockDocument) -> RegisteredEnvironment:
+def _without_secrets(document: BlockDocument) -> RegisteredEnvironment | None:
     try:
         settings = Environment.model_validate(document.data["settings"])
     except ValidationError:
-        raise PermanentError(
-            f"Environment {document.name!r} was saved in Prefect by another version or by hand, and this version "
-            "cannot read it. Next step: `odoo-ops environments register`."
-        ) from None
+        return None
     references = document.block_document_references
     return RegisteredEnvironment(
         name=document.name or "",

@@ -248,8 +248,9 @@ def test_cli_registers_and_lists_when_files_are_valid(files: Files) -> None:
     result = runner.invoke(app, ["environments", "register", str(files.folder)])
     assert result.exit_code == 0
     assert result.output.splitlines()[0] == f"created    host               {files.id}-host"
-    listed = runner.invoke(app, ["environments", "list"]).output
-    (line,) = [line for line in listed.splitlines() if line.startswith(f"{files.id} ")]
+    listed = runner.invoke(app, ["environments", "list"])
+    # The tests of this process share a server, where another one may have left what cannot be read.
+    (line,) = [line for line in listed.stdout.splitlines() if line.startswith(f"{files.id} ")]
     assert line.split() == [
         files.id,
         "testing",
@@ -259,7 +260,26 @@ def test_cli_registers_and_lists_when_files_are_valid(files: Files) -> None:
         "systemd",
         f"{files.id}-repository",
     ]
-    assert "canary" not in result.output + listed
+    assert "canary" not in result.output + listed.output
+
+
+def test_cli_lists_the_others_when_one_cannot_be_read(
+    files: Files, client: SyncPrefectClient, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = Files(tmp_path_factory.mktemp("other"))
+    for described in (files, other):
+        described.register()
+    shown = client.read_block_document_by_name(files.id, "odoo-environment", include_secrets=True)
+    spoilt = {**shown.data, "settings": {**shown.data["settings"], "stage": "elsewhere"}}
+    client.request("PATCH", "/block_documents/{id}", path_params={"id": shown.id}, json={"data": spoilt})
+    listed = CliRunner().invoke(app, ["environments", "list"])
+    assert listed.exit_code == 2
+    assert f"\n{other.id} " in listed.stdout
+    assert f"\n{files.id} " not in listed.stdout
+    assert files.id in listed.stderr
+    assert "Next step: `odoo-ops environments register`" in listed.stderr
+    assert files.register()["environment"] == "updated"
+    assert f"\n{files.id} " in CliRunner().invoke(app, ["environments", "list"]).stdout
 
 
 def test_cli_tells_mistakes_plainly_when_files_are_bad(files: Files) -> None:
