@@ -4,7 +4,8 @@ https://restic.readthedocs.io/en/stable/030_preparing_a_new_repo.html
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
@@ -23,13 +24,17 @@ from odoo_ops.model.repository import (
 _PATIENCE = "--retry-lock=40m"
 
 # what the login knows of other repositories
-_OF_OTHERS = ("RESTIC_", "AWS_")
+_OF_OTHERS = ("RESTIC_", "AWS_", "RCLONE_")
+
+# what rclone calls the repository that it reaches for restic
+_REMOTE = "odoo_ops"
 
 
 @dataclass(frozen=True)
 class _Access:
-    """Options, variables and files with which restic reaches repositories."""
+    """How restic reaches a repository: its address (secret where it holds a password), options, variables, files."""
 
+    address: str | SecretStr
     options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, SecretStr] = field(default_factory=dict)
@@ -39,24 +44,23 @@ class _Access:
 def repository_command(
     program: str, repository: OpenRepository, *arguments: str, source: OpenRepository | None = None
 ) -> Command:
-    """A restic command on a repository; with `source`, one that reads from that one too (`restic copy`).
-
-    restic knows one set of keys for both: `policy.offsite` refuses two repositories that would need two.
-    """
+    """A restic command on a repository; with `source`, one that reads from that one too (`restic copy`)."""
     access = _access(repository)
-    environment = {"RESTIC_REPOSITORY": restic_address(repository), "RESTIC_PROGRESS_FPS": "2"}
-    secrets = {"RESTIC_PASSWORD": repository.password}
+    passwords = {"RESTIC_PASSWORD": repository.password}
+    addresses = {"RESTIC_REPOSITORY": access.address}
     if source is not None:
-        access = _both(access, _access(source))
-        environment["RESTIC_FROM_REPOSITORY"] = restic_address(source)
-        secrets["RESTIC_FROM_PASSWORD"] = source.password
+        access, other = _access_to_both(repository, source)
+        passwords["RESTIC_FROM_PASSWORD"] = source.password
+        addresses = {"RESTIC_REPOSITORY": access.address, "RESTIC_FROM_REPOSITORY": other.address}
+        access = _merged(access, other)
     limits = repository.limits
-    if limits.processors:
-        environment["GOMAXPROCS"] = str(limits.processors)
+    processors = {"GOMAXPROCS": str(limits.processors)} if limits.processors else {}
+    shown = {name: address for name, address in addresses.items() if isinstance(address, str)}
+    hidden = {name: address for name, address in addresses.items() if isinstance(address, SecretStr)}
     return Command(
         argv=(program, _PATIENCE, *access.options, *_rates(limits), *arguments),
-        environment={**access.environment, **environment},
-        secrets={**access.secrets, **secrets},
+        environment={**access.environment, **shown, **processors, "RESTIC_PROGRESS_FPS": "2"},
+        secrets={**access.secrets, **hidden, **passwords},
         files=access.files,
         without=_OF_OTHERS,
         next_step=(
@@ -81,33 +85,94 @@ def restic_address(repository: OpenRepository) -> str:
 
 
 def _access(repository: OpenRepository) -> _Access:
+    address = restic_address(repository)
     match repository.location:
         case S3Location(region=region):
-            return _access_to_s3(region, repository.keys)
+            return _access_to_s3(address, region, repository.keys)
         case SftpLocation() as machine:
-            return _access_by_ssh(machine)
-        case RestLocation(user=user, password=password, certificate=certificate):
-            return _Access(
-                options=(f"--cacert={placed('certificate')}",) if certificate else (),
+            return _access_by_ssh(address, machine)
+        case RestLocation(user=user, password=password) as server:
+            return replace(
+                _access_by_http(address, server),
                 environment={"RESTIC_REST_USERNAME": user} if user else {},
                 secrets={"RESTIC_REST_PASSWORD": password} if password else {},
-                files={"certificate": SecretStr(certificate)} if certificate else {},
             )
         case FolderLocation():
-            return _Access()
+            return _Access(address)
 
 
-def _access_to_s3(region: str | None, keys: S3Keys | None) -> _Access:
+def _access_to_both(repository: OpenRepository, source: OpenRepository) -> tuple[_Access, _Access]:
+    """The accesses to two repositories in one command, each of them with its own keys.
+
+    Of each kind restic's variables take one set alone:
+    https://restic.readthedocs.io/en/stable/045_working_with_repos.html#copying-snapshots-between-repositories
+    """
+    if _keys(repository) != _keys(source):
+        match repository.location, source.location:
+            case S3Location() as bucket, S3Location() as other:
+                if repository.keys:
+                    return _access_by_rclone(bucket, repository.keys), _access(source)
+                if source.keys:
+                    return _access(repository), _access_by_rclone(other, source.keys)
+            case SftpLocation() as machine, SftpLocation() as other:
+                return (
+                    _access_by_ssh(restic_address(repository), machine, other),
+                    _access_by_ssh(restic_address(source), machine, other),
+                )
+            case RestLocation() as server, RestLocation() as other:
+                mine, theirs = _address_with_user(server), _address_with_user(other)
+                return _access_by_http(mine, server, other), _access_by_http(theirs, server, other)
+    return _access(repository), _access(source)
+
+
+def _keys(repository: OpenRepository) -> object:
+    match repository.location:
+        case S3Location(region=region):
+            return region, repository.keys
+        case SftpLocation() as machine:
+            return machine.private_key, machine.known_hosts
+        case RestLocation() as server:
+            return server.user, server.password, server.certificate
+        case FolderLocation():
+            return None
+
+
+def _access_to_s3(address: str, region: str | None, keys: S3Keys | None) -> _Access:
     environment = {"AWS_DEFAULT_REGION": region} if region else {}
     if keys is None:  # the host's own role
-        return _Access(environment=environment)
+        return _Access(address, environment=environment)
     return _Access(
+        address,
         environment={**environment, "AWS_ACCESS_KEY_ID": keys.access_key_id},
         secrets={"AWS_SECRET_ACCESS_KEY": keys.secret_access_key},
     )
 
 
-def _access_by_ssh(machine: SftpLocation) -> _Access:
+def _access_by_rclone(bucket: S3Location, keys: S3Keys) -> _Access:
+    """The same files of the same bucket by rclone (1.60 or later), which is told its keys under a name of their own.
+
+    https://rclone.org/s3/, https://restic.readthedocs.io/en/stable/030_preparing_a_new_repo.html#other-services-via-rclone
+    """
+    fields = {
+        "TYPE": "s3",
+        "PROVIDER": "AWS" if bucket.endpoint.endswith(".amazonaws.com") else "Other",
+        "ENDPOINT": bucket.endpoint,
+        "REGION": bucket.region,
+        "ACCESS_KEY_ID": keys.access_key_id,
+        "NO_CHECK_BUCKET": "true",  # never makes one
+    }
+    named = f"RCLONE_CONFIG_{_REMOTE.upper()}"
+    return _Access(
+        f"rclone:{_REMOTE}:{bucket.bucket}/{bucket.prefix}".rstrip("/"),
+        environment={f"{named}_{field}": value for field, value in fields.items() if value},
+        secrets={f"{named}_SECRET_ACCESS_KEY": keys.secret_access_key},
+    )
+
+
+def _access_by_ssh(address: str, *machines: SftpLocation) -> _Access:
+    """SSH tries one key after the other; the host keys of each machine count for that one alone."""
+    keys = {f"private_key{number or ''}": machine.private_key for number, machine in enumerate(machines)}
+    known = "\n".join(machine.known_hosts for machine in machines)
     options = {
         "IdentitiesOnly": "yes",
         "BatchMode": "yes",
@@ -118,15 +183,31 @@ def _access_by_ssh(machine: SftpLocation) -> _Access:
         "ServerAliveInterval": "30",
         "ServerAliveCountMax": "4",
     }
-    ssh = " ".join(["-F none", f"-i {placed('private_key')}", *(f"-o {key}={value}" for key, value in options.items())])
+    identities = (f"-i {placed(name)}" for name in keys)
+    ssh = " ".join(["-F none", *identities, *(f"-o {key}={value}" for key, value in options.items())])
+    return _Access(address, options=(f"--option=sftp.args={ssh}",), files={**keys, "known_hosts": SecretStr(known)})
+
+
+def _address_with_user(server: RestLocation) -> SecretStr:
+    """What restic takes for a server's user before its variables; it shows no password of an address."""
+    password = server.password.get_secret_value() if server.password else ""
+    user = f"{quote(server.user, safe='')}:{quote(password, safe='')}@" if server.user else ""
+    scheme, _, rest = server.url.partition("://")
+    return SecretStr(f"rest:{scheme}://{user}{rest}/")
+
+
+def _access_by_http(address: str | SecretStr, *servers: RestLocation) -> _Access:
+    certificates = "\n".join(server.certificate for server in servers if server.certificate)
     return _Access(
-        options=(f"--option=sftp.args={ssh}",),
-        files={"private_key": machine.private_key, "known_hosts": SecretStr(machine.known_hosts)},
+        address,
+        options=(f"--cacert={placed('certificate')}",) if certificates else (),
+        files={"certificate": SecretStr(certificates)} if certificates else {},
     )
 
 
-def _both(first: _Access, second: _Access) -> _Access:
+def _merged(first: _Access, second: _Access) -> _Access:
     return _Access(
+        first.address,
         options=tuple(dict.fromkeys((*first.options, *second.options))),
         environment={**second.environment, **first.environment},
         secrets={**second.secrets, **first.secrets},

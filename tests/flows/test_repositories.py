@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +128,52 @@ def test_restore_from_the_copy_brings_everything_back_when_the_repository_is_los
         restore(site.name)
     assert restore(site.name, from_offsite=True).files == 21
     assert site.content() == before
+    assert site.leftovers() == []
+
+
+@contextmanager
+def _servers(kind: str, site: Site, request: pytest.FixtureRequest, folder: Path) -> Iterator[list[BackupRepository]]:
+    """Two servers of one kind, each with keys of its own, and a repository on each."""
+    names = [site.name, f"{site.name}-offsite"]
+    with ExitStack() as stack:
+        folders = [folder / name for name in names]
+        for each in folders:
+            each.mkdir()
+        match kind:
+            case "s3":
+                buckets = [stack.enter_context(S3Server.run(each)) for each in folders]
+                yield [_block(name, s3.location(), s3.keys) for name, s3 in zip(names, buckets, strict=True)]
+            case "sftp":
+                program: Path = request.getfixturevalue("sshd_program")
+                machines = [stack.enter_context(RealSshd.run(program, each)) for each in folders]
+                yield [
+                    _block(name, sftp_location(sshd, each / "far"))
+                    for name, sshd, each in zip(names, machines, folders, strict=True)
+                ]
+            case _:
+                program = request.getfixturevalue("rest_server_program")
+                passwords = ["first/password", "second:password"]
+                rests = [
+                    stack.enter_context(RestServer.run(program, each, password))
+                    for each, password in zip(folders, passwords, strict=True)
+                ]
+                yield [_block(name, rest.location()) for name, rest in zip(names, rests, strict=True)]
+
+
+@pytest.mark.parametrize("kind", ["s3", "sftp", "rest"])
+def test_copy_goes_to_a_server_of_the_same_kind_when_it_has_other_keys(
+    site: Site, kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with _servers(kind, site, request, tmp_path_factory.mktemp("servers")) as (main, offsite):
+        _use(site, main)
+        _use_offsite(site, offsite)
+        before = site.content()
+        backup(site.name)
+        (copy,) = OdooEnvironment.open(site.name, offsite=True).snapshots(site.name)
+        assert (copy.proved, copy.offsite) == (True, True)
+        site.lose_all()
+        assert restore(site.name, from_offsite=True).files == 20
+        assert site.content() == before
     assert site.leftovers() == []
 
 

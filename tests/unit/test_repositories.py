@@ -7,6 +7,7 @@ from pydantic import SecretStr, ValidationError
 
 from odoo_ops.commands import restic
 from odoo_ops.errors import Refused
+from odoo_ops.model.command import Command
 from odoo_ops.model.repository import (
     FolderLocation,
     Limits,
@@ -48,7 +49,7 @@ def test_command_shows_where_the_repository_is_and_no_secret(location: Location,
     assert command.environment["RESTIC_REPOSITORY"] == address
     assert command.secrets["RESTIC_PASSWORD"].get_secret_value() == SECRET
     assert SECRET not in f"{command.argv} {command.environment} {command}"
-    assert {"RESTIC_", "AWS_"} <= set(command.without)
+    assert {"RESTIC_", "AWS_", "RCLONE_"} <= set(command.without)
 
 
 def test_command_names_a_private_key_as_a_file() -> None:
@@ -79,13 +80,62 @@ def test_url_is_refused_when_it_names_a_user() -> None:
         RestLocation(url="https://erp:password@backup.example.com/erp")
 
 
-def test_refuse_uncopyable_wants_one_set_of_keys_for_each_kind() -> None:
+def _copied(first: OpenRepository, source: OpenRepository) -> Command:
+    command = restic.copy_snapshots("restic", first, source, ["aa11"])
+    assert "canary" not in f"{command.argv} {command.environment} {command}"
+    return command
+
+
+def test_copy_between_buckets_with_other_keys_goes_by_rclone() -> None:
+    first = _repository(S3Location(bucket="one", prefix="erp", region="eu-west-1"), KEYS)
+    other = S3Keys(access_key_id="AKIB", secret_access_key=SecretStr("canary-other"))
+    source = _repository(S3Location(bucket="two", endpoint="http://127.0.0.1:9000"), other)
+    command = _copied(first, source)
+    assert command.environment["RESTIC_REPOSITORY"] == "rclone:odoo_ops:one/erp"
+    assert command.environment["RCLONE_CONFIG_ODOO_OPS_PROVIDER"] == "AWS"
+    assert command.environment["RCLONE_CONFIG_ODOO_OPS_REGION"] == "eu-west-1"
+    assert command.environment["RESTIC_FROM_REPOSITORY"] == "s3:http://127.0.0.1:9000/two"
+    assert command.environment["AWS_ACCESS_KEY_ID"] == "AKIB"
+    assert command.secrets["RCLONE_CONFIG_ODOO_OPS_SECRET_ACCESS_KEY"].get_secret_value() == SECRET
+    assert command.secrets["AWS_SECRET_ACCESS_KEY"].get_secret_value() == "canary-other"
+    by_role = _copied(first.model_copy(update={"keys": None}), source)
+    assert by_role.environment["RESTIC_FROM_REPOSITORY"] == "rclone:odoo_ops:two"
+    assert by_role.environment["RCLONE_CONFIG_ODOO_OPS_PROVIDER"] == "Other"
+    assert "AWS_ACCESS_KEY_ID" not in by_role.environment
+    same_keys = _copied(first, _repository(S3Location(bucket="two", region="eu-west-1"), KEYS))
+    assert same_keys.environment["RESTIC_REPOSITORY"] == "s3:https://s3.amazonaws.com/one/erp"
+
+
+def test_copy_by_ssh_knows_both_keys_and_both_host_keys() -> None:
+    other = SFTP.model_copy(
+        update={"address": "near", "private_key": SecretStr("canary-other"), "known_hosts": "near z"}
+    )
+    command = _copied(_repository(SFTP), _repository(other))
+    assert "-i %private_key% -i %private_key1%" in str(command)
+    assert command.files["private_key1"].get_secret_value() == "canary-other"
+    assert command.files["known_hosts"].get_secret_value() == "far x y\nnear z"
+    assert command.environment["RESTIC_FROM_REPOSITORY"] == "sftp://backup@near:2222//srv/odoo"
+
+
+def test_copy_between_rest_servers_names_each_user_in_its_address() -> None:
+    open_to_all = RestLocation(url="http://near:8000/erp")
+    other = RestLocation(url="https://near/erp", user="a@b", password=SecretStr("canary:/@"), certificate="theirs")
+    command = _copied(_repository(REST), _repository(other))
+    assert (
+        command.secrets["RESTIC_REPOSITORY"].get_secret_value() == f"rest:https://erp:{SECRET}@backup.example.com/erp/"
+    )
+    assert (
+        command.secrets["RESTIC_FROM_REPOSITORY"].get_secret_value() == "rest:https://a%40b:canary%3A%2F%40@near/erp/"
+    )
+    assert command.files["certificate"].get_secret_value() == f"{SECRET}\ntheirs"
+    assert "RESTIC_REST_USERNAME" not in command.environment
+    command = _copied(_repository(REST), _repository(open_to_all))
+    assert command.secrets["RESTIC_FROM_REPOSITORY"].get_secret_value() == "rest:http://near:8000/erp/"
+
+
+def test_refuse_uncopyable_wants_two_repositories() -> None:
     first, second = (_repository(S3Location(bucket=bucket), KEYS) for bucket in ("one", "two"))
     refuse_uncopyable(first, second)
-    refuse_uncopyable(first, _repository(SFTP))
-    other = S3Keys(access_key_id="AKIB", secret_access_key=SecretStr(SECRET))
-    with pytest.raises(Refused, match="both reached by s3, with different keys"):
-        refuse_uncopyable(first, second.model_copy(update={"keys": other}))
     with pytest.raises(Refused, match="where the backups are"):
         refuse_uncopyable(first, first)
 
