@@ -1,9 +1,9 @@
 """Forecast a release: how long would people wait, and does it stand, on a harmless copy of the newest backup?
 
-The commits are fetched and stand the same gate as for a release. The database is restored from a backup beside the
-present one, with the filestore's files by hard links, and neutralised before any Odoo sees it. There the modules are
-updated, timed, and the result is booted and looked at. People go on working meanwhile; nothing of theirs is changed,
-and the copy is deleted, whatever happens. What a killed run leaves, the next one of any flow deletes.
+The commits, or the image, are fetched and stand the same gate as for a release. The database is restored from a backup
+beside the present one, with the filestore's files by hard links, and neutralised before any Odoo sees it. There the
+modules are updated, timed, and the result is booted and looked at. People go on working meanwhile; nothing of theirs is
+changed, and the copy is deleted, whatever happens. What a killed run leaves, the next one of any flow deletes.
 """
 
 import time
@@ -12,18 +12,19 @@ from prefect import flow
 
 from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.checks import Check
-from odoo_ops.model.release import ForecastReport
+from odoo_ops.model.release import ForecastReport, ImageChange, ReleasePlan
 from tasks.copies import neutralize_copy
 from tasks.forecasts import read_as_user, run_odoo_tests
 from tasks.identity import check_identity
+from tasks.images import fetch_image, in_image, read_present_image, refuse_drift
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.modules import link_filestore, try_release, update_modules
+from tasks.projects import plan_project
 from tasks.releases import (
     fetch_addons,
     judge_downtime,
     plan_release,
-    refuse_forecast,
     refuse_unfit_plan,
     refuse_unfit_request,
 )
@@ -32,7 +33,9 @@ from tasks.restores import create_scratch, fetch_dump, read_manifest, read_snaps
 
 
 @flow(name="forecast", flow_run_name="forecast {environment}")
-def forecast(environment: str, refs: dict[str, str] | None = None, snapshot: str = "latest") -> ForecastReport:
+def forecast(
+    environment: str, refs: dict[str, str] | None = None, snapshot: str = "latest", image: str = ""
+) -> ForecastReport:
     """Update the modules of a release in a neutralised copy of a backup, while people go on working.
 
     Args:
@@ -40,14 +43,15 @@ def forecast(environment: str, refs: dict[str, str] | None = None, snapshot: str
         refs: Branch, tag or commit that would be released, by the name of the repository of addons. Left out: the
             environment file's.
         snapshot: Id of the backup that is restored for it, or `latest`.
+        image: Image that would be released, for a compose project that `provision` made. Left out: the environment
+            file's.
     """
     begun = time.monotonic()
-    refuse_forecast(environment)
-    refuse_unfit_request(environment, refs or {})
+    refuse_unfit_request(environment, refs or {}, image)
     with environment_locked(environment, "forecast") as lock:
         check_identity(environment)
         settle_leftovers(environment)
-        plan = plan_release(environment, fetch_addons(environment, refs or {}))
+        plan = fetched_plan(environment, refs or {}, image)
         refuse_unfit_plan(plan)
         chosen = read_snapshot(environment, environment, snapshot, offsite=False)
         manifest = read_manifest(environment, chosen, with_filestore=False)
@@ -65,7 +69,7 @@ def forecast(environment: str, refs: dict[str, str] | None = None, snapshot: str
                 checks += update_modules(environment, scratch, plan)
                 update_seconds = time.monotonic() - started
                 # the new modules' data may hold a mail server, or what else reaches the world
-                neutralize_copy(environment, manifest.odoo_series, scratch, instead=dict(plan.links))
+                neutralize_copy(environment, manifest.odoo_series, scratch, plan=plan)
             started = time.monotonic()
             checks += try_release(environment, scratch, plan)
             boot_seconds = time.monotonic() - started
@@ -90,3 +94,21 @@ def forecast(environment: str, refs: dict[str, str] | None = None, snapshot: str
     publish_forecast_report(report)
     refuse_failures(f"The release to {environment} did not stand its forecast, and nothing was changed:", checks)
     return report
+
+
+def fetched_plan(environment: str, refs: dict[str, str], image: str) -> ReleasePlan:
+    """Fetch commits or image, and see what they would change. The environment is locked."""
+    change = fetched_image(environment, image) if in_image(environment) else None
+    return plan_release(environment, fetch_addons(environment, refs), change)
+
+
+def fetched_image(environment: str, image: str) -> ImageChange:
+    """Fetch an image. Raises as `present_image` and `tasks.images.fetch_image` do."""
+    return fetch_image(environment, image, present_image(environment))
+
+
+def present_image(environment: str) -> str:
+    """The image of Odoo in place. Raises Refused where its project is otherwise not as its environment file says."""
+    present = read_present_image(environment)
+    refuse_drift(environment, plan_project(environment, present))
+    return present

@@ -1,8 +1,9 @@
 """Release to one environment exactly what another one has had in place for a while, and runs well with.
 
-What was released to the first one is read from its own record, so it is the commits that were tried there, whatever
-their branches lead to by now. They must have been in place for the time of soaking, and every layer of it must be well.
-Then they are released to the second one, as `release` does it: gate, plan, approval in production, backup, copy, swap.
+What was released to the first one is read from its own record, so it is the commits, or the image, that were tried
+there, whatever their branches or its tag lead to by now. They must have been in place for the time of soaking, and each
+layer of it must be well. Then they are released to the second one, as `release` does it: gate, plan, approval in
+production, backup, copy, swap.
 """
 
 from datetime import UTC, datetime
@@ -37,23 +38,25 @@ def promote(
     """Release what an environment has in place to another one.
 
     Args:
-        source: Name of the environment where the commits were tried, such as staging.
-        target: Name of the environment that gets them, such as production.
-        soak_minutes: They must have been in place there for so long.
+        source: Name of the environment where it was tried, such as staging.
+        target: Name of the environment that gets it, such as production.
+        soak_minutes: It must have been in place there for so long.
         dry_run: Only show the plan. A run that finds something to release ends in a state named `Unreleased`.
         confirm_production: To release to production without being asked in the UI, write its name.
     """
     record = read_last_release(source)
     refuse_unsoaked(source, record, soak_minutes, datetime.now(UTC))
     refuse_failures(f"{source} is not well, so nothing of it is released to {target}:", check_health(source))
-    commits = released_commits(record)
-    refuse_partial(target, commits)
-    if dry_run or not needs_approval(target, confirm_production):
-        return release(target, refs=commits, dry_run=dry_run, confirm_production=confirm_production, return_state=True)
-    refuse_unfit_request(target, commits)
-    plan = planned(target, commits)
-    publish_release_plan(plan)
-    refuse_unfit_plan(plan)
-    if not plan.empty:
-        wait_until_approved(plan)  # asked here: Prefect suspends no flow within another
-    return release(target, refs=commits, confirm_production=target, return_state=True)
+    refuse_partial(target, record)
+    commits, image = released_commits(record), record.image or ""
+    refuse_unfit_request(target, commits, image)
+    if not dry_run and needs_approval(target, confirm_production):
+        plan = planned(target, commits, image)
+        publish_release_plan(plan)
+        refuse_unfit_plan(plan)
+        if not plan.empty:
+            wait_until_approved(plan)  # asked here: Prefect suspends no flow within another
+        confirm_production = target
+    return release(
+        target, refs=commits, image=image, dry_run=dry_run, confirm_production=confirm_production, return_state=True
+    )

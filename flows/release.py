@@ -28,7 +28,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.backup import backup
-from flows.forecast import forecast
+from flows.forecast import fetched_image, fetched_plan, forecast
 from odoo_ops.adapters.host import HeldLock
 from odoo_ops.errors import PermanentError, VerificationFailed
 from odoo_ops.model.checks import Check, failures, first_of
@@ -42,22 +42,16 @@ from tasks.identity import check_identity
 from tasks.images import (
     check_beside,
     close_site,
-    fetch_image,
-    in_image,
     open_site_again,
-    read_present_image,
-    refuse_drift,
     start_beside,
     take_over,
 )
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.modules import clone_data, refuse_written_meanwhile, try_release, update_modules
-from tasks.projects import plan_project
 from tasks.pushes import read_later_push
 from tasks.releases import (
     check_commits,
-    fetch_addons,
     finish_cut_over,
     needs_approval,
     needs_forecast,
@@ -123,7 +117,7 @@ def release(
     refuse_unfit_plan(plan)
     backup(environment)
     if needs_forecast(environment, plan):
-        forecast(environment, refs=plan.commits)
+        forecast(environment, refs=plan.commits, image=plan.image.image if plan.image else "")
     with environment_locked(environment, "release") as lock:
         check_identity(environment, needs_repository=False)
         settle_leftovers(environment)
@@ -146,26 +140,14 @@ def planned(environment: str, refs: dict[str, str], image: str = "") -> ReleaseP
     with environment_locked(environment, "plan a release"):
         check_identity(environment, needs_repository=False)
         settle_leftovers(environment)
-        change = _fetched_image(environment, image) if in_image(environment) else None
-        return plan_release(environment, fetch_addons(environment, refs), change)
-
-
-def _fetched_image(environment: str, image: str) -> ImageChange:
-    return fetch_image(environment, image, present_image(environment))
-
-
-def present_image(environment: str) -> str:
-    """The image of Odoo in place. Raises Refused where its project is otherwise not as its environment file says."""
-    present = read_present_image(environment)
-    refuse_drift(environment, plan_project(environment, present))
-    return present
+        return fetched_plan(environment, refs, image)
 
 
 def _present_image(environment: str, plan: ReleasePlan) -> ImageChange | None:
     """The plan's image again, with what runs now: another release may have come since."""
     if plan.image is None:
         return None
-    return _fetched_image(environment, plan.image.image).model_copy(update={"asked": plan.image.asked})
+    return fetched_image(environment, plan.image.image).model_copy(update={"asked": plan.image.asked})
 
 
 def wait_until_approved(plan: ReleasePlan) -> None:

@@ -66,9 +66,9 @@ def restore(
         chosen = read_snapshot(environment, target, snapshot, offsite=from_offsite)
         manifest = read_manifest(target, chosen)
         scratch = scratch_name(target)
-        fetch_dump(target, chosen, manifest)
-        create_scratch(target, manifest, scratch)
         with filestore_restored(target, chosen, manifest, scratch):
+            fetch_dump(target, chosen, manifest)
+            create_scratch(target, manifest, scratch)
             restore_database(target, manifest, scratch)
             checks = compare_database(target, manifest, scratch)
         checks.append(prove_files(target, manifest, scratch, damaged_accepted))

@@ -1,4 +1,4 @@
-"""Release the same refs to many environments, some at once, and stop at the first that fails.
+"""Release the same refs, or the same image, to many environments, some at once, and stop at the first that fails.
 
 Each is released as `release` does it, with a run of its own. When one fails, those that are under way go on to their
 end, and no other is begun. The page says of each how it ended; production must be confirmed by name, as no run within
@@ -26,33 +26,35 @@ def roll_out(
     refs: dict[str, str] | None = None,
     at_once: Annotated[int, Field(ge=1, le=20)] = 1,
     confirm_production: list[str] | None = None,
+    image: str = "",
 ) -> list[Check]:
-    """Release the same branch, tag or commit to environments, in their order.
+    """Release the same branch, tag or commit, or the same image, to environments, in their order.
 
     Args:
         environments: Names of the environments, as they were registered.
         refs: Branch, tag or commit to release, by the name of the repository of addons.
         at_once: So many are released at the same time.
         confirm_production: Names of those that are production.
+        image: Image to release, where all of them are compose projects that `provision` made.
     """
     for environment in environments:
-        refuse_unfit_request(environment, refs or {})
+        refuse_unfit_request(environment, refs or {}, image)
         refuse_unconfirmed(environment, confirm_production or [])
-    outcomes = _release_all(environments, refs or {}, at_once)
+    outcomes = _release_all(environments, refs or {}, image, at_once)
     checks = [_check(environment, outcomes.get(environment)) for environment in environments]
     publish_roll_out(checks)
     refuse_failures("Not released everywhere:", checks)
     return checks
 
 
-def _release_all(environments: Sequence[str], refs: dict[str, str], at_once: int) -> dict[str, State]:
+def _release_all(environments: Sequence[str], refs: dict[str, str], image: str, at_once: int) -> dict[str, State]:
     """The final state of each release that was begun."""
     waiting, running, outcomes = list(environments), dict[Future[State], str](), dict[str, State]()
     with ThreadPoolExecutor(max_workers=at_once) as pool:
         while running or waiting:
             while waiting and len(running) < at_once:
                 environment = waiting.pop(0)
-                running[pool.submit(copy_context().run, _release_one, environment, refs)] = environment
+                running[pool.submit(copy_context().run, _release_one, environment, refs, image)] = environment
             for done in wait(running, return_when=FIRST_COMPLETED).done:
                 outcomes[running.pop(done)] = done.result()
             if any(not state.is_completed() for state in outcomes.values()):
@@ -60,8 +62,8 @@ def _release_all(environments: Sequence[str], refs: dict[str, str], at_once: int
     return outcomes
 
 
-def _release_one(environment: str, refs: dict[str, str]) -> State:
-    return release(environment, refs=refs, confirm_production=environment, return_state=True)
+def _release_one(environment: str, refs: dict[str, str], image: str) -> State:
+    return release(environment, refs=refs, image=image, confirm_production=environment, return_state=True)
 
 
 def _check(environment: str, state: State | None) -> Check:

@@ -15,9 +15,11 @@ from odoo_ops.adapters import copies, database, odoo_database
 from odoo_ops.errors import PreconditionFailed, VerificationFailed
 from odoo_ops.model.checks import Check, first_of, passed_or_failed
 from odoo_ops.model.copies import CopyIdentity
+from odoo_ops.model.release import ReleasePlan
 from odoo_ops.model.report import Trial
 from odoo_ops.policy import drills
 from odoo_ops.runtimes.copies import BootedCopy, booted, print_invoice, read_neutralization
+from odoo_ops.runtimes.image_releases import tried
 
 _LOGGED = re.compile(r"^\S+ \S+ \d+ INFO ")
 _LOGGED_ERROR = re.compile(r"^\S+ \S+ \d+ (?:ERROR|CRITICAL) ")
@@ -25,19 +27,20 @@ _LOGGED_ERROR = re.compile(r"^\S+ \S+ \d+ (?:ERROR|CRITICAL) ")
 
 @task(cache_policy=NO_CACHE)
 def neutralize_copy(
-    target: str, series: str, scratch: str, uuid: str | None = None, instead: dict[str, str] | None = None
+    target: str, series: str, scratch: str, uuid: str | None = None, plan: ReleasePlan | None = None
 ) -> list[Check]:
     """Neutralise a scratch database of an Odoo series and give it an identity of its own, all or nothing.
 
-    `uuid` is the `database.uuid` that it gets, by default a new one; `instead` names links of addons, and where they
-    are taken to lead. Raises VerificationFailed, with nothing
-    applied, when a module is not on disk: its part would be left out silently.
+    `uuid` is the `database.uuid` that it gets, by default a new one; with `plan` the addons are those of a release that
+    is not in place. Raises VerificationFailed, with nothing applied, when a module is not on disk: its part would be
+    left out silently.
     """
     runtime = OdooEnvironment.open(target)
     settings = runtime.environment
     with database.connect(runtime.host, settings.database, scratch) as connection:
         modules = copies.read_installed_modules(connection)
-        found = read_neutralization(runtime, modules, instead)
+        with tried(runtime, plan.image if plan else None) as beside:
+            found = read_neutralization(beside, modules, plan.links if plan else None)
         if found.series != series:
             raise VerificationFailed(
                 f"{' '.join(settings.odoo.command)} is Odoo {found.series}, the database's {series}. "

@@ -13,6 +13,7 @@ from odoo_ops.model.checks import Check, first_of
 from odoo_ops.model.release import ReleasePlan
 from odoo_ops.policy.releases import judge_tests, policy_of
 from odoo_ops.runtimes.copies import booted, write_config
+from odoo_ops.runtimes.image_releases import tried
 
 READS = "An administrator reads what the environment names"
 TESTS = "Odoo's own tests"
@@ -33,7 +34,7 @@ def read_as_user(environment: str, scratch: str, plan: ReleasePlan) -> Check:
     with database.connect(runtime.host, runtime.environment.database, scratch) as connection:
         login = copies.give_login(connection, password)
     try:
-        with booted(runtime, scratch, plan.links) as copy:
+        with tried(runtime, plan.image) as beside, booted(beside, scratch, plan.links) as copy:
             copy.wait_for_login_page()
             copy.site.log_in(scratch, login, password)
             counts = [f"{copy.site.count(model):,} of {model}" for model in models]
@@ -65,7 +66,7 @@ def run_odoo_tests(environment: str, scratch: str, plan: ReleasePlan) -> Check:
     get_run_logger().info("Running Odoo's tests %s", tags)
     names = [update.name for update in plan.updates]
     copy = settings.database.model_copy(update={"name": scratch})
-    with runtime.beside_odoo() as host:
+    with tried(runtime, plan.image) as beside, beside.beside_odoo() as host:
         config = write_config(settings, host, scratch, int(host.call("free_port")), plan.links)
         command = modules.test(settings.odoo.command, config, copy, names, tags)
         try:

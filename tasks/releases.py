@@ -29,11 +29,6 @@ def refuse_unfit_request(environment: str, refs: dict[str, str], image: str = ""
     policy.refuse_refs(settings.name, release, refs)
 
 
-def refuse_forecast(environment: str) -> None:
-    """Raise Refused where the addons are in an image."""
-    policy.refuse_forecast(OdooEnvironment.open(environment).environment)
-
-
 def needs_approval(environment: str, confirm_production: str) -> bool:
     """Whether a person must approve the plan in the UI: production is changed."""
     settings = OdooEnvironment.open(environment).environment
@@ -189,10 +184,10 @@ def read_last_release(environment: str) -> ReleaseRecord:
     return records[-1]
 
 
-def refuse_partial(environment: str, commits: dict[str, str]) -> None:
-    """Raise Refused where commits are not those of all repositories of an environment."""
+def refuse_partial(environment: str, record: ReleaseRecord) -> None:
+    """Raise Refused where another environment's release is not all that this one takes: commits, or an image."""
     settings = OdooEnvironment.open(environment).environment
-    policy.refuse_partial(settings.name, policy.policy_of(settings), commits)
+    policy.refuse_partial(settings.name, policy.policy_of(settings), record)
 
 
 def refuse_unsoaked(environment: str, record: ReleaseRecord, soak_minutes: int, now: datetime) -> None:

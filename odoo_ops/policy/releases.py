@@ -157,18 +157,7 @@ def policy_of(environment: Environment) -> ReleasePolicy:
             "changed. Next step: put them into an image, delete `release.addons` in its environment file, register it "
             "again, and name the image as `image`."
         )
-    elif release.forecast:
-        refuse_forecast(environment)
     return release
-
-
-def refuse_forecast(environment: Environment) -> None:
-    """Raise Refused where the addons are in an image: only commits are forecast."""
-    if not isinstance(environment.runtime, OnHost):
-        raise Refused(
-            f"The addons of {environment.name} are in its image, and a release of an image is not forecast. Nothing "
-            "was changed. Next step: delete `release.forecast` where it is set, and release to a staging first."
-        )
 
 
 def refuse_image(environment: Environment, image: str, refs: Mapping[str, str]) -> None:
@@ -237,12 +226,13 @@ def way_by_backup(record: ReleaseRecord) -> str:
     )
 
 
-def refuse_partial(environment: str, release: ReleasePolicy, commits: Mapping[str, str]) -> None:
-    """Raise Refused where commits that are promoted are not those of all the repositories of an environment."""
-    if not release.addons:
+def refuse_partial(environment: str, release: ReleasePolicy, record: ReleaseRecord) -> None:
+    """Raise Refused where what is promoted is not all that an environment takes: commits, or an image."""
+    commits = released_commits(record)
+    if not (release.addons or record.image):
         raise Refused(
-            f"The addons of {environment} are in its image, and commits are what is promoted. Nothing was changed. "
-            "Next step: run `release` with the image that the other environment runs."
+            f"The addons of {environment} are in its image, and what is promoted are commits. Nothing was changed. "
+            "Next step: promote from an environment that runs in containers, too."
         )
     if missing := [repository.name for repository in release.addons if repository.name not in commits]:
         raise Refused(

@@ -19,6 +19,8 @@ from used_site import SMALL
 from blocks import OdooEnvironment
 from deployments.engines.docker import DockerEngine
 from flows.backup import backup
+from flows.forecast import forecast
+from flows.promote import promote
 from flows.release import release
 from flows.rollback import rollback
 from odoo_ops.adapters import database
@@ -26,6 +28,7 @@ from odoo_ops.adapters.modules import read_installed, record_checksums
 from odoo_ops.errors import Refused, VerificationFailed
 from odoo_ops.model.release import ReleaseReport, RollbackReport
 from odoo_ops.runtimes.releases import read_modules
+from tasks.forecasts import READS
 
 pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic, pytest.mark.timeout(1200)]
 
@@ -215,6 +218,7 @@ def test_no_request_fails_when_an_image_takes_over_and_goes_back(shop: Shop) -> 
         assert shop.running_image() == shop.images["same"]
         new = shop.site.containers()["odoo"][:12]
         assert shop.site.provision(dry_run=True).plan.empty
+        _see_that_it_is_what_is_promoted(shop)
         _see_that_the_file_wins_when_it_names_another_one(shop)
         back = shop.rollback()
         assert back.down_seconds is None
@@ -227,6 +231,13 @@ def test_no_request_fails_when_an_image_takes_over_and_goes_back(shop: Shop) -> 
     assert shop.static() == "as it was"
     assert shop.running_image() == shop.images["first"]
     assert shop.site.provision(dry_run=True).plan.empty
+
+
+def _see_that_it_is_what_is_promoted(shop: Shop) -> None:
+    """To the same environment, which has it already: there is no second project here."""
+    report = promote(shop.site.name, shop.site.name, soak_minutes=0).result()
+    assert report.plan.image.image_id == shop.images["same"]
+    assert (report.plan.empty, report.applied) == (True, False)
 
 
 def _see_that_the_file_wins_when_it_names_another_one(shop: Shop) -> None:
@@ -259,6 +270,25 @@ def test_nginx_says_so_while_modules_are_updated_and_a_rollback_brings_image_and
     assert _books(shop) == ""
     assert shop.running_image() == shop.images["first"]
     assert shop.site.provision(dry_run=True).plan.empty
+
+
+def test_forecast_updates_and_looks_at_a_harmless_copy_while_people_work(shop: Shop) -> None:
+    second, before = shop.build("second", _SECOND), shop.site.containers()
+    backup(shop.site.name)
+    shop.site.register(release={"forecast": True, "smoke_models": ["shelf.book"]})
+    with load(shop.site, slow=False) as asked:
+        report = forecast(shop.site.name, image=second)
+    shop.site.register()
+    assert asked.failed == []
+    assert set(asked.answers) == {200}
+    assert [update.name for update in report.plan.updates] == ["shelf"]
+    assert report.update_seconds
+    outcomes = {check.name: check.outcome for check in report.checks}
+    assert outcomes[READS] == "passed"
+    assert set(outcomes.values()) == {"passed", "not measured"}
+    assert shop.site.containers() == before
+    assert "the first edition" in shop.page("/shelf")
+    assert "scratch" not in shop.site.sql("SELECT string_agg(datname, ' ') FROM pg_database")
 
 
 def test_tag_is_fetched_and_named_by_its_digest(shop: Shop, image: Callable[[str], str], tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ class Provisioned:
         database: str = "erp",
         host: Mapping[str, object] | None = None,
         registry: Mapping[str, str] | None = None,
+        release: Mapping[str, object] | None = None,
         **provision: object,
     ) -> None:
         """As it is to be; some fields of `provision` may differ."""
@@ -98,6 +99,7 @@ class Provisioned:
         del settings["name"]
         settings |= {"host": f"{self.name}-host", "repository": f"{self.name}-repository"}
         settings["runtime"] |= {"project": self.project.name, "folder": str(self.project.folder)}
+        settings |= {"release": release} if release else {}
         settings["state_dir"] = f"/var/lib/odoo-ops/{self.name}"
         settings["database"] |= {"name": database, **{field: {"from_env": name} for field, name in SECRETS.items()}}
         file = {

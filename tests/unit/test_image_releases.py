@@ -1,5 +1,7 @@
 """Images of Odoo: which one is meant, how it is named, what is refused."""
 
+from datetime import UTC, datetime
+
 import pytest
 from provisioned import described
 
@@ -79,8 +81,6 @@ def test_projects_of_other_hands_and_repositories_are_refused_by_name() -> None:
     repository = AddonsRepository(url="https://git.example.com/ours.git", ref="main", folder="/opt/ours")
     with pytest.raises(Refused, match=r"addons of a repository are not released there.*Next step: put them into an"):
         releases.policy_of(environment(release=ReleasePolicy(addons=(repository,))))
-    with pytest.raises(Refused, match="a release of an image is not forecast"):
-        releases.policy_of(environment(release={"forecast": True}))
     native = environment(provision=None, runtime="native")
     with pytest.raises(Refused, match="names no addons to release"):
         releases.policy_of(native)
@@ -88,8 +88,10 @@ def test_projects_of_other_hands_and_repositories_are_refused_by_name() -> None:
         releases.refuse_image(native, "erp:2", {})
     with pytest.raises(Refused, match="are in its image"):
         releases.refuse_image(environment(), "", {"ours": "main"})
-    with pytest.raises(Refused, match="commits are what is promoted"):
-        releases.refuse_partial("erp", ReleasePolicy(), {})
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    releases.refuse_partial("erp", ReleasePolicy(), ReleaseRecord(at=at, addons={}, former={}, image="erp:2"))
+    with pytest.raises(Refused, match="what is promoted are commits"):
+        releases.refuse_partial("erp", ReleasePolicy(), ReleaseRecord(at=at, addons={"/l": "/new"}, former={}))
 
 
 def plan(image_id: str, *updates: str) -> ReleasePlan:

@@ -312,9 +312,11 @@ def test_promoted_commits_must_be_those_of_all_repositories() -> None:
     ours = {"url": "https://git.example.com/a/ours.git", "ref": "main", "folder": "/opt/addons/ours"}
     more = {"url": "https://git.example.com/a/more.git", "ref": "main", "folder": "/opt/addons/more"}
     policy = ReleasePolicy.model_validate({"addons": [ours, more]})
-    releases.refuse_partial("production", policy, {"ours": "abc", "more": "def"})
+    at, of_ours = datetime(2026, 11, 1, tzinfo=UTC), {"/srv/ours": "/srv/.ours.releases/abc"}
+    of_both = of_ours | {"/srv/more": "/srv/.more.releases/def"}
+    releases.refuse_partial("production", policy, ReleaseRecord(at=at, addons=of_both, former={}))
     with pytest.raises(Refused, match="holds no more"):
-        releases.refuse_partial("production", policy, {"ours": "abc"})
+        releases.refuse_partial("production", policy, ReleaseRecord(at=at, addons=of_ours, former={}))
 
 
 def test_log_of_an_update_tells_progress_and_trouble() -> None:
