@@ -35,6 +35,7 @@ from tasks.restores import (
     fetch_dump,
     filestore_restored,
     prove_files,
+    prove_first_files,
     read_manifest,
     read_snapshot,
     restore_database,
@@ -71,6 +72,7 @@ def drill(environment: str, target: str, snapshot: str = "latest", from_offsite:
                 create_scratch(target, manifest, scratch)
                 restore_database(target, manifest, scratch)
                 checks += compare_database(target, manifest, scratch)
+                prove_first_files(target, scratch)
             checks.append(prove_files(target, manifest, scratch, damaged_accepted=0))
             checks += neutralize_copy(target, manifest.odoo_series, scratch)
             restored_seconds = time.monotonic() - begun

@@ -27,6 +27,7 @@ from tasks.restores import (
     filestore_restored,
     kept_name,
     prove_files,
+    prove_first_files,
     read_manifest,
     read_snapshot,
     refuse_difference,
@@ -71,6 +72,7 @@ def restore(
             create_scratch(target, manifest, scratch)
             restore_database(target, manifest, scratch)
             checks = compare_database(target, manifest, scratch)
+            prove_first_files(target, scratch)
         checks.append(prove_files(target, manifest, scratch, damaged_accepted))
         refuse_difference(target, checks)
         if target != environment:

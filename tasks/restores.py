@@ -174,8 +174,26 @@ def compare_database(target: str, manifest: Manifest, scratch: str) -> list[Chec
 
 
 @task(cache_policy=NO_CACHE)
+def prove_first_files(target: str, scratch: str) -> None:
+    """Look at the files that are there while restic still brings others; `prove_files` looks at the others.
+
+    restic proves each piece before it writes it, and writes it once: a file with the right sha1 keeps it.
+    """
+    runtime = OdooEnvironment.open(target)
+    settings = runtime.environment
+    runtime.host.call(
+        "prove_filestore",
+        on_progress=Progress("Checking every sha1, of the files that are there"),
+        inventory=settings.restored_inventory,
+        root=settings.filestore_of(scratch),
+        changed_list=None,
+        faulty_list=settings.unproved_files,
+    )
+
+
+@task(cache_policy=NO_CACHE)
 def prove_files(target: str, manifest: Manifest, scratch: str, damaged_accepted: int) -> Check:
-    """Every file that the restored inventory names is there, and has its sha1.
+    """Every file that the restored inventory names is there, and has its sha1; see `prove_first_files`.
 
     A backup is kept even if attachments were damaged already; so many of them as the environment allows, or
     as are accepted for this restore, do not fail it.
@@ -187,7 +205,7 @@ def prove_files(target: str, manifest: Manifest, scratch: str, damaged_accepted:
         on_progress=Progress("Checking every sha1"),
         inventory=settings.restored_inventory,
         root=settings.filestore_of(scratch),
-        changed_list=None,
+        changed_list=settings.unproved_files,
     )
     policy = OdooEnvironment.open(manifest.environment).environment.backup
     first = next((f"ir.attachment {damage['id']}: {damage['reason']}" for damage in proof["damaged"]), "")

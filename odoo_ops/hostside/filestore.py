@@ -92,8 +92,12 @@ def _fault_of(
     return (None if found == expected else f"its file's sha1 is {found} instead of {expected}"), size
 
 
-def prove_filestore(channel: Channel, inventory: str, root: str, changed_list: str | None) -> dict[str, Any]:
+def prove_filestore(
+    channel: Channel, inventory: str, root: str, changed_list: str | None, faulty_list: str | None = None
+) -> dict[str, Any]:
     """Look at the file of every attachment; hash those in `changed_list` (a file of names), or all.
+
+    The names of those with a fault are written to the file `faulty_list`.
 
     Returns attachments, files, hashed_files, hashed_bytes, damaged (by record) and damaged_total.
     """
@@ -105,6 +109,7 @@ def prove_filestore(channel: Channel, inventory: str, root: str, changed_list: s
     for attachment in read_inventory(inventory):
         by_name.setdefault(attachment["fname"], []).append(attachment)
     damages, hashed_files, hashed_bytes = Damages(), 0, 0
+    faulty: list[str] = []
     links = _linked_folders(root) if by_name else ()
     groups = list(by_name.values())
     # handing a small file to a thread takes as long as hashing it: each gets many
@@ -115,9 +120,13 @@ def prove_filestore(channel: Channel, inventory: str, root: str, changed_list: s
             hashed_bytes += size
             hashed_files += size > 0
             if fault:
+                faulty.append(group[0]["fname"])
                 for attachment in group:
                     damages.add(attachment, fault)
             channel.progress(done, len(by_name), "files")
+    if faulty_list is not None:
+        with open(faulty_list, "w", encoding="utf-8") as file:
+            file.writelines(f"{name}\n" for name in faulty)
     return {
         "attachments": sum(len(group) for group in by_name.values()),
         "files": len(by_name),

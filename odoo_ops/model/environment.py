@@ -225,6 +225,11 @@ class Environment(Value):
         return f"{self.restore_spool}/restored-inventory.jsonl"
 
     @property
+    def unproved_files(self) -> str:
+        """File in it with the names of files that were not there, or not whole, when they were first looked at."""
+        return f"{self.restore_spool}/unproved-files.txt"
+
+    @property
     def copy_dir(self) -> str:
         """Folder for the configuration and the log of an Odoo that is booted on a copy, where that Odoo runs."""
         return "/tmp/odoo-ops-copy" if isinstance(self.runtime, ComposeProject) else f"{self.state_dir}/copy"  # noqa: S108 - of a container that is nobody else's

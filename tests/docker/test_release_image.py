@@ -275,7 +275,7 @@ def test_nginx_says_so_while_modules_are_updated_and_a_rollback_brings_image_and
 def test_forecast_updates_and_looks_at_a_harmless_copy_while_people_work(shop: Shop) -> None:
     second, before = shop.build("second", _SECOND), shop.site.containers()
     backup(shop.site.name)
-    shop.site.register(release={"forecast": True, "smoke_models": ["shelf.book"]})
+    shop.site.register(release={"forecast": True, "smoke_models": ["res.partner"]})
     with load(shop.site, slow=False) as asked:
         report = forecast(shop.site.name, image=second)
     shop.site.register()
