@@ -23,9 +23,11 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 from real_processes import MarkedProcess, run_flow
+from toolbox_site import SERVER, PostgresContainer, Toolboxes, postgres_container
 
 from blocks import BackupRepository, OdooEnvironment, OdooHost
 from deployments.engines.cluster import PostgresCluster
+from deployments.engines.docker import DockerEngine
 from deployments.engines.folder import make_once
 from deployments.engines.process import run
 from odoo_ops.adapters.cluster import drop_database
@@ -58,7 +60,7 @@ class Site:
 
     name: str
     settings: Environment
-    cluster: PostgresCluster
+    cluster: PostgresCluster | PostgresContainer
     folder: Path
 
     def admin(self, database: str = "postgres") -> psycopg.Connection:
@@ -236,24 +238,58 @@ SiteMaker = Callable[..., Site]
 
 
 @pytest.fixture
+def runtime(request: pytest.FixtureRequest) -> str:
+    """How the environments that a test makes are reached: `native`, or what is given as the fixture's parameter."""
+    return str(getattr(request, "param", "native"))
+
+
+@pytest.fixture(scope="session")
+def postgres_in_docker(
+    docker: DockerEngine, image: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PostgresContainer]:
+    with postgres_container(docker, image("postgres"), tmp_path_factory.mktemp("postgres_in_docker")) as server:
+        yield server
+
+
+@pytest.fixture
+def toolboxes(
+    docker: DockerEngine,
+    image: Callable[[str], str],
+    postgres_in_docker: PostgresContainer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Toolboxes:
+    """What environments on Docker Compose are made of. Flows find Docker."""
+    for name, value in docker.variables.items():
+        monkeypatch.setenv(name, value)
+    return Toolboxes(docker, image("toolbox"), postgres_in_docker)
+
+
+@pytest.fixture
 def make_site(
     prefect_server: None,  # noqa: ARG001 - the server must run
-    postgres_cluster: PostgresCluster,
+    runtime: str,
     restic: Path,
     tmp_path: Path,
+    request: pytest.FixtureRequest,  # what only the other runtime needs is not started
 ) -> Iterator[SiteMaker]:
     """Makes registered environments without a database; all share one repository, as on one host."""
+    toolboxes: Toolboxes | None = request.getfixturevalue("toolboxes") if runtime == "compose" else None
+    cluster = toolboxes.cluster if toolboxes else request.getfixturevalue("postgres_cluster")
     with ExitStack() as made:
 
         def make(database: str | None = None, *, odoo: Path = Path("/usr/bin/odoo"), role: str | None = None) -> Site:
-            return made.enter_context(_made_site(postgres_cluster, restic, tmp_path, database, odoo=odoo, role=role))
+            site = made.enter_context(_made_site(cluster, restic, tmp_path, database, odoo=odoo, role=role))
+            if toolboxes:
+                project = made.enter_context(toolboxes.project(site.name, tmp_path, site.settings.data_dir))
+                site.register(runtime=project, database=site.settings.database.model_copy(update={"server": SERVER}))
+            return site
 
         yield make
 
 
 @contextmanager
 def _made_site(
-    cluster: PostgresCluster,
+    cluster: PostgresCluster | PostgresContainer,
     restic: Path,
     folder: Path,
     database: str | None = None,

@@ -11,6 +11,7 @@ import pytest
 from prefect import flow
 from pydantic import SecretStr
 from real_processes import wait_until
+from toolbox_site import both_runtimes
 
 from blocks import BackupRepository, OdooEnvironment
 from deployments.engines.ports import free_port
@@ -32,7 +33,18 @@ else:
 pytestmark = [pytest.mark.postgres, pytest.mark.restic]
 
 
-@pytest.mark.parametrize("empty_site", ["plain", "odd 'na\"me' $(touch x) ü=1"], indirect=True)
+_ODD_NAME = "odd 'na\"me' $(touch x) ü=1"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "empty_site"),
+    [
+        ("native", "plain"),
+        ("native", _ODD_NAME),
+        pytest.param("compose", _ODD_NAME, marks=pytest.mark.docker),
+    ],
+    indirect=True,
+)
 def test_restore_brings_everything_back_when_all_was_lost(site: Site) -> None:
     before = site.content()
     report = backup(site.name)
@@ -44,6 +56,7 @@ def test_restore_brings_everything_back_when_all_was_lost(site: Site) -> None:
     assert site.made_databases() == []
 
 
+@both_runtimes
 def test_backup_hashes_only_new_files_when_run_again(site: Site) -> None:
     backup(site.name)
     site.attach(b"one more")
@@ -51,6 +64,7 @@ def test_backup_hashes_only_new_files_when_run_again(site: Site) -> None:
     assert (report.attachments, report.hashed_files) == (21, 1)
 
 
+@both_runtimes
 def test_restore_keeps_what_it_replaces(site: Site) -> None:
     backup(site.name)
     before = site.content()
@@ -63,6 +77,7 @@ def test_restore_keeps_what_it_replaces(site: Site) -> None:
     assert (Path(report.kept_filestore) / later.parent.name / later.name).exists()
 
 
+@both_runtimes
 def test_backup_and_restore_pass_when_the_filestore_is_empty(empty_site: Site) -> None:
     empty_site.fill()
     with empty_site.connect() as connection:
@@ -75,6 +90,7 @@ def test_backup_and_restore_pass_when_the_filestore_is_empty(empty_site: Site) -
     assert restore(empty_site.name).files == 0
 
 
+@both_runtimes
 def test_backup_is_kept_and_fails_naming_the_record_when_files_are_damaged(site: Site) -> None:
     missing, flipped = site.attach(b"to be removed"), site.attach(b"to be flipped")
     missing.unlink()
@@ -147,6 +163,7 @@ def _wait_for_pid(file: Path, *, other_than: str) -> str:
     pytest.fail(f"no new pid in {file}")
 
 
+@both_runtimes
 def test_backup_loses_nothing_when_attachments_are_written_meanwhile(site: Site) -> None:
     stop = threading.Event()
 
@@ -181,6 +198,7 @@ def test_collector_waits_and_writers_do_not_when_it_is_held_off(site: Site) -> N
             other.execute("LOCK ir_attachment IN SHARE MODE")
 
 
+@both_runtimes
 def test_restore_leaves_the_present_state_when_the_dump_was_cut_short(site: Site) -> None:
     before = site.content()
     with pytest.raises(CommandFailed, match=r"(?s)pg_restore.*end of file.*it has no proof"):
@@ -204,7 +222,11 @@ def _back_up_cut_dump(site: Site) -> None:
     store_snapshot(site.name)
 
 
-@pytest.mark.parametrize("run", [backup, restore])
+@pytest.mark.parametrize(
+    ("runtime", "run"),
+    [("native", backup), ("native", restore), pytest.param("compose", restore, marks=pytest.mark.docker)],
+    indirect=["runtime"],
+)
 def test_flow_says_which_password_is_wrong_and_changes_nothing(site: Site, run: Callable[[str], object]) -> None:
     backup(site.name)
     before = site.content()
@@ -250,6 +272,7 @@ def test_flow_is_refused_when_the_database_is_another_one(site: Site) -> None:
         restore(site.name)
 
 
+@both_runtimes
 def test_repository_is_not_made_anew_when_its_folder_is_suddenly_empty(site: Site) -> None:
     backup(site.name)
     repository = site.folder / "repository"
@@ -269,7 +292,11 @@ def test_repository_is_not_made_when_the_first_run_is_a_restore(site: Site) -> N
     assert site.content() == before
 
 
-@pytest.mark.parametrize("renamed", [False, True])
+@pytest.mark.parametrize(
+    ("runtime", "renamed"),
+    [("native", False), ("native", True), pytest.param("compose", True, marks=pytest.mark.docker)],
+    indirect=["runtime"],
+)
 def test_interrupted_swap_is_settled_by_the_next_run(site: Site, renamed: bool) -> None:
     """The state in which a run that dies in the swap leaves things, before and after the databases' rename."""
     backup(site.name)

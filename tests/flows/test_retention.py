@@ -19,6 +19,7 @@ from killed_runs import Ended, killed_runs
 from prefect.artifacts import Artifact
 from pydantic import SecretStr
 from real_processes import MarkedProcess, wait_until
+from toolbox_site import both_runtimes, put_program
 
 from blocks import BackupRepository, OdooEnvironment
 from flows.backup import backup
@@ -32,6 +33,7 @@ from odoo_ops.commands import restic as restic_commands
 from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.environment import Retention
 from odoo_ops.model.repository import Repository
+from odoo_ops.model.runtimes import ComposeProject
 from odoo_ops.model.snapshot import PROOF_TAG, VERIFIED_TAG
 from odoo_ops.runtimes.new_repository import make_repository
 from tasks.trends import read_history
@@ -64,10 +66,14 @@ class Repo:
     def __init__(self, site: Site, program: Path) -> None:
         self.site, self.program, self.folder = site, program, site.folder / "repository"
         script = site.folder / "restic"
-        script.write_text(_RESTIC.format(folder=site.folder, restic=program))
+        project = site.settings.runtime if isinstance(site.settings.runtime, ComposeProject) else None
+        script.write_text(_RESTIC.format(folder=site.folder, restic="/usr/bin/restic" if project else program))
         script.chmod(0o755)
         (site.folder / "hold").write_text("none")
-        site.register_host(restic=str(script))
+        if project:
+            put_program(project, script, "/usr/local/bin/restic")
+        else:
+            site.register_host(restic=str(script))
 
     def __call__(self, *arguments: str, password: str = PASSWORD, check: bool = True) -> str:
         environment = {**os.environ, "RESTIC_REPOSITORY": str(self.folder), "RESTIC_PASSWORD": password}
@@ -172,6 +178,7 @@ def test_backup_is_kept_and_the_run_marked_when_the_clock_was_set_back_an_hour(s
     assert restore(site.name).snapshot_id == plan.kept[1].id
 
 
+@both_runtimes
 def test_forget_shows_its_plan_then_forgets_and_what_is_kept_can_be_restored(site: Site, repo: Repo) -> None:
     _keep_two_days(site)
     content = site.content()

@@ -1,0 +1,106 @@
+"""Sites on Docker Compose: their data is reached through toolboxes, and PostgreSQL runs in a container, too.
+
+Each folder has the same path in the toolboxes and here, so a test finds what a flow left as it does without containers.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import compose_project
+import psycopg
+import pytest
+import yaml
+from real_processes import wait_until
+
+from deployments.demo.docker_project import remove_project
+from deployments.engines.docker import DockerEngine
+from deployments.engines.ports import free_port
+from odoo_ops.model.runtimes import ComposeProject
+
+SERVER = "cluster"  # this machine's own address, where a toolbox must name a service
+
+both_runtimes = pytest.mark.parametrize(
+    "runtime", ["native", pytest.param("compose", marks=pytest.mark.docker)], indirect=True
+)
+
+_UNSAFE_AND_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+@dataclass(frozen=True)
+class PostgresContainer:
+    """A PostgreSQL on a port of 127.0.0.1; its version is that of the toolboxes' programs."""
+
+    port: int
+    superuser_password: str
+
+    def answers(self) -> bool:
+        try:
+            psycopg.connect(host="127.0.0.1", port=self.port, user="postgres", password=self.superuser_password).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+@contextmanager
+def postgres_container(engine: DockerEngine, image: str, folder: Path) -> Iterator[PostgresContainer]:
+    """A PostgreSQL of its own, by the machine's network. Nothing is left of it afterwards."""
+    server = PostgresContainer(free_port(), secrets.token_urlsafe(24))
+    settings = ("listen_addresses=127.0.0.1", f"port={server.port}", *_UNSAFE_AND_FAST)
+    service = {
+        "image": image,
+        "network_mode": "host",
+        "command": ["postgres", *(word for setting in settings for word in ("-c", setting))],
+        "environment": {
+            "POSTGRES_PASSWORD": server.superuser_password,
+            "POSTGRES_INITDB_ARGS": "--auth-host=scram-sha-256 --no-sync",  # its own default trusts 127.0.0.1
+        },
+    }
+    (folder / "compose.yaml").write_text(yaml.safe_dump({"services": {"db": service}}))
+    with compose_project.ComposeProject.made(engine, folder) as project:
+        project.compose("up", "--detach")
+        wait_until(server.answers, "PostgreSQL answers", 60)
+        yield server
+
+
+@dataclass(frozen=True)
+class Toolboxes:
+    """Makes projects of toolboxes, for environments whose databases are on one server."""
+
+    engine: DockerEngine
+    image: str
+    cluster: PostgresContainer
+
+    @contextmanager
+    def project(self, name: str, folder: Path, data_dir: str) -> Iterator[ComposeProject]:
+        """A project on a folder and the data of an Odoo in it. Nothing is left of it afterwards; Odoo never runs."""
+        toolbox = {
+            "image": self.image,
+            "user": f"{os.getuid()}:{os.getgid()}",  # who may delete what it wrote
+            "profiles": ["operations"],
+            "network_mode": "host",
+            "extra_hosts": [f"{SERVER}:127.0.0.1"],
+            "environment": {"RESTIC_CACHE_DIR": f"{folder}/cache"},
+        }
+        writing = {**toolbox, "volumes": [f"{folder}:{folder}"]}
+        reading = {**toolbox, "volumes": [f"{folder}:{folder}", f"{data_dir}:{data_dir}:ro"]}
+        services = {"odoo": writing, "toolbox": reading, "toolbox-restore": writing}
+        made = folder / name / "project"
+        made.mkdir(parents=True)
+        (made / "compose.yaml").write_text(yaml.safe_dump({"services": services}))
+        try:
+            yield ComposeProject(project=name, folder=str(made))
+        finally:
+            remove_project(self.engine, name)
+
+
+def put_program(project: ComposeProject, program: Path, place: str) -> None:
+    """Have toolboxes that are started from now on find a program of this machine at a place of theirs."""
+    file = Path(project.folder) / "compose.yaml"
+    described = yaml.safe_load(file.read_text())
+    for service in (project.toolbox, project.restore_toolbox):
+        described["services"][service]["volumes"].append(f"{program}:{place}:ro")
+    file.write_text(yaml.safe_dump(described))
