@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import NoReturn
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
@@ -30,7 +31,7 @@ from prefect.states import Completed
 from flows.backup import backup
 from flows.forecast import fetched_image, fetched_plan, forecast
 from odoo_ops.adapters.host import HeldLock
-from odoo_ops.errors import PermanentError, VerificationFailed
+from odoo_ops.errors import OdooOpsError, PermanentError, VerificationFailed
 from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.release import SUPERSEDED, ImageChange, ReleasePlan, ReleaseRecord, ReleaseReport
 from odoo_ops.policy.health import answered_by_restart, lost_by_release, serving
@@ -59,7 +60,7 @@ from tasks.releases import (
     plan_release,
     planned_record,
     read_present,
-    read_release_since,
+    read_release_of,
     refuse_unfit_plan,
     refuse_unfit_request,
     refuse_without_space,
@@ -157,17 +158,13 @@ def wait_until_approved(plan: ReleasePlan) -> None:
 
 
 def _cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float) -> ReleaseReport:
-    before, stopped, began, settled = check_health(environment), time.monotonic(), datetime.now(UTC), None
+    before, stopped = check_health(environment), time.monotonic()
     try:
-        checks, record = _put_in_place(environment, plan, lock)
+        record, checks = _update_and_put_in_place(environment, plan, lock)
     except PermanentError as error:
-        settled = read_release_since(environment, began)  # past its swap a release is finished, not undone
-        if settled is None:
-            _prove_former(environment, before, error)
-            raise
-        checks, record = [judge_finished(str(error))], settled
-    # settling has started it already
-    came_back = check_odoo_came_back(environment, _WAIT_MINUTES) if settled else start_again(environment)
+        _prove_former(environment, before, error)
+        raise
+    came_back = start_again(environment)
     down_seconds = time.monotonic() - stopped
     after = check_health(environment)
     if found := failures([came_back, *lost_by_release(before, after)]):
@@ -186,13 +183,10 @@ def _cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float)
 def _take_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float) -> ReleaseReport:
     """Let a new Odoo take over from the present one while people work; no request fails."""
     before = check_health(environment)
-    record = planned_record(plan, None)
-    checks = put_beside(environment, record, lock)
+    record, checks = put_beside(environment, planned_record(plan, None), lock)
     after = check_health(environment)
     if found := failures(lost_by_release(before, after)):
-        get_run_logger().error("Taken back: %s", first_of(found))
-        put_beside(environment, record.reversed(datetime.now(UTC), first_of(found)), lock)
-        raise VerificationFailed(_taken_back(found, failures(serving(check_health(environment)))))
+        _take_back(environment, record, lock, found)
     return ReleaseReport(
         environment=environment,
         seconds=time.monotonic() - begun,
@@ -202,26 +196,7 @@ def _take_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float
     )
 
 
-def put_beside(environment: str, record: ReleaseRecord, lock: HeldLock) -> list[Check]:
-    """Start an Odoo with the record's image beside the present one, look at it, and let it take over.
-
-    Whatever ends that too early: the present one goes on, and the new one is removed.
-    """
-    placed = False
-    try:
-        note_cut_over(environment, record)
-        answers = check_beside(environment, start_beside(environment, record))
-        lock.check()
-        finish_cut_over(environment)
-        placed = True
-    finally:
-        if not placed:
-            lock.check()
-            settle_leftovers(environment)
-    return [answers, take_over(environment)]
-
-
-def _put_in_place(environment: str, plan: ReleasePlan, lock: HeldLock) -> tuple[list[Check], ReleaseRecord]:
+def _update_and_put_in_place(environment: str, plan: ReleasePlan, lock: HeldLock) -> tuple[ReleaseRecord, list[Check]]:
     """Put the release in place of a database and addons that nobody uses. Odoo is to be started then."""
     checks: list[Check] = []
     scratch = scratch_name(environment) if plan.updates else None
@@ -232,31 +207,73 @@ def _put_in_place(environment: str, plan: ReleasePlan, lock: HeldLock) -> tuple[
             checks += try_release(environment, scratch, plan)
             refuse_written_meanwhile(environment, changes)
         lock.check()
-        return checks, put_in_place(environment, planned_record(plan, scratch))
+        record, placed = put_in_place(environment, planned_record(plan, scratch), lock)
+    return record, [*checks, *placed]
 
 
 @contextmanager
 def odoo_stopped(environment: str, lock: HeldLock) -> Iterator[None]:
     """Stop Odoo for the block. Whatever ends that too early, what was begun is settled, and Odoo started."""
-    placed = False
-    try:
+    with _settled_when_it_fails(environment, lock):
         close_site(environment)
         stop_odoo(environment)
         yield
-        placed = True
+
+
+@contextmanager
+def _settled_when_it_fails(environment: str, lock: HeldLock) -> Iterator[None]:
+    done = False
+    try:
+        yield
+        done = True
     finally:
-        if not placed:
+        if not done:
             lock.check()
             settle_leftovers(environment)
 
 
-def put_in_place(environment: str, record: ReleaseRecord) -> ReleaseRecord:
-    """Note what is put in place, swap the data in, if there is any, and lead the links. Returns what is on record."""
+def put_in_place(environment: str, record: ReleaseRecord, lock: HeldLock) -> tuple[ReleaseRecord, list[Check]]:
+    """Note what is put in place, swap the data in, if there is any, and lead the links, while Odoo is stopped.
+
+    Returns what is on record. Where that stopped past the swap it is finished by settling it, and a check says so.
+    """
     kept = kept_name(environment) if record.scratch else None
-    note_cut_over(environment, record.model_copy(update={"kept_database": kept}))
-    if record.scratch and kept:
-        swap_in(environment, record.scratch, kept, start=False)
-    return finish_cut_over(environment)
+    try:
+        note_cut_over(environment, record.model_copy(update={"kept_database": kept}))
+        if record.scratch and kept:
+            swap_in(environment, record.scratch, kept, start=False)
+        return finish_cut_over(environment), []
+    except OdooOpsError as error:
+        return _settled(environment, record, lock, error)
+
+
+def put_beside(environment: str, record: ReleaseRecord, lock: HeldLock) -> tuple[ReleaseRecord, list[Check]]:
+    """Start an Odoo with the record's image beside the present one, look at it, and let it take over.
+
+    Whatever ends that before the image is noted: the present one goes on, and the new one is removed. Past that it is
+    finished by settling it, and a check says so.
+    """
+    with _settled_when_it_fails(environment, lock):
+        try:
+            note_cut_over(environment, record)
+            answers = check_beside(environment, start_beside(environment, record))
+            lock.check()
+            placed = finish_cut_over(environment)
+            return placed, [answers, take_over(environment)]
+        except OdooOpsError as error:
+            return _settled(environment, record, lock, error)
+
+
+def _settled(
+    environment: str, record: ReleaseRecord, lock: HeldLock, error: OdooOpsError
+) -> tuple[ReleaseRecord, list[Check]]:
+    """Settle a release that stopped half in place. Raises the error where that undid it."""
+    lock.check()
+    settle_leftovers(environment)
+    placed = read_release_of(environment, record.at)
+    if placed is None:
+        raise error
+    return placed, [judge_finished(str(error))]
 
 
 def start_again(environment: str) -> Check:
@@ -282,20 +299,28 @@ def _prove_former(environment: str, before: Sequence[Check], error: PermanentErr
         ) from error
 
 
-def _take_back(environment: str, record: ReleaseRecord, lock: HeldLock, found: list[str]) -> None:
+def _take_back(environment: str, record: ReleaseRecord, lock: HeldLock, found: list[str]) -> NoReturn:
     """Put the former release back, and raise VerificationFailed that says why, and how that is."""
-    get_run_logger().error("Taken back: %s", first_of(found))
-    with odoo_stopped(environment, lock):
-        back = put_in_place(environment, record.reversed(datetime.now(UTC), first_of(found)))
-    came_back = start_again(environment)
-    still = failures([came_back, *serving(check_health(environment))])
-    written = f" What was written meanwhile is in the database {back.kept_database}." if back.kept_database else ""
-    raise VerificationFailed(_taken_back(found, still, written))
-
-
-def _taken_back(found: list[str], still: list[str], written: str = "") -> str:
+    get_run_logger().error("Taking it back: %s", first_of(found))
+    former = record.reversed(datetime.now(UTC), first_of(found))
+    try:
+        back, checks = (put_beside if record.beside else _put_back)(environment, former, lock)
+    except OdooOpsError as error:
+        raise VerificationFailed(
+            f"The release does not serve people: {first_of(found)}. It could not be taken back, and is in place: "
+            f"{error} Next step: mend that, and run `rollback`."
+        ) from error
+    still = failures(serving(check_health(environment)))
     now = f"It does not serve people, either: {first_of(still)}" if still else "It serves people again"
-    return (
-        f"The release did not serve people: {first_of(found)}. The former one was put back. {now}.{written} "
+    but = f" But {first_of(failed)}." if (failed := failures(checks)) else ""
+    written = f" What was written meanwhile is in the database {back.kept_database}." if back.kept_database else ""
+    raise VerificationFailed(
+        f"The release did not serve people: {first_of(found)}. The former one was put back. {now}.{but}{written} "
         "Next step: mend the addons, push, and release again."
     )
+
+
+def _put_back(environment: str, former: ReleaseRecord, lock: HeldLock) -> tuple[ReleaseRecord, list[Check]]:
+    with odoo_stopped(environment, lock):
+        back, checks = put_in_place(environment, former, lock)
+    return back, [*checks, start_again(environment)]

@@ -25,7 +25,7 @@ from flows.release import release
 from flows.rollback import rollback
 from odoo_ops.adapters import database
 from odoo_ops.adapters.modules import read_installed, record_checksums
-from odoo_ops.errors import Refused, VerificationFailed
+from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.release import ReleaseReport, RollbackReport
 from odoo_ops.runtimes.releases import read_modules
 from tasks.forecasts import READS
@@ -342,6 +342,29 @@ def test_image_whose_modules_cannot_be_updated_leaves_everything_as_it_was(shop:
     assert set(asked.answers) == {200, 503}
     assert shop.site.containers() == before
     assert "the first edition" in shop.page("/shelf")
+    assert shop.site.provision(dry_run=True).plan.empty
+
+
+@pytest.mark.long
+def test_image_that_stops_while_it_takes_over_is_finished_and_so_is_its_way_back(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_environment: str) -> None:
+        raise PreconditionFailed("nginx did not take its configuration.")
+
+    monkeypatch.setattr("flows.release.take_over", stop)
+    finished = "Put in place at once: It stopped, and was finished then: nginx did not"
+    with load(shop.site) as asked:
+        with pytest.raises(VerificationFailed, match=f"(?s)was released and serves people, but .*{finished}"):
+            shop.release(shop.images["same"])
+        assert shop.static() == "as it is now"
+        assert shop.running_image() == shop.images["same"]
+        with pytest.raises(VerificationFailed, match=f"(?s)was taken back, but .*{finished}"):
+            shop.rollback()
+    assert asked.failed == []
+    assert set(asked.answers) == {200}
+    assert shop.static() == "as it was"
+    assert shop.running_image() == shop.images["first"]
     assert shop.site.provision(dry_run=True).plan.empty
 
 

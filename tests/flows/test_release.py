@@ -218,7 +218,8 @@ def test_release_that_does_not_serve_people_is_taken_back(shop: Shop, monkeypatc
 
 
 @pytest.mark.long
-def test_release_that_stops_half_in_place_is_finished(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_stops_half_in_place_is_finished_and_says_so(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release, a rollback, and a release that is taken back."""
     put_on_record(shop.site.name)
     shop.release()
     shop.installs("shelf")
@@ -228,10 +229,22 @@ def test_release_that_stops_half_in_place_is_finished(shop: Shop, monkeypatch: p
         raise PreconditionFailed("The disk is full.")
 
     monkeypatch.setattr("flows.release.finish_cut_over", stop)
-    said = "(?s)was released and serves people, but .*It stopped, and was finished then: The disk is full"
-    with pytest.raises(VerificationFailed, match=said):
+    monkeypatch.setattr("flows.release._WAIT_MINUTES", 1)
+    finished = "Put in place at once: It stopped, and was finished then: The disk is full"
+    with pytest.raises(VerificationFailed, match=f"(?s)was released and serves people, but .*{finished}"):
         shop.release()
     assert "a shelf with the second edition" in shop.page()
+    assert shop.leftovers() == []
+
+    with pytest.raises(VerificationFailed, match=f"(?s)was taken back, but .*{finished}"):
+        rollback(shop.site.name, confirm=shop.site.name)
+    assert "a shelf with the first edition" in shop.page()
+    assert shop.leftovers() == []
+
+    shop.addons.push({**SHELF, **SECOND, "shelf/shelf.py": _ENDS_LATER})
+    with pytest.raises(VerificationFailed, match=f"(?s)was put back. It serves people again. But {finished}"):
+        shop.release()
+    assert "a shelf with the first edition" in shop.page()
     assert shop.leftovers() == []
 
 
