@@ -13,8 +13,8 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from flows._cut_over import odoo_stopped, put_beside, put_in_place, start_again
 from flows.forecast import present_image
-from flows.release import odoo_stopped, put_beside, put_in_place, start_again
 from odoo_ops.adapters.host import HeldLock
 from odoo_ops.model.release import ReleaseRecord, RollbackReport
 from tasks.approvals import refuse_another, wait_for_approval

@@ -352,7 +352,7 @@ def test_image_that_stops_while_it_takes_over_is_finished_and_so_is_its_way_back
     def stop(_environment: str) -> None:
         raise PreconditionFailed("nginx did not take its configuration.")
 
-    monkeypatch.setattr("flows.release.take_over", stop)
+    monkeypatch.setattr("flows._cut_over.take_over", stop)
     finished = "Put in place at once: It stopped, and was finished then: nginx did not"
     with load(shop.site) as asked:
         with pytest.raises(VerificationFailed, match=f"(?s)was released and serves people, but .*{finished}"):

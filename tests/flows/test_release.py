@@ -193,7 +193,7 @@ if "scratch" not in str(config["db_name"]):
 
 
 def test_release_that_does_not_serve_people_is_taken_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.release._WAIT_MINUTES", 1)
+    monkeypatch.setattr("flows._cut_over._WAIT_MINUTES", 1)
     put_on_record(shop.site.name)
     shop.release()
     shop.installs("shelf")
@@ -228,8 +228,8 @@ def test_what_stops_half_in_place_is_finished_and_says_so(shop: Shop, monkeypatc
     def stop(_environment: str) -> None:
         raise PreconditionFailed("The disk is full.")
 
-    monkeypatch.setattr("flows.release.finish_cut_over", stop)
-    monkeypatch.setattr("flows.release._WAIT_MINUTES", 1)
+    monkeypatch.setattr("flows._cut_over.finish_cut_over", stop)
+    monkeypatch.setattr("flows._cut_over._WAIT_MINUTES", 1)
     finished = "Put in place at once: It stopped, and was finished then: The disk is full"
     with pytest.raises(VerificationFailed, match=f"(?s)was released and serves people, but .*{finished}"):
         shop.release()
