@@ -115,6 +115,8 @@ def test_release_that_fails_leaves_everything_as_it_was(shop: Shop) -> None:
     shop.fails({**SHELF, **_WITHOUT_PACKAGE}, "shelf needs Python package no-such-package", Refused)
     risen = {"shelf/__manifest__.py": SECOND["shelf/__manifest__.py"]}
     shop.fails({**SHELF, **risen}, "shelf rises from 19.0.1.0.0 to 19.0.2.0.0 and has no folder migrations", Refused)
+    fallen = {"shelf/__manifest__.py": SHELF["shelf/__manifest__.py"].replace("19.0.1.0.0", "19.0.0.9.0")}
+    shop.fails({**SHELF, **fallen}, "shelf falls from 19.0.1.0.0 to 19.0.0.9.0", Refused)
     shop.fails({"README": "the module is gone\n"}, "Every installed module is there: shelf", Refused)
     shop.fails({**SHELF, **_BROKEN_PYTHON}, "ZeroDivisionError")
     shop.fails({**SHELF, **_BROKEN_VIEW}, "nowhere")
