@@ -374,6 +374,7 @@ def test_next_run_settles_a_release_that_was_killed(shop: Shop, tmp_path: Path, 
     """While the new Odoo starts beside the present one: undone; when the new one is on record: finished."""
     folder = shop.site.project.folder
     record, at_work = folder / ".odoo-ops.json", folder / "config/nginx/release.conf"
+    tried = folder / "compose.release.yaml"
     number = shop.images["same"]
     with load(shop.site) as asked:
         code = f"from flows.release import release; release({shop.site.name!r}, image={number!r})"
@@ -381,8 +382,10 @@ def test_next_run_settles_a_release_that_was_killed(shop: Shop, tmp_path: Path, 
         beside = lambda: len(shop.site.containers()["odoo"].split()) == 2  # noqa: E731
         run.wait_until((lambda: number in record.read_text()) if put_in_place else beside, "it is at work", 300)
         run.kill()
+        tried.write_text("services: {}\n")  # as it is when that came a moment earlier
         shop.site.free_limit()
         assert backup(shop.site.name).damaged_total == 0
+        assert not tried.exists()
         assert shop.running_image() == (number if put_in_place else shop.images["first"])
         assert not at_work.exists()
         assert shop.site.provision(dry_run=True).plan.empty
