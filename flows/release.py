@@ -104,7 +104,8 @@ def release(
         anew = plan_release(environment, read_present(environment, plan.addons), _present_image(environment, plan))
         refuse_another(environment, anew.digest, plan.digest)
         refuse_unfit_plan(anew)
-        refuse_without_space(environment)
+        if plan.updates:
+            refuse_without_space(environment)
         put = replace_beside if plan.beside else cut_over
         report = put(environment, plan, lock, begun)
         remove_old_checkouts(environment)

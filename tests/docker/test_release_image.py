@@ -27,7 +27,9 @@ from odoo_ops.adapters import database
 from odoo_ops.adapters.modules import read_installed, record_checksums
 from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.release import ReleaseReport, RollbackReport
+from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes.releases import read_modules
+from odoo_ops.runtimes.staging import needs_of_staging
 from tasks.forecasts import READS
 
 pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic, pytest.mark.timeout(1200)]
@@ -307,6 +309,14 @@ def test_tag_is_fetched_and_named_by_its_digest(shop: Shop, image: Callable[[str
     assert not report.applied
     assert shop.site.containers() == before
     assert shop.site.provision(dry_run=True).plan.empty
+
+
+def test_room_for_the_copy_is_asked_for_where_postgresql_keeps_its_data(shop: Shop) -> None:
+    runtime = OdooEnvironment.open(shop.site.name)
+    refuse_without_room(needs_of_staging(runtime, filestore_bytes=0, database_bytes=1), runtime.host.name)
+    needs = needs_of_staging(runtime, filestore_bytes=0, database_bytes=2**60)
+    with pytest.raises(PreconditionFailed, match=r"the restored database up to .* in /var/lib/postgresql/data\."):
+        refuse_without_room(needs, runtime.host.name)
 
 
 def test_image_without_an_installed_module_is_refused(shop: Shop) -> None:
