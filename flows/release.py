@@ -19,58 +19,36 @@ changes nothing.
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
 
-from prefect import flow, get_run_logger
+from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from flows._cut_over import cut_over, replace_beside
 from flows.backup import backup
 from flows.forecast import fetched_image, fetched_plan, forecast
-from odoo_ops.adapters.host import HeldLock
-from odoo_ops.errors import PermanentError, VerificationFailed
-from odoo_ops.model.checks import Check, failures, first_of
-from odoo_ops.model.release import SUPERSEDED, ImageChange, ReleasePlan, ReleaseRecord, ReleaseReport
-from odoo_ops.policy.health import answered_by_restart, lost_by_release, serving
+from odoo_ops.model.release import SUPERSEDED, ImageChange, ReleasePlan, ReleaseReport
 from odoo_ops.policy.pushes import refuse_pushes
-from odoo_ops.policy.releases import judge_finished
 from tasks.approvals import refuse_another, wait_for_approval
-from tasks.health import check_health
 from tasks.identity import check_identity
-from tasks.images import (
-    check_beside,
-    close_site,
-    open_site_again,
-    start_beside,
-    take_over,
-)
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
-from tasks.modules import clone_data, refuse_written_meanwhile, try_release, update_modules
 from tasks.pushes import read_later_push
 from tasks.releases import (
     check_commits,
-    finish_cut_over,
     needs_approval,
     needs_forecast,
-    note_cut_over,
     plan_release,
-    planned_record,
     read_present,
-    read_release_since,
     refuse_unfit_plan,
     refuse_unfit_request,
     refuse_without_space,
     remove_old_checkouts,
 )
 from tasks.reports import publish_release_plan, publish_release_report, refuse_failures
-from tasks.restores import kept_name, scratch_name, swap_in
-from tasks.services import CAME_BACK, check_odoo_came_back, refuse_without_service, start_odoo, stop_odoo
+from tasks.services import refuse_without_service
 
 _APPROVAL_SECONDS = 24 * 3600
-_WAIT_MINUTES = 10
 
 
 @flow(name="release", flow_run_name="release {environment}")
@@ -126,8 +104,9 @@ def release(
         anew = plan_release(environment, read_present(environment, plan.addons), _present_image(environment, plan))
         refuse_another(environment, anew.digest, plan.digest)
         refuse_unfit_plan(anew)
-        refuse_without_space(environment)
-        put = _take_over if plan.beside else _cut_over
+        if plan.updates:
+            refuse_without_space(environment)
+        put = replace_beside if plan.beside else cut_over
         report = put(environment, plan, lock, begun)
         remove_old_checkouts(environment)
     publish_release_report(report)
@@ -154,148 +133,3 @@ def wait_until_approved(plan: ReleasePlan) -> None:
     """End the process until somebody approves the plan in the UI; then the run begins anew, with this answered."""
     name = plan.environment
     wait_for_approval(name, plan.summary, f"release-{name}", plan.digest, _APPROVAL_SECONDS)
-
-
-def _cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float) -> ReleaseReport:
-    before, stopped, began, settled = check_health(environment), time.monotonic(), datetime.now(UTC), None
-    try:
-        checks, record = _put_in_place(environment, plan, lock)
-    except PermanentError as error:
-        settled = read_release_since(environment, began)  # past its swap a release is finished, not undone
-        if settled is None:
-            _prove_former(environment, before, error)
-            raise
-        checks, record = [judge_finished(str(error))], settled
-    # settling has started it already
-    came_back = check_odoo_came_back(environment, _WAIT_MINUTES) if settled else start_again(environment)
-    down_seconds = time.monotonic() - stopped
-    after = check_health(environment)
-    if found := failures([came_back, *lost_by_release(before, after)]):
-        _take_back(environment, record, lock, found)
-    return ReleaseReport(
-        environment=environment,
-        seconds=time.monotonic() - begun,
-        plan=plan,
-        applied=True,
-        down_seconds=down_seconds,
-        kept_database=record.kept_database,
-        checks=(*plan.gate, *checks, came_back, *answered_by_restart(before, after)),
-    )
-
-
-def _take_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float) -> ReleaseReport:
-    """Let a new Odoo take over from the present one while people work; no request fails."""
-    before = check_health(environment)
-    record = planned_record(plan, None)
-    checks = put_beside(environment, record, lock)
-    after = check_health(environment)
-    if found := failures(lost_by_release(before, after)):
-        get_run_logger().error("Taken back: %s", first_of(found))
-        put_beside(environment, record.reversed(datetime.now(UTC), first_of(found)), lock)
-        raise VerificationFailed(_taken_back(found, failures(serving(check_health(environment)))))
-    return ReleaseReport(
-        environment=environment,
-        seconds=time.monotonic() - begun,
-        plan=plan,
-        applied=True,
-        checks=(*plan.gate, *checks, *answered_by_restart(before, after)),
-    )
-
-
-def put_beside(environment: str, record: ReleaseRecord, lock: HeldLock) -> list[Check]:
-    """Start an Odoo with the record's image beside the present one, look at it, and let it take over.
-
-    Whatever ends that too early: the present one goes on, and the new one is removed.
-    """
-    placed = False
-    try:
-        note_cut_over(environment, record)
-        answers = check_beside(environment, start_beside(environment, record))
-        lock.check()
-        finish_cut_over(environment)
-        placed = True
-    finally:
-        if not placed:
-            lock.check()
-            settle_leftovers(environment)
-    return [answers, take_over(environment)]
-
-
-def _put_in_place(environment: str, plan: ReleasePlan, lock: HeldLock) -> tuple[list[Check], ReleaseRecord]:
-    """Put the release in place of a database and addons that nobody uses. Odoo is to be started then."""
-    checks: list[Check] = []
-    scratch = scratch_name(environment) if plan.updates else None
-    with odoo_stopped(environment, lock):
-        if scratch:
-            changes = clone_data(environment, scratch)
-            checks += update_modules(environment, scratch, plan)
-            checks += try_release(environment, scratch, plan)
-            refuse_written_meanwhile(environment, changes)
-        lock.check()
-        return checks, put_in_place(environment, planned_record(plan, scratch))
-
-
-@contextmanager
-def odoo_stopped(environment: str, lock: HeldLock) -> Iterator[None]:
-    """Stop Odoo for the block. Whatever ends that too early, what was begun is settled, and Odoo started."""
-    placed = False
-    try:
-        close_site(environment)
-        stop_odoo(environment)
-        yield
-        placed = True
-    finally:
-        if not placed:
-            lock.check()
-            settle_leftovers(environment)
-
-
-def put_in_place(environment: str, record: ReleaseRecord) -> ReleaseRecord:
-    """Note what is put in place, swap the data in, if there is any, and lead the links. Returns what is on record."""
-    kept = kept_name(environment) if record.scratch else None
-    note_cut_over(environment, record.model_copy(update={"kept_database": kept}))
-    if record.scratch and kept:
-        swap_in(environment, record.scratch, kept, start=False)
-    return finish_cut_over(environment)
-
-
-def start_again(environment: str) -> Check:
-    """Start Odoo and wait for it. Never raises for one that does not start: the check says it."""
-    try:
-        start_odoo(environment)
-    except PermanentError as error:
-        return Check(name=CAME_BACK, outcome="failed", detail=str(error))
-    came_back = check_odoo_came_back(environment, _WAIT_MINUTES)
-    if came_back.outcome == "passed":
-        open_site_again(environment)
-    return came_back
-
-
-def _prove_former(environment: str, before: Sequence[Check], error: PermanentError) -> None:
-    """The former release serves people again: nothing of it was changed. Raises VerificationFailed if it does not."""
-    get_run_logger().error("Not released: %s", error)
-    came_back = check_odoo_came_back(environment, _WAIT_MINUTES)
-    if found := failures([came_back, *lost_by_release(before, check_health(environment))]):
-        raise VerificationFailed(
-            f"The release failed ({error}), and Odoo does not serve people since it was started again: "
-            f"{first_of(found)}. Next step: read Odoo's log."
-        ) from error
-
-
-def _take_back(environment: str, record: ReleaseRecord, lock: HeldLock, found: list[str]) -> None:
-    """Put the former release back, and raise VerificationFailed that says why, and how that is."""
-    get_run_logger().error("Taken back: %s", first_of(found))
-    with odoo_stopped(environment, lock):
-        back = put_in_place(environment, record.reversed(datetime.now(UTC), first_of(found)))
-    came_back = start_again(environment)
-    still = failures([came_back, *serving(check_health(environment))])
-    written = f" What was written meanwhile is in the database {back.kept_database}." if back.kept_database else ""
-    raise VerificationFailed(_taken_back(found, still, written))
-
-
-def _taken_back(found: list[str], still: list[str], written: str = "") -> str:
-    now = f"It does not serve people, either: {first_of(still)}" if still else "It serves people again"
-    return (
-        f"The release did not serve people: {first_of(found)}. The former one was put back. {now}.{written} "
-        "Next step: mend the addons, push, and release again."
-    )

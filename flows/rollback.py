@@ -13,8 +13,8 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from flows._cut_over import odoo_stopped, put_beside, put_in_place, start_again
 from flows.forecast import present_image
-from flows.release import odoo_stopped, put_beside, put_in_place, start_again
 from odoo_ops.adapters.host import HeldLock
 from odoo_ops.model.release import ReleaseRecord, RollbackReport
 from tasks.approvals import refuse_another, wait_for_approval
@@ -81,8 +81,8 @@ def _go_back(environment: str, report: RollbackReport, lock: HeldLock) -> Rollba
     with odoo_stopped(environment, lock):
         written = read_rows_written(environment, record)
         lock.check()
-        back = put_in_place(environment, record.reversed(datetime.now(UTC)))
-    checks = [start_again(environment)]
+        back, checks = put_in_place(environment, record.reversed(datetime.now(UTC)), lock)
+    checks.append(start_again(environment))
     down_seconds = time.monotonic() - stopped
     checks += check_health(environment)
     found = {"written": written, "down_seconds": down_seconds, "kept_database": back.kept_database}
@@ -91,7 +91,7 @@ def _go_back(environment: str, report: RollbackReport, lock: HeldLock) -> Rollba
 
 def _beside(environment: str, report: RollbackReport, lock: HeldLock) -> RollbackReport:
     """An image with which no module was updated: the former one takes over while people work."""
-    checks = put_beside(environment, report.record.reversed(datetime.now(UTC)), lock)
+    _, checks = put_beside(environment, report.record.reversed(datetime.now(UTC)), lock)
     return report.model_copy(update={"checks": (*checks, *check_health(environment))})
 
 

@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from blocks import OdooEnvironment
 from odoo_ops.adapters import cluster, database
 from odoo_ops.policy.dumps import disposable, disposable_filestores, swap_was_done, unmarked_scratch
-from odoo_ops.runtimes import release_records, site_switch
+from odoo_ops.runtimes import image_releases, release_records, site_switch
 from odoo_ops.runtimes.runtime import Runtime
 
 
@@ -24,6 +24,8 @@ def settle_leftovers(environment: str) -> list[str]:
     done = _settle_swap(runtime) + release_records.settle(runtime) + _settle_restart(runtime)
     if site_switch.open_site_again(runtime) is not None:
         done.append("led nginx to the Odoo that is in place")
+    if image_releases.remove_trial(runtime):
+        done.append("deleted the compose file of an image that was tried")
     now = datetime.now(UTC)
     with database.connect(runtime.host, settings.database, "postgres", admin=True, autocommit=True) as connection:
         marks = cluster.read_database_marks(connection)

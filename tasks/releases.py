@@ -167,10 +167,10 @@ def finish_cut_over(environment: str) -> ReleaseRecord:
 
 
 @task(cache_policy=NO_CACHE)
-def read_release_since(environment: str, moment: datetime) -> ReleaseRecord | None:
-    """The release that was put on record since a moment, as that is where an interrupted one was settled to."""
+def read_release_of(environment: str, moment: datetime) -> ReleaseRecord | None:
+    """The release of a moment, if it is on record as the present one: there an interrupted one may be settled to."""
     records = release_records.read_records(OdooEnvironment.open(environment))
-    return records[-1] if records and records[-1].at >= moment else None
+    return records[-1] if records and records[-1].at == moment else None
 
 
 @task(cache_policy=NO_CACHE)

@@ -121,6 +121,18 @@ def parse_inspected(output: str) -> tuple[Container, ...]:
     return tuple(Container.model_validate_json(line) for line in output.splitlines())
 
 
+def look_at_disk(project: ComposeProject, service: str, folder: str) -> Command:
+    """Print on which device a folder of a service's container is, and the room there; `parse_disk` reads it."""
+    script = 'stat -c %d "$1" && stat -f -c "%a %S" "$1"'
+    return Command(argv=_compose(project, "exec", "--no-TTY", service, "sh", "-c", script, "sh", folder))
+
+
+def parse_disk(output: str) -> tuple[int, int]:
+    """The number of a device, and its free bytes; those that are reserved for root are not counted."""
+    device, blocks, block_bytes = map(int, output.split())
+    return device, blocks * block_bytes
+
+
 def stop_odoo(project: ComposeProject, grace_seconds: int) -> Command:
     """Stop Odoo's services and wait for their end."""
     return Command(argv=_compose(project, "stop", f"--timeout={grace_seconds}", *project.odoo_services))

@@ -19,6 +19,7 @@ AT_ONCE = "Put in place at once"
 DOWNTIME = "Update and start are within the downtime budget"
 _OF_SERIES = 2  # of the numbers of a version: 19.0.1.0.0
 _WITHOUT_SERIES = 3
+FALLS = "No module's version falls"
 MIGRATIONS = "A module's new major version has migration scripts"
 
 
@@ -39,6 +40,12 @@ def judge_modules(installed: InstalledModules, found: Mapping[str, ModuleFacts])
         for other in facts.depends
         if other not in found
     ]
+    fallen = [
+        f"{name} falls from {installed.versions[name]} to {facts.version}, and Odoo migrates nothing back: run "
+        "`rollback`, or raise its version"
+        for name, facts in present.items()
+        if _falls(installed.versions[name], facts.version)
+    ]
     risen = {name: facts for name, facts in present.items() if _rises(installed.versions[name], facts.version)}
     unmigrated = [
         f"{name} rises from {installed.versions[name]} to {facts.version} and has no folder migrations/{facts.version}"
@@ -50,12 +57,20 @@ def judge_modules(installed: InstalledModules, found: Mapping[str, ModuleFacts])
         passed_or_failed(ON_DISK, lost, f"{len(present)} modules"),
         passed_or_failed(MANIFESTS, faults, f"{len(present)} manifests"),
         passed_or_failed(NEEDS, missing, "Python packages, programs and modules"),
+        passed_or_failed(FALLS, fallen, f"{len(present)} modules"),
         passed_or_failed(MIGRATIONS, unmigrated, f"{len(risen)} modules with one"),
     ]
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in version.split(".") if number.isdigit())
+    return tuple(int(number) for number in version.removeprefix("saas~").split(".") if number.isdigit())
+
+
+def _falls(present: str, following: str) -> bool:
+    """Whether a version is lower than the installed one. To Odoo 1.0 and 1.0.0 are the same."""
+    before, after = _numbers(present), _numbers(following)
+    length = max(len(before), len(after))
+    return after + (0,) * (length - len(after)) < before + (0,) * (length - len(before))
 
 
 def _rises(present: str, following: str) -> bool:

@@ -12,6 +12,7 @@ from odoo_ops.model.provision import is_pinned
 from odoo_ops.model.release import ImageChange
 from odoo_ops.model.runtimes import ComposeProject, TrialProject
 from odoo_ops.policy.images import lost_image, pinned_name, refuse_bad_name
+from odoo_ops.policy.project_plans import described_project
 from odoo_ops.policy.provisioning import ODOO_SERVICES, RELEASE_SERVICE
 from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.runtime import Runtime
@@ -121,6 +122,14 @@ def write_trial(project: Project) -> TrialProject:
     project.machine.call("write_text", path=file, text=text, mode=0o644)
     settings = project.runtime
     return TrialProject(project=settings.project, folder=settings.folder, odoo_services=(RELEASE_SERVICE,), file=file)
+
+
+def remove_trial(runtime: Runtime) -> bool:
+    """Delete the compose file of a trial that died. Returns whether there was one."""
+    if not is_provisioned(runtime.environment):
+        return False
+    folder = described_project(runtime.environment).folder
+    return bool(runtime.machine.call("remove_tree", path=f"{folder}/{_TRIAL_FILE}"))
 
 
 def put_in_place(runtime: Runtime, image: str, *, stopped: bool) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from odoo_ops.adapters import cluster, database
-from odoo_ops.errors import PreconditionFailed
+from odoo_ops.commands import compose
+from odoo_ops.errors import CommandFailed, PreconditionFailed
 from odoo_ops.model.environment import Environment
-from odoo_ops.model.runtimes import OnHost
+from odoo_ops.model.runtimes import ComposeProject, OnHost
 from odoo_ops.policy.dumps import scratch_mark
 from odoo_ops.policy.space import Need
 from odoo_ops.runtimes.runtime import Runtime
@@ -23,13 +24,30 @@ def needs_of_staging(runtime: Runtime, *, filestore_bytes: int, database_bytes: 
             f"{settings.data_dir} is not there on {host.name}, so the filestore's owner is not known. "
             "Nothing was changed. Next step: mount its disk, or make the folder and give it to the user who runs Odoo."
         )
-    needs = [runtime.need("the filestore", settings.data_dir, filestore_bytes)]
-    if settings.database.is_on_its_host and isinstance(settings.runtime, OnHost):
-        with database.connect(host, settings.database, "postgres", admin=True) as connection:
-            folder = cluster.read_data_directory(connection)
-        if folder:
-            needs.append(runtime.need("the restored database", folder, database_bytes))
-    return needs
+    filestore = runtime.need("the filestore", settings.data_dir, filestore_bytes)
+    scratch = _need_of_database(runtime, database_bytes)
+    return [filestore, scratch] if scratch else [filestore]
+
+
+def _need_of_database(runtime: Runtime, needed_bytes: int) -> Need | None:
+    """What a scratch database takes; None where PostgreSQL's folder is neither on the host nor in its project."""
+    settings, what = runtime.environment, "the restored database"
+    if isinstance(settings.runtime, OnHost) != settings.database.is_on_its_host:
+        return None
+    with database.connect(runtime.host, settings.database, "postgres", admin=True) as connection:
+        folder = cluster.read_data_directory(connection)
+    if folder is None:
+        return None
+    match settings.runtime:
+        case OnHost():
+            return runtime.need(what, folder, needed_bytes)
+        case ComposeProject() as project:
+            try:
+                seen = runtime.machine.run(compose.look_at_disk(project, settings.database.server, folder)).stdout
+            except CommandFailed:  # its server is none of the project's services
+                return None
+            device, free_bytes = compose.parse_disk(seen)
+            return Need(what, folder, needed_bytes, free_bytes, device)
 
 
 def refuse_without_superuser(settings: Environment, *, unaccent: bool) -> None:

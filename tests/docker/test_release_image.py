@@ -25,9 +25,11 @@ from flows.release import release
 from flows.rollback import rollback
 from odoo_ops.adapters import database
 from odoo_ops.adapters.modules import read_installed, record_checksums
-from odoo_ops.errors import Refused, VerificationFailed
+from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.release import ReleaseReport, RollbackReport
+from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes.releases import read_modules
+from odoo_ops.runtimes.staging import needs_of_staging
 from tasks.forecasts import READS
 
 pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic, pytest.mark.timeout(1200)]
@@ -309,6 +311,14 @@ def test_tag_is_fetched_and_named_by_its_digest(shop: Shop, image: Callable[[str
     assert shop.site.provision(dry_run=True).plan.empty
 
 
+def test_room_for_the_copy_is_asked_for_where_postgresql_keeps_its_data(shop: Shop) -> None:
+    runtime = OdooEnvironment.open(shop.site.name)
+    refuse_without_room(needs_of_staging(runtime, filestore_bytes=0, database_bytes=1), runtime.host.name)
+    needs = needs_of_staging(runtime, filestore_bytes=0, database_bytes=2**60)
+    with pytest.raises(PreconditionFailed, match=r"the restored database up to .* in /var/lib/postgresql/data\."):
+        refuse_without_room(needs, runtime.host.name)
+
+
 def test_image_without_an_installed_module_is_refused(shop: Shop) -> None:
     before = shop.site.containers()
     with pytest.raises(Refused, match=r"Every installed module is there: shelf.*Nothing was changed"):
@@ -346,11 +356,35 @@ def test_image_whose_modules_cannot_be_updated_leaves_everything_as_it_was(shop:
 
 
 @pytest.mark.long
+def test_image_that_stops_while_it_takes_over_is_finished_and_so_is_its_way_back(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_environment: str) -> None:
+        raise PreconditionFailed("nginx did not take its configuration.")
+
+    monkeypatch.setattr("flows._cut_over.take_over", stop)
+    finished = "Put in place at once: It stopped, and was finished then: nginx did not"
+    with load(shop.site) as asked:
+        with pytest.raises(VerificationFailed, match=f"(?s)was released and serves people, but .*{finished}"):
+            shop.release(shop.images["same"])
+        assert shop.static() == "as it is now"
+        assert shop.running_image() == shop.images["same"]
+        with pytest.raises(VerificationFailed, match=f"(?s)was taken back, but .*{finished}"):
+            shop.rollback()
+    assert asked.failed == []
+    assert set(asked.answers) == {200}
+    assert shop.static() == "as it was"
+    assert shop.running_image() == shop.images["first"]
+    assert shop.site.provision(dry_run=True).plan.empty
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("put_in_place", [False, True], ids=["before", "after"])
 def test_next_run_settles_a_release_that_was_killed(shop: Shop, tmp_path: Path, put_in_place: bool) -> None:
     """While the new Odoo starts beside the present one: undone; when the new one is on record: finished."""
     folder = shop.site.project.folder
     record, at_work = folder / ".odoo-ops.json", folder / "config/nginx/release.conf"
+    tried = folder / "compose.release.yaml"
     number = shop.images["same"]
     with load(shop.site) as asked:
         code = f"from flows.release import release; release({shop.site.name!r}, image={number!r})"
@@ -358,8 +392,10 @@ def test_next_run_settles_a_release_that_was_killed(shop: Shop, tmp_path: Path, 
         beside = lambda: len(shop.site.containers()["odoo"].split()) == 2  # noqa: E731
         run.wait_until((lambda: number in record.read_text()) if put_in_place else beside, "it is at work", 300)
         run.kill()
+        tried.write_text("services: {}\n")  # as it is when that came a moment earlier
         shop.site.free_limit()
         assert backup(shop.site.name).damaged_total == 0
+        assert not tried.exists()
         assert shop.running_image() == (number if put_in_place else shop.images["first"])
         assert not at_work.exists()
         assert shop.site.provision(dry_run=True).plan.empty

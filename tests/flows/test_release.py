@@ -115,6 +115,8 @@ def test_release_that_fails_leaves_everything_as_it_was(shop: Shop) -> None:
     shop.fails({**SHELF, **_WITHOUT_PACKAGE}, "shelf needs Python package no-such-package", Refused)
     risen = {"shelf/__manifest__.py": SECOND["shelf/__manifest__.py"]}
     shop.fails({**SHELF, **risen}, "shelf rises from 19.0.1.0.0 to 19.0.2.0.0 and has no folder migrations", Refused)
+    fallen = {"shelf/__manifest__.py": SHELF["shelf/__manifest__.py"].replace("19.0.1.0.0", "19.0.0.9.0")}
+    shop.fails({**SHELF, **fallen}, "shelf falls from 19.0.1.0.0 to 19.0.0.9.0", Refused)
     shop.fails({"README": "the module is gone\n"}, "Every installed module is there: shelf", Refused)
     shop.fails({**SHELF, **_BROKEN_PYTHON}, "ZeroDivisionError")
     shop.fails({**SHELF, **_BROKEN_VIEW}, "nowhere")
@@ -193,7 +195,7 @@ if "scratch" not in str(config["db_name"]):
 
 
 def test_release_that_does_not_serve_people_is_taken_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.release._WAIT_MINUTES", 1)
+    monkeypatch.setattr("flows._cut_over._WAIT_MINUTES", 1)
     put_on_record(shop.site.name)
     shop.release()
     shop.installs("shelf")
@@ -218,7 +220,8 @@ def test_release_that_does_not_serve_people_is_taken_back(shop: Shop, monkeypatc
 
 
 @pytest.mark.long
-def test_release_that_stops_half_in_place_is_finished(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_stops_half_in_place_is_finished_and_says_so(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release, a rollback, and a release that is taken back."""
     put_on_record(shop.site.name)
     shop.release()
     shop.installs("shelf")
@@ -227,11 +230,23 @@ def test_release_that_stops_half_in_place_is_finished(shop: Shop, monkeypatch: p
     def stop(_environment: str) -> None:
         raise PreconditionFailed("The disk is full.")
 
-    monkeypatch.setattr("flows.release.finish_cut_over", stop)
-    said = "(?s)was released and serves people, but .*It stopped, and was finished then: The disk is full"
-    with pytest.raises(VerificationFailed, match=said):
+    monkeypatch.setattr("flows._cut_over.finish_cut_over", stop)
+    monkeypatch.setattr("flows._cut_over._WAIT_MINUTES", 1)
+    finished = "Put in place at once: It stopped, and was finished then: The disk is full"
+    with pytest.raises(VerificationFailed, match=f"(?s)was released and serves people, but .*{finished}"):
         shop.release()
     assert "a shelf with the second edition" in shop.page()
+    assert shop.leftovers() == []
+
+    with pytest.raises(VerificationFailed, match=f"(?s)was taken back, but .*{finished}"):
+        rollback(shop.site.name, confirm=shop.site.name)
+    assert "a shelf with the first edition" in shop.page()
+    assert shop.leftovers() == []
+
+    shop.addons.push({**SHELF, **SECOND, "shelf/shelf.py": _ENDS_LATER})
+    with pytest.raises(VerificationFailed, match=f"(?s)was put back. It serves people again. But {finished}"):
+        shop.release()
+    assert "a shelf with the first edition" in shop.page()
     assert shop.leftovers() == []
 
 

@@ -41,6 +41,16 @@ def test_commands_look_at_what_lasts_and_is_meant_to_run() -> None:
     assert compose.inspect_containers(["a", "b"]).argv[-2:] == ("a", "b")
 
 
+def test_room_in_a_service_is_read_as_numbers() -> None:
+    words = list(compose.look_at_disk(SHOP, "db", "/var/lib/postgresql/data").argv)
+    assert words[:8] == [*BASE, "exec", "--no-TTY", "db"]
+    assert words[-1] == "/var/lib/postgresql/data"
+    here = compose.look_at_disk(SHOP, "db", "/").argv[8:]
+    device, free_bytes = compose.parse_disk(subprocess.run(here, check=True, capture_output=True, text=True).stdout)
+    assert device == Path("/").stat().st_dev
+    assert free_bytes > 0
+
+
 CONTAINERS = [
     {"Service": "odoo", "State": "running", "ExitCode": 0, "Name": "shop-odoo-1"},
     {"Service": "cron", "State": "exited", "ExitCode": 143, "Name": "shop-cron-1"},

@@ -82,6 +82,11 @@ class TestGate:
             ({}, {"shop": {"depends": ("nowhere",)}}, "shop depends on nowhere, which is nowhere in the addons path"),
             ({}, {"shop": {"version": "19.0.2.0.0"}}, "shop rises from 19.0.1.0.0 to 19.0.2.0.0 and has no folder"),
             (
+                {"versions": {"base": "19.0.1.3", "sale": "19.0.1.0", "shop": "19.0.10.0.0"}},
+                {"shop": {"version": "19.0.9.0.0"}},
+                "shop falls from 19.0.10.0.0 to 19.0.9.0.0, and Odoo migrates nothing back: run `rollback`",
+            ),
+            (
                 {},
                 {"shop": {"version": "19.0.2.0.0", "migrations": ("19.0.1.0.0", "tests", "3.0.0", "18.0.2.0.0")}},
                 "shop rises from 19.0.1.0.0 to 19.0.2.0.0",
@@ -101,7 +106,8 @@ class TestGate:
         ("version", "folders"),
         [
             ("19.0.1.1.0", ()),
-            ("19.0.0.9.0", ()),
+            ("19.0.1", ()),
+            ("saas~19.1.1.0.0", ()),
             ("19.0.2.0.0", ("19.0.2.0.0",)),
             ("19.0.2.1.0", ("2.0",)),
             ("19.0.2.0.0", ("0.0.0",)),

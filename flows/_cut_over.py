@@ -1,0 +1,199 @@
+"""How a release, and what takes one back, is put in place: no flow, but the steps that release and rollback share.
+
+Either Odoo is stopped, and database, filestore and links are swapped; or a new Odoo, in whose image no module is
+updated, is started beside the present one and takes over. What dies is settled by the next run of any flow.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from prefect import get_run_logger
+
+from odoo_ops.adapters.host import HeldLock
+from odoo_ops.errors import OdooOpsError, PermanentError, VerificationFailed
+from odoo_ops.model.checks import Check, failures, first_of
+from odoo_ops.model.release import ReleasePlan, ReleaseRecord, ReleaseReport
+from odoo_ops.policy.health import answered_by_restart, lost_by_release, serving
+from odoo_ops.policy.releases import judge_finished
+from tasks.health import check_health
+from tasks.images import check_beside, close_site, open_site_again, start_beside, take_over
+from tasks.leftovers import settle_leftovers
+from tasks.modules import clone_data, refuse_written_meanwhile, try_release, update_modules
+from tasks.releases import finish_cut_over, note_cut_over, planned_record, read_release_of
+from tasks.restores import kept_name, scratch_name, swap_in
+from tasks.services import CAME_BACK, check_odoo_came_back, start_odoo, stop_odoo
+
+_WAIT_MINUTES = 10
+
+
+def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float) -> ReleaseReport:
+    """Stop Odoo, update modules in a copy of its data, swap that in, and let people see it."""
+    before, stopped = check_health(environment), time.monotonic()
+    try:
+        record, checks = _update_and_put_in_place(environment, plan, lock)
+    except PermanentError as error:
+        _prove_former(environment, before, error)
+        raise
+    came_back = start_again(environment)
+    down_seconds = time.monotonic() - stopped
+    after = check_health(environment)
+    if found := failures([came_back, *lost_by_release(before, after)]):
+        _take_back(environment, record, lock, found)
+    return ReleaseReport(
+        environment=environment,
+        seconds=time.monotonic() - begun,
+        plan=plan,
+        applied=True,
+        down_seconds=down_seconds,
+        kept_database=record.kept_database,
+        checks=(*plan.gate, *checks, came_back, *answered_by_restart(before, after)),
+    )
+
+
+def replace_beside(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float) -> ReleaseReport:
+    """Let a new Odoo take over from the present one while people work; no request fails."""
+    before = check_health(environment)
+    record, checks = put_beside(environment, planned_record(plan, None), lock)
+    after = check_health(environment)
+    if found := failures(lost_by_release(before, after)):
+        _take_back(environment, record, lock, found)
+    return ReleaseReport(
+        environment=environment,
+        seconds=time.monotonic() - begun,
+        plan=plan,
+        applied=True,
+        checks=(*plan.gate, *checks, *answered_by_restart(before, after)),
+    )
+
+
+def _update_and_put_in_place(environment: str, plan: ReleasePlan, lock: HeldLock) -> tuple[ReleaseRecord, list[Check]]:
+    """Put the release in place of a database and addons that nobody uses. Odoo is to be started then."""
+    checks: list[Check] = []
+    scratch = scratch_name(environment) if plan.updates else None
+    with odoo_stopped(environment, lock):
+        if scratch:
+            changes = clone_data(environment, scratch)
+            checks += update_modules(environment, scratch, plan)
+            checks += try_release(environment, scratch, plan)
+            refuse_written_meanwhile(environment, changes)
+        lock.check()
+        record, placed = put_in_place(environment, planned_record(plan, scratch), lock)
+    return record, [*checks, *placed]
+
+
+@contextmanager
+def odoo_stopped(environment: str, lock: HeldLock) -> Iterator[None]:
+    """Stop Odoo for the block. Whatever ends that too early, what was begun is settled, and Odoo started."""
+    with _settled_when_it_fails(environment, lock):
+        close_site(environment)
+        stop_odoo(environment)
+        yield
+
+
+@contextmanager
+def _settled_when_it_fails(environment: str, lock: HeldLock) -> Iterator[None]:
+    done = False
+    try:
+        yield
+        done = True
+    finally:
+        if not done:
+            lock.check()
+            settle_leftovers(environment)
+
+
+def put_in_place(environment: str, record: ReleaseRecord, lock: HeldLock) -> tuple[ReleaseRecord, list[Check]]:
+    """Note what is put in place, swap the data in, if there is any, and lead the links, while Odoo is stopped.
+
+    Returns what is on record. Where that stopped past the swap it is finished by settling it, and a check says so.
+    """
+    kept = kept_name(environment) if record.scratch else None
+    try:
+        note_cut_over(environment, record.model_copy(update={"kept_database": kept}))
+        if record.scratch and kept:
+            swap_in(environment, record.scratch, kept, start=False)
+        return finish_cut_over(environment), []
+    except OdooOpsError as error:
+        return _settled(environment, record, lock, error)
+
+
+def put_beside(environment: str, record: ReleaseRecord, lock: HeldLock) -> tuple[ReleaseRecord, list[Check]]:
+    """Start an Odoo with the record's image beside the present one, look at it, and let it take over.
+
+    Whatever ends that before the image is noted: the present one goes on, and the new one is removed. Past that it is
+    finished by settling it, and a check says so.
+    """
+    with _settled_when_it_fails(environment, lock):
+        try:
+            note_cut_over(environment, record)
+            answers = check_beside(environment, start_beside(environment, record))
+            lock.check()
+            placed = finish_cut_over(environment)
+            return placed, [answers, take_over(environment)]
+        except OdooOpsError as error:
+            return _settled(environment, record, lock, error)
+
+
+def _settled(
+    environment: str, record: ReleaseRecord, lock: HeldLock, error: OdooOpsError
+) -> tuple[ReleaseRecord, list[Check]]:
+    """Settle a release that stopped half in place. Raises the error where that undid it."""
+    lock.check()
+    settle_leftovers(environment)
+    placed = read_release_of(environment, record.at)
+    if placed is None:
+        raise error
+    return placed, [judge_finished(str(error))]
+
+
+def start_again(environment: str) -> Check:
+    """Start Odoo and wait for it. Never raises for one that does not start: the check says it."""
+    try:
+        start_odoo(environment)
+    except PermanentError as error:
+        return Check(name=CAME_BACK, outcome="failed", detail=str(error))
+    came_back = check_odoo_came_back(environment, _WAIT_MINUTES)
+    if came_back.outcome == "passed":
+        open_site_again(environment)
+    return came_back
+
+
+def _prove_former(environment: str, before: Sequence[Check], error: PermanentError) -> None:
+    """The former release serves people again: nothing of it was changed. Raises VerificationFailed if it does not."""
+    get_run_logger().error("Not released: %s", error)
+    came_back = check_odoo_came_back(environment, _WAIT_MINUTES)
+    if found := failures([came_back, *lost_by_release(before, check_health(environment))]):
+        raise VerificationFailed(
+            f"The release failed ({error}), and Odoo does not serve people since it was started again: "
+            f"{first_of(found)}. Next step: read Odoo's log."
+        ) from error
+
+
+def _take_back(environment: str, record: ReleaseRecord, lock: HeldLock, found: list[str]) -> NoReturn:
+    """Put the former release back, and raise VerificationFailed that says why, and how that is."""
+    get_run_logger().error("Taking it back: %s", first_of(found))
+    former = record.reversed(datetime.now(UTC), first_of(found))
+    try:
+        back, checks = (put_beside if record.beside else _put_back)(environment, former, lock)
+    except OdooOpsError as error:
+        raise VerificationFailed(
+            f"The release does not serve people: {first_of(found)}. It could not be taken back, and is in place: "
+            f"{error} Next step: mend that, and run `rollback`."
+        ) from error
+    still = failures(serving(check_health(environment)))
+    now = f"It does not serve people, either: {first_of(still)}" if still else "It serves people again"
+    but = f" But {first_of(failed)}." if (failed := failures(checks)) else ""
+    written = f" What was written meanwhile is in the database {back.kept_database}." if back.kept_database else ""
+    raise VerificationFailed(
+        f"The release did not serve people: {first_of(found)}. The former one was put back. {now}.{but}{written} "
+        "Next step: mend the addons, push, and release again."
+    )
+
+
+def _put_back(environment: str, former: ReleaseRecord, lock: HeldLock) -> tuple[ReleaseRecord, list[Check]]:
+    with odoo_stopped(environment, lock):
+        back, checks = put_in_place(environment, former, lock)
+    return back, [*checks, start_again(environment)]
