@@ -3,6 +3,7 @@
 https://restic.readthedocs.io/en/stable/030_preparing_a_new_repo.html
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
@@ -28,6 +29,7 @@ _OF_OTHERS = ("RESTIC_", "AWS_", "RCLONE_")
 
 # what rclone calls the repository that it reaches for restic
 _REMOTE = "odoo_ops"
+_AMAZON = re.compile(r"https?://s3(?:[.-](?P<region>[a-z0-9-]+))?\.amazonaws\.com")
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,10 @@ def repository_command(
         access, other = _access_to_both(repository, source)
         passwords["RESTIC_FROM_PASSWORD"] = source.password
         addresses = {"RESTIC_REPOSITORY": access.address, "RESTIC_FROM_REPOSITORY": other.address}
-        access = _merged(access, other)
+        access = _trusting_system(_merged(access, other))
     limits = repository.limits
     processors = {"GOMAXPROCS": str(limits.processors)} if limits.processors else {}
+    by_rclone = any(str(address).startswith("rclone:") for address in addresses.values())
     shown = {name: address for name, address in addresses.items() if isinstance(address, str)}
     hidden = {name: address for name, address in addresses.items() if isinstance(address, SecretStr)}
     return Command(
@@ -65,7 +68,9 @@ def repository_command(
         without=_OF_OTHERS,
         next_step=(
             f"see that the repository {repository.name} answers, that its disk is mounted and has room and that its "
-            "keys may still do that; then run again: it settles what was left. What was not proved does not count."
+            "keys may still do that"
+            + (", that the host has rclone, and that the region of a bucket is written" if by_rclone else "")
+            + "; then run again: it settles what was left. What was not proved does not count."
         ),
     )
 
@@ -107,34 +112,34 @@ def _access_to_both(repository: OpenRepository, source: OpenRepository) -> tuple
     Of each kind restic's variables take one set alone:
     https://restic.readthedocs.io/en/stable/045_working_with_repos.html#copying-snapshots-between-repositories
     """
-    if _keys(repository) != _keys(source):
-        match repository.location, source.location:
-            case S3Location() as bucket, S3Location() as other:
-                if repository.keys:
-                    return _access_by_rclone(bucket, repository.keys), _access(source)
-                if source.keys:
-                    return _access(repository), _access_by_rclone(other, source.keys)
-            case SftpLocation() as machine, SftpLocation() as other:
-                return (
-                    _access_by_ssh(restic_address(repository), machine, other),
-                    _access_by_ssh(restic_address(source), machine, other),
-                )
-            case RestLocation() as server, RestLocation() as other:
-                mine, theirs = _address_with_user(server), _address_with_user(other)
-                return _access_by_http(mine, server, other), _access_by_http(theirs, server, other)
-    return _access(repository), _access(source)
+    if repository.set_of_keys == source.set_of_keys:
+        return _access(repository), _access(source)
+    match repository.location, source.location:
+        case S3Location() as bucket, S3Location() as other:
+            return _access_to_buckets((bucket, repository), (other, source))
+        case SftpLocation() as machine, SftpLocation() as other:
+            return (
+                _access_by_ssh(restic_address(repository), machine, other),
+                _access_by_ssh(restic_address(source), machine, other),
+            )
+        case RestLocation() as server, RestLocation() as other:
+            mine, theirs = _address_with_user(server), _address_with_user(other)
+            return _access_by_http(mine, server, other), _access_by_http(theirs, server, other)
+        case _:
+            return _access(repository), _access(source)
 
 
-def _keys(repository: OpenRepository) -> object:
-    match repository.location:
-        case S3Location(region=region):
-            return region, repository.keys
-        case SftpLocation() as machine:
-            return machine.private_key, machine.known_hosts
-        case RestLocation() as server:
-            return server.user, server.password, server.certificate
-        case FolderLocation():
-            return None
+def _access_to_buckets(
+    copies: tuple[S3Location, OpenRepository], backups: tuple[S3Location, OpenRepository]
+) -> tuple[_Access, _Access]:
+    """One of both by rclone; if it can be, that of the backups, into which a copy writes nothing but its lock."""
+    (bucket, repository), (other, source) = copies, backups
+    if source.keys and source.suits_rclone:
+        return _access(repository), _access_by_rclone(other, source.keys)
+    if repository.keys and repository.suits_rclone:
+        return _access_by_rclone(bucket, repository.keys), _access(source)
+    # the host's role opens both, and restic asks for their regions
+    return _Access(restic_address(repository)), _Access(restic_address(source))
 
 
 def _access_to_s3(address: str, region: str | None, keys: S3Keys | None) -> _Access:
@@ -153,18 +158,23 @@ def _access_by_rclone(bucket: S3Location, keys: S3Keys) -> _Access:
 
     https://rclone.org/s3/, https://restic.readthedocs.io/en/stable/030_preparing_a_new_repo.html#other-services-via-rclone
     """
+    amazon = _AMAZON.fullmatch(bucket.endpoint)
     fields = {
         "TYPE": "s3",
-        "PROVIDER": "AWS" if bucket.endpoint.endswith(".amazonaws.com") else "Other",
-        "ENDPOINT": bucket.endpoint,
-        "REGION": bucket.region,
+        "PROVIDER": "AWS" if amazon else "Other",
+        # without one, rclone goes where Amazon says that the bucket is
+        "ENDPOINT": "" if amazon else bucket.endpoint,
+        "REGION": bucket.region or (amazon and amazon["region"]),
         "ACCESS_KEY_ID": keys.access_key_id,
         "NO_CHECK_BUCKET": "true",  # never makes one
     }
     named = f"RCLONE_CONFIG_{_REMOTE.upper()}"
     return _Access(
         f"rclone:{_REMOTE}:{bucket.bucket}/{bucket.prefix}".rstrip("/"),
-        environment={f"{named}_{field}": value for field, value in fields.items() if value},
+        environment={
+            "RCLONE_CONFIG": "/dev/null",  # the login's own may be encrypted
+            **{f"{named}_{field}": value for field, value in fields.items() if value},
+        },
         secrets={f"{named}_SECRET_ACCESS_KEY": keys.secret_access_key},
     )
 
@@ -212,6 +222,21 @@ def _merged(first: _Access, second: _Access) -> _Access:
         environment={**second.environment, **first.environment},
         secrets={**second.secrets, **first.secrets},
         files={**second.files, **first.files},
+    )
+
+
+def _trusting_system(access: _Access) -> _Access:
+    """Trust the host's own authorities beside the given certificates, which `--cacert` alone would not.
+
+    Go's crypto/x509 reads the file of this variable, and the host's folders of authorities.
+    """
+    option = f"--cacert={placed('certificate')}"
+    if option not in access.options:
+        return access
+    return replace(
+        access,
+        options=tuple(each for each in access.options if each != option),
+        environment={**access.environment, "SSL_CERT_FILE": placed("certificate")},
     )
 
 

@@ -80,7 +80,7 @@ Location = Annotated[FolderLocation | S3Location | SftpLocation | RestLocation, 
 
 
 class Limits(Value):
-    """What restic may take from others; empty: all there is."""
+    """What one restic may take from others; empty: all there is. A restore runs two while it fetches the dump."""
 
     upload_kib_per_second: int | None = Field(default=None, ge=1, description="Upload, in KiB a second.")
     download_kib_per_second: int | None = Field(default=None, ge=1, description="Download, in KiB a second.")
@@ -128,6 +128,24 @@ class OpenRepository(Repository):
     """A repository with all that is needed to open it."""
 
     keys: S3Keys | None = Field(default=None, description="Keys for S3. Empty: the host has a role of its own.")
+
+    @property
+    def set_of_keys(self) -> object:
+        """What opens it, of which restic takes one set of each kind; repositories with equal ones can share it."""
+        match self.location:
+            case S3Location(region=region):
+                return region, self.keys
+            case SftpLocation() as machine:
+                return machine.private_key, machine.known_hosts
+            case RestLocation() as server:
+                return server.user, server.password, server.certificate
+            case FolderLocation():
+                return None
+
+    @property
+    def suits_rclone(self) -> bool:
+        """Whether rclone can reach it for restic. What it stores has no checksum, which an object lock asks for."""
+        return isinstance(self.location, S3Location) and self.keys is not None and not self.object_lock_days
 
     @property
     def settings(self) -> Repository:

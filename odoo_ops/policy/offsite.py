@@ -3,17 +3,39 @@
 from collections.abc import Sequence
 
 from odoo_ops.errors import Refused
-from odoo_ops.model.repository import OpenRepository
+from odoo_ops.model.repository import OpenRepository, S3Location, SftpLocation
 from odoo_ops.model.snapshot import PROOF_TAG, Snapshot
 
 
 def refuse_uncopyable(source: OpenRepository, offsite: OpenRepository) -> None:
-    """Raise Refused where both repositories are one."""
+    """Raise Refused where both repositories are one, or cannot be reached by one command."""
     if source.location == offsite.location:
         raise Refused(
             f"The off-site repository {offsite.name} is {source.location}, where the backups are. Nothing was copied. "
             "Next step: name a repository elsewhere as `offsite` in the environment file."
         )
+    if source.set_of_keys == offsite.set_of_keys:
+        return
+    match source.location, offsite.location:
+        case S3Location(), S3Location() if not (source.suits_rclone or offsite.suits_rclone):
+            if source.keys or offsite.keys:
+                raise Refused(
+                    f"{source.name} and {offsite.name} are buckets with different keys or regions: rclone must reach "
+                    "one of both, with keys of its own, and cannot where that has an object lock. Nothing was copied. "
+                    "Next step: use one key for both, or a repository of another kind for one of them."
+                )
+        case SftpLocation() as first, SftpLocation() as second if _same_login(first, second):
+            raise Refused(
+                f"{source.name} and {offsite.name} are reached by the same login with different keys, and SSH would "
+                "use the first one that is accepted for both. Nothing was copied. Next step: use one key for both, or "
+                "another user for one of them."
+            )
+
+
+def _same_login(first: SftpLocation, second: SftpLocation) -> bool:
+    """Whether both are one user's on one machine, with different keys."""
+    logins = {(machine.user, machine.address, machine.port) for machine in (first, second)}
+    return len(logins) == 1 and first.private_key != second.private_key
 
 
 def snapshots_to_copy(listed: Sequence[Snapshot], offsite: Sequence[Snapshot]) -> list[Snapshot]:

@@ -86,24 +86,38 @@ def _copied(first: OpenRepository, source: OpenRepository) -> Command:
     return command
 
 
-def test_copy_between_buckets_with_other_keys_goes_by_rclone() -> None:
-    first = _repository(S3Location(bucket="one", prefix="erp", region="eu-west-1"), KEYS)
+def test_copy_between_buckets_with_other_keys_reads_the_first_one_by_rclone() -> None:
+    copies = _repository(S3Location(bucket="one", prefix="erp", region="eu-west-1"), KEYS)
     other = S3Keys(access_key_id="AKIB", secret_access_key=SecretStr("canary-other"))
-    source = _repository(S3Location(bucket="two", endpoint="http://127.0.0.1:9000"), other)
-    command = _copied(first, source)
-    assert command.environment["RESTIC_REPOSITORY"] == "rclone:odoo_ops:one/erp"
-    assert command.environment["RCLONE_CONFIG_ODOO_OPS_PROVIDER"] == "AWS"
-    assert command.environment["RCLONE_CONFIG_ODOO_OPS_REGION"] == "eu-west-1"
-    assert command.environment["RESTIC_FROM_REPOSITORY"] == "s3:http://127.0.0.1:9000/two"
-    assert command.environment["AWS_ACCESS_KEY_ID"] == "AKIB"
-    assert command.secrets["RCLONE_CONFIG_ODOO_OPS_SECRET_ACCESS_KEY"].get_secret_value() == SECRET
-    assert command.secrets["AWS_SECRET_ACCESS_KEY"].get_secret_value() == "canary-other"
-    by_role = _copied(first.model_copy(update={"keys": None}), source)
-    assert by_role.environment["RESTIC_FROM_REPOSITORY"] == "rclone:odoo_ops:two"
-    assert by_role.environment["RCLONE_CONFIG_ODOO_OPS_PROVIDER"] == "Other"
-    assert "AWS_ACCESS_KEY_ID" not in by_role.environment
-    same_keys = _copied(first, _repository(S3Location(bucket="two", region="eu-west-1"), KEYS))
-    assert same_keys.environment["RESTIC_REPOSITORY"] == "s3:https://s3.amazonaws.com/one/erp"
+    backups = _repository(S3Location(bucket="two", endpoint="http://127.0.0.1:9000"), other)
+    command = _copied(copies, backups)
+    assert command.environment["RESTIC_REPOSITORY"] == "s3:https://s3.amazonaws.com/one/erp"
+    assert command.environment["AWS_ACCESS_KEY_ID"] == "AKIA"
+    assert command.environment["RESTIC_FROM_REPOSITORY"] == "rclone:odoo_ops:two"
+    assert command.environment["RCLONE_CONFIG_ODOO_OPS_PROVIDER"] == "Other"
+    assert command.environment["RCLONE_CONFIG_ODOO_OPS_ENDPOINT"] == "http://127.0.0.1:9000"
+    assert command.secrets["RCLONE_CONFIG_ODOO_OPS_SECRET_ACCESS_KEY"].get_secret_value() == "canary-other"
+    assert "rclone" in command.next_step
+    same_keys = _copied(copies, _repository(S3Location(bucket="two", region="eu-west-1"), KEYS))
+    assert same_keys.environment["RESTIC_FROM_REPOSITORY"] == "s3:https://s3.amazonaws.com/two"
+    assert "rclone" not in same_keys.next_step
+
+
+def test_bucket_of_a_role_or_with_an_object_lock_is_not_reached_by_rclone() -> None:
+    by_role, locked = {"keys": None}, {"object_lock_days": 30}
+    copies = _repository(S3Location(bucket="one", endpoint="https://s3.eu-west-1.amazonaws.com"), KEYS)
+    backups = _repository(S3Location(bucket="two", region="us-east-2"), KEYS)
+    for without_rclone in (by_role, locked):
+        command = _copied(copies, backups.model_copy(update=without_rclone))
+        assert command.environment["RESTIC_REPOSITORY"] == "rclone:odoo_ops:one"
+        assert command.environment["RCLONE_CONFIG_ODOO_OPS_REGION"] == "eu-west-1"
+        assert "RCLONE_CONFIG_ODOO_OPS_ENDPOINT" not in command.environment
+        assert command.environment["AWS_DEFAULT_REGION"] == "us-east-2"
+    both_by_role = _copied(copies.model_copy(update=by_role), backups.model_copy(update=by_role))
+    assert "AWS_DEFAULT_REGION" not in both_by_role.environment
+    refuse_uncopyable(backups.model_copy(update=by_role), copies.model_copy(update=by_role))
+    with pytest.raises(Refused, match="cannot where that has an object lock"):
+        refuse_uncopyable(backups.model_copy(update=by_role), copies.model_copy(update=locked))
 
 
 def test_copy_by_ssh_knows_both_keys_and_both_host_keys() -> None:
@@ -128,9 +142,20 @@ def test_copy_between_rest_servers_names_each_user_in_its_address() -> None:
         command.secrets["RESTIC_FROM_REPOSITORY"].get_secret_value() == "rest:https://a%40b:canary%3A%2F%40@near/erp/"
     )
     assert command.files["certificate"].get_secret_value() == f"{SECRET}\ntheirs"
+    assert command.environment["SSL_CERT_FILE"] == "%certificate%"
+    assert "--cacert" not in str(command)
     assert "RESTIC_REST_USERNAME" not in command.environment
     command = _copied(_repository(REST), _repository(open_to_all))
     assert command.secrets["RESTIC_FROM_REPOSITORY"].get_secret_value() == "rest:http://near:8000/erp/"
+
+
+def test_refuse_uncopyable_wants_two_logins_for_two_keys() -> None:
+    other = SFTP.model_copy(update={"path": "/srv/copies", "known_hosts": "far x y\nfar2 x y"})
+    refuse_uncopyable(_repository(SFTP), _repository(other))
+    other_key = other.model_copy(update={"private_key": SecretStr("canary-other")})
+    refuse_uncopyable(_repository(SFTP), _repository(other_key.model_copy(update={"user": "copies"})))
+    with pytest.raises(Refused, match="the same login with different keys"):
+        refuse_uncopyable(_repository(SFTP), _repository(other_key))
 
 
 def test_refuse_uncopyable_wants_two_repositories() -> None:
