@@ -109,17 +109,19 @@ def registered_environments() -> RegisteredEnvironments:
 def _without_secrets(document: BlockDocument) -> RegisteredEnvironment | None:
     try:
         settings = Environment.model_validate(document.data["settings"])
-    except ValidationError:
+        host, repository = (
+            document.block_document_references[field]["block_document"]["name"] for field in ("host", "repository")
+        )
+    except (ValidationError, KeyError):  # a block of another version, or one whose host or repository was deleted
         return None
-    references = document.block_document_references
     return RegisteredEnvironment(
         name=document.name or "",
         stage=settings.stage,
         version=settings.odoo.version,
-        host=references["host"]["block_document"]["name"],
+        host=host,
         database=settings.database.name,
         service=settings.service.kind if settings.runtime.kind == "native" else settings.runtime.kind,
-        repository=references["repository"]["block_document"]["name"],
+        repository=repository,
     )
 
 

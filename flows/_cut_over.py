@@ -140,24 +140,28 @@ def put_beside(environment: str, record: ReleaseRecord, lock: HeldLock) -> tuple
 def _settled(
     environment: str, record: ReleaseRecord, lock: HeldLock, error: OdooOpsError
 ) -> tuple[ReleaseRecord, list[Check]]:
-    """Settle a release that stopped half in place. Raises the error where that undid it."""
+    """Settle a release that stopped half in place. Raises the error where it is not on record after that."""
     lock.check()
-    settle_leftovers(environment)
+    try:
+        settle_leftovers(environment)
+        why = str(error)
+    except OdooOpsError as again:  # such as nginx, when all else is done
+        why = f"{error} Nor can it be settled: {again}"
     placed = read_release_of(environment, record.at)
     if placed is None:
         raise error
-    return placed, [judge_finished(str(error))]
+    return placed, [judge_finished(why)]
 
 
 def start_again(environment: str) -> Check:
     """Start Odoo and wait for it. Never raises for one that does not start: the check says it."""
     try:
         start_odoo(environment)
-    except PermanentError as error:
+        came_back = check_odoo_came_back(environment, _WAIT_MINUTES)
+        if came_back.outcome == "passed":
+            open_site_again(environment)
+    except OdooOpsError as error:
         return Check(name=CAME_BACK, outcome="failed", detail=str(error))
-    came_back = check_odoo_came_back(environment, _WAIT_MINUTES)
-    if came_back.outcome == "passed":
-        open_site_again(environment)
     return came_back
 
 

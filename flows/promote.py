@@ -20,6 +20,7 @@ from tasks.releases import (
     needs_approval,
     read_last_release,
     refuse_partial,
+    refuse_replaced,
     refuse_unfit_plan,
     refuse_unfit_request,
     refuse_unsoaked,
@@ -45,6 +46,7 @@ def promote(
         confirm_production: To release to production without being asked in the UI, write its name.
     """
     record = read_last_release(source)
+    refuse_replaced(source, record)
     refuse_unsoaked(source, record, soak_minutes, datetime.now(UTC))
     refuse_failures(f"{source} is not well, so nothing of it is released to {target}:", check_health(source))
     refuse_partial(target, record)

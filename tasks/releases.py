@@ -175,13 +175,23 @@ def read_release_of(environment: str, moment: datetime) -> ReleaseRecord | None:
 
 @task(cache_policy=NO_CACHE)
 def read_last_release(environment: str) -> ReleaseRecord:
-    """The release that is in place. Raises PreconditionFailed where nothing was released yet."""
+    """The last release. Raises PreconditionFailed where nothing was released yet."""
     records = release_records.read_records(OdooEnvironment.open(environment))
     if not records:
         raise PreconditionFailed(
             f"Nothing was released to {environment} yet. Nothing was changed. Next step: run `release` for it first."
         )
     return records[-1]
+
+
+@task(cache_policy=NO_CACHE)
+def refuse_replaced(environment: str, record: ReleaseRecord) -> None:
+    """Raise Refused where something else has put other commits, or another image, in a release's place."""
+    if replaced := release_records.replaced_since(OdooEnvironment.open(environment), record):
+        raise Refused(
+            f"The last release to {environment} was replaced by something else: {first_of(replaced)}. Nothing was "
+            "changed. Next step: release that to it, too, so that it is on record, and promote it then."
+        )
 
 
 def refuse_partial(environment: str, record: ReleaseRecord) -> None:

@@ -72,6 +72,15 @@ def _fault_of(
     root: str, attachment: dict[str, Any], changed: set[str] | None, links: Container[str]
 ) -> tuple[str | None, int]:
     """What is wrong with an attachment's file, or None; and the bytes hashed."""
+    try:
+        return _looked_at(root, attachment, changed, links)
+    except PermissionError:  # while it is restored it may be somebody else's
+        return "its file cannot be read", 0
+
+
+def _looked_at(
+    root: str, attachment: dict[str, Any], changed: set[str] | None, links: Container[str]
+) -> tuple[str | None, int]:
     name = attachment["fname"]
     if not _FILE_NAME.fullmatch(name):
         return "its file has a name that Odoo does not give", 0

@@ -44,7 +44,7 @@ def judge_modules(installed: InstalledModules, found: Mapping[str, ModuleFacts])
         f"{name} falls from {installed.versions[name]} to {facts.version}, and Odoo migrates nothing back: run "
         "`rollback`, or raise its version"
         for name, facts in present.items()
-        if _falls(installed.versions[name], facts.version)
+        if not facts.fault and _falls(installed.versions[name], facts.version)
     ]
     risen = {name: facts for name, facts in present.items() if _rises(installed.versions[name], facts.version)}
     unmigrated = [
@@ -244,10 +244,11 @@ def way_by_backup(record: ReleaseRecord) -> str:
 def refuse_partial(environment: str, release: ReleasePolicy, record: ReleaseRecord) -> None:
     """Raise Refused where what is promoted is not all that an environment takes: commits, or an image."""
     commits = released_commits(record)
-    if not (release.addons or record.image):
+    if bool(release.addons) == bool(record.image):
+        takes, promoted = ("commits", "an image") if release.addons else ("an image", "commits")
         raise Refused(
-            f"The addons of {environment} are in its image, and what is promoted are commits. Nothing was changed. "
-            "Next step: promote from an environment that runs in containers, too."
+            f"{environment} takes {takes}, and what is promoted is {promoted}. Nothing was changed. Next step: promote "
+            "from an environment that runs as this one does, in containers or without."
         )
     if missing := [repository.name for repository in release.addons if repository.name not in commits]:
         raise Refused(

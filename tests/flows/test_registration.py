@@ -266,9 +266,11 @@ def test_cli_registers_and_lists_when_files_are_valid(files: Files) -> None:
 def test_cli_lists_the_others_when_one_cannot_be_read(
     files: Files, client: SyncPrefectClient, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    other = Files(tmp_path_factory.mktemp("other"))
-    for described in (files, other):
+    other, without_repository = (Files(tmp_path_factory.mktemp(name)) for name in ("other", "without"))
+    for described in (files, other, without_repository):
         described.register()
+    lost = client.read_block_document_by_name(f"{without_repository.id}-repository", "odoo-backup-repository")
+    client.delete_block_document(lost.id)
     shown = client.read_block_document_by_name(files.id, "odoo-environment", include_secrets=True)
     spoilt = {**shown.data, "settings": {**shown.data["settings"], "stage": "elsewhere"}}
     client.request("PATCH", "/block_documents/{id}", path_params={"id": shown.id}, json={"data": spoilt})
@@ -277,8 +279,10 @@ def test_cli_lists_the_others_when_one_cannot_be_read(
     assert f"\n{other.id} " in listed.stdout
     assert f"\n{files.id} " not in listed.stdout
     assert files.id in listed.stderr
+    assert without_repository.id in listed.stderr
     assert "Next step: `odoo-ops environments register`" in listed.stderr
     assert files.register()["environment"] == "updated"
+    assert without_repository.register()["repository"] == "created"
     assert f"\n{files.id} " in CliRunner().invoke(app, ["environments", "list"]).stdout
 
 

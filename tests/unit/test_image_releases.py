@@ -90,7 +90,7 @@ def test_projects_of_other_hands_and_repositories_are_refused_by_name() -> None:
         releases.refuse_image(environment(), "", {"ours": "main"})
     at = datetime(2026, 11, 1, tzinfo=UTC)
     releases.refuse_partial("erp", ReleasePolicy(), ReleaseRecord(at=at, addons={}, former={}, image="erp:2"))
-    with pytest.raises(Refused, match="what is promoted are commits"):
+    with pytest.raises(Refused, match="takes an image, and what is promoted is commits"):
         releases.refuse_partial("erp", ReleasePolicy(), ReleaseRecord(at=at, addons={"/l": "/new"}, former={}))
 
 

@@ -3,12 +3,15 @@
 import importlib.util
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from flows import _cut_over
+from odoo_ops.adapters.host import HeldLock
 from odoo_ops.commands import git, modules
-from odoo_ops.errors import Refused
+from odoo_ops.errors import PreconditionFailed, Refused, TransientError
 from odoo_ops.hostside import links
 from odoo_ops.hostside.channel import standard_channel
 from odoo_ops.hostside.modules import hash_modules
@@ -323,6 +326,8 @@ def test_promoted_commits_must_be_those_of_all_repositories() -> None:
     releases.refuse_partial("production", policy, ReleaseRecord(at=at, addons=of_both, former={}))
     with pytest.raises(Refused, match="holds no more"):
         releases.refuse_partial("production", policy, ReleaseRecord(at=at, addons=of_ours, former={}))
+    with pytest.raises(Refused, match="takes commits, and what is promoted is an image"):
+        releases.refuse_partial("production", policy, ReleaseRecord(at=at, addons={}, former={}, image="erp:2"))
 
 
 def test_log_of_an_update_tells_progress_and_trouble() -> None:
@@ -331,6 +336,39 @@ def test_log_of_an_update_tells_progress_and_trouble() -> None:
     assert modules.loading_in(line) == (3, 86)
     assert modules.trouble_in(line) is None
     assert modules.trouble_in(f"{beginning} CRITICAL erp odoo.modules: Failed") == "erp odoo.modules: Failed"
+
+
+@pytest.mark.parametrize("on_record", [True, False])
+def test_release_that_cannot_be_settled_says_so_when_it_is_on_record(
+    monkeypatch: pytest.MonkeyPatch, on_record: bool
+) -> None:
+    record = ReleaseRecord(at=datetime(2026, 11, 1, tzinfo=UTC), addons={}, former={})
+    lock, settled = create_autospec(HeldLock, instance=True), []
+
+    def fail(environment: str) -> None:
+        settled.append(environment)
+        raise PreconditionFailed("nginx does not take its configuration.")
+
+    monkeypatch.setattr(_cut_over, "settle_leftovers", fail)
+    monkeypatch.setattr(_cut_over, "read_release_of", lambda *_: record if on_record else None)
+    first = PreconditionFailed("The disk is full.")
+    if on_record:
+        placed, (check,) = _cut_over._settled("erp", record, lock, first)
+        assert (placed, check.outcome) == (record, "failed")
+        assert "The disk is full. Nor can it be settled: nginx does not take" in check.detail
+    else:
+        with pytest.raises(PreconditionFailed, match="The disk is full"):
+            _cut_over._settled("erp", record, lock, first)
+    assert settled == ["erp"]
+    lock.check.assert_called_once_with()
+
+
+def test_odoo_that_cannot_be_started_is_a_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_environment: str) -> None:
+        raise TransientError("The host does not answer.")
+
+    monkeypatch.setattr(_cut_over, "start_odoo", fail)
+    assert _cut_over.start_again("erp").detail == "The host does not answer."
 
 
 @pytest.mark.odoo
