@@ -189,7 +189,7 @@ def _take_back(environment: str, record: ReleaseRecord, lock: HeldLock, found: l
         ) from error
     still = failures(serving(check_health(environment)))
     now = f"It does not serve people, either: {first_of(still)}" if still else "It serves people again"
-    but = f" But {first_of(failed)}." if (failed := failures(checks)) else ""
+    but = f" But {first_of(failed).rstrip('.')}." if (failed := failures(checks)) else ""
     written = f" What was written meanwhile is in the database {back.kept_database}." if back.kept_database else ""
     raise VerificationFailed(
         f"The release did not serve people: {first_of(found)}. The former one was put back. {now}.{but}{written} "

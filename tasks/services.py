@@ -60,8 +60,10 @@ def stop_odoo(environment: str) -> None:
 
 @task(cache_policy=NO_CACHE)
 def start_odoo(environment: str) -> None:
-    """Start Odoo, whether it ran before or not."""
+    """Start the Odoo that was stopped, whether it ran before or not. One that settling has started is left alone."""
     runtime = OdooEnvironment.open(environment)
+    if not runtime.host.call("describe_path", path=runtime.environment.restart_mark)["exists"]:
+        return
     get_run_logger().info("Starting Odoo")
     runtime.odoo.start()
     runtime.host.call("remove_tree", path=runtime.environment.restart_mark)

@@ -18,7 +18,7 @@ from odoo_ops.policy import layers
 from odoo_ops.runtimes.waiting import wait_for_odoo
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
-from tasks.services import start_odoo, stop_odoo
+from tasks.services import stop_odoo
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -102,11 +102,6 @@ def test_next_run_of_any_flow_starts_odoo_when_a_restart_died_after_it_stopped_i
     assert _settle(served_site.name) == []
 
 
-@flow
-def _start(name: str) -> None:
-    start_odoo(name)
-
-
 def test_restart_says_what_was_seen_last_when_odoo_does_not_come_back(served_site: Site) -> None:
     runtime, config = OdooEnvironment.open(served_site.name), served_site.folder / "odoo.conf"
     runtime.odoo.stop()
@@ -117,7 +112,7 @@ def test_restart_says_what_was_seen_last_when_odoo_does_not_come_back(served_sit
         wait_for_odoo(runtime, 3, shown.append)
     assert shown == ["Waiting: Odoo's service does not run"]
     config.write_text(re.sub(r"http_port = \d+", "http_port = 1", text))
-    _start(served_site.name)
+    runtime.odoo.start()
     with pytest.raises(
         VerificationFailed, match=r"/web/login does not answer: ConnectError|ended while it was starting"
     ):
