@@ -461,6 +461,7 @@ def _copied(make_site: SiteMaker, pristine: PristineOdoo) -> Site:
         )
     with site.connect() as connection:  # it may be long since that was made, and nothing is late in a new one
         connection.execute("UPDATE ir_cron SET nextcall = now() AT TIME ZONE 'UTC'")
+        connection.execute("UPDATE ir_cron_trigger SET call_at = now() AT TIME ZONE 'UTC'")
     shutil.copytree(pristine.filestore, site.filestore)
     return site
 
