@@ -20,11 +20,11 @@ from odoo_ops.model.report import BackupReport, FilestoreProof, StoredSnapshot
 from tasks.backups import (
     collector_held_off,
     dump_database,
-    empty_spool,
     judge_damage,
     prove_snapshot,
     read_checks,
     record_proof,
+    spool_emptied,
     store_snapshot,
 )
 from tasks.identity import check_identity
@@ -61,11 +61,11 @@ def backup(environment: str) -> BackupReport:
             prepare_picture()
             stored = store_snapshot(environment)
         proof = prove_snapshot(environment, stored.snapshot_id)
-        record_proof(environment, stored.snapshot_id, proof)
         sizes = sizes_of(manifest, stored.snapshot_id, stored.total_bytes)
-        earlier = read_earlier_backups(environment, sizes, stored)
         lock.check()
-        empty_spool(environment)
+        with spool_emptied(environment):
+            record_proof(environment, stored.snapshot_id, proof)
+            earlier = read_earlier_backups(environment, sizes, stored)
     checks = [
         *read_checks(manifest, proof),
         judge_clock(stored),

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from odoo_ops.model.revisions import shown_revision
 from odoo_ops.units import shown_bytes, shown_duration
 
 
@@ -22,6 +23,11 @@ def _compose(value: Any) -> str:
 def _pgbouncer(value: str) -> str:
     """Text between the quotes of PgBouncer's list of users."""
     return value.replace('"', '""')
+
+
+def _revision(folder: str) -> str:
+    """What was released, by its folder."""
+    return shown_revision(folder.rpartition("/")[2])
 
 
 def _postgres_size(value: int) -> str:
@@ -49,6 +55,7 @@ def render(template: str, **values: Any) -> str:
         compose=_compose,
         pgbouncer=_pgbouncer,
         postgres_size=_postgres_size,
+        revision=_revision,
         yaml=_yaml,
     )
     return environment.get_template(f"{template}.j2").render(**values)

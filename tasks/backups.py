@@ -262,11 +262,12 @@ def record_proof(environment: str, snapshot_id: str, proof: SnapshotProof) -> No
     runtime.host.run(command)
 
 
-@task(cache_policy=NO_CACHE)
-def empty_spool(environment: str) -> None:
-    """Delete what the snapshot now holds."""
+@contextmanager
+def spool_emptied(environment: str) -> Iterator[None]:
+    """Delete what the snapshot now holds, while the block goes on: a gigabyte takes a second."""
     runtime = OdooEnvironment.open(environment)
-    runtime.host.call("remove_tree", path=runtime.environment.spool)
+    with runtime.host.beside("remove_tree", path=runtime.environment.spool):
+        yield
 
 
 def read_checks(manifest: Manifest, proof: FilestoreProof) -> list[Check]:

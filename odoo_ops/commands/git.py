@@ -19,9 +19,12 @@ def current_commit(folder: str) -> Command:
     return Command(argv=("git", "-c", f"safe.directory={folder}", "-C", folder, "rev-parse", "HEAD"))
 
 
-def list_refs(repository: AddonsRepository, ref: str) -> Command:
-    """Print commit and full name of each branch and tag that may be meant; `commit_of` reads it."""
-    return _of_remote(repository, "ls-remote", "--", repository.url, *_names_of(ref))
+def list_refs(repository: AddonsRepository, ref: str, url: str | None = None) -> Command:
+    """Print commit and full name of each branch and tag that may be meant; `commit_of` reads it.
+
+    `url`: another repository that is asked instead, with this one's key or token.
+    """
+    return _of_remote(repository, "ls-remote", "--", url or repository.url, *_names_of(ref))
 
 
 def commit_of(output: str, ref: str) -> str | None:
@@ -53,6 +56,29 @@ def name_origin(folder: str, repository: AddonsRepository) -> Command:
 def fetch_commit(folder: str, repository: AddonsRepository, commit: str) -> Command:
     """Fetch one commit without its history."""
     return _of_remote(repository, "-C", folder, "fetch", "--quiet", "--depth=1", "origin", commit)
+
+
+def fetch_history(folder: str, repository: AddonsRepository, commit: str, url: str | None = None) -> Command:
+    """Fetch one commit with its history, without which nothing can be merged; `url`: from another repository."""
+    return _of_remote(repository, "-C", folder, "fetch", "--quiet", "--no-tags", "--", url or repository.url, commit)
+
+
+def merge(folder: str, commit: str, merged: str) -> Command:
+    """Merge a fetched commit into what is checked out; `merged` is what people call it.
+
+    Name and time are always the same, so equal commits make an equal one on every host.
+    """
+    moment = "2000-01-01T00:00:00Z"
+    return Command(
+        argv=(
+            *("git", "-C", folder, "-c", "user.name=odoo-ops", "-c", "user.email=odoo-ops@localhost"),
+            *("-c", "commit.gpgSign=false", "merge", "--quiet", "--no-ff", "--no-edit"),
+            *(f"--message=Merge {commit}", commit),
+        ),
+        environment={"GIT_AUTHOR_DATE": moment, "GIT_COMMITTER_DATE": moment},
+        without=("GIT_",),
+        next_step=f"bring {merged} up to date with what it is merged into, or take it out of the repository's `merges`",
+    )
 
 
 def check_out(folder: str, commit: str) -> Command:

@@ -22,17 +22,37 @@ def _git_ref(value: str) -> str:
 
 
 GitRef = Annotated[str, AfterValidator(_git_ref)]
+_URL = r"^(https?|ssh)://\S+$|^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:\S+$"
+# so many names of commits, and what stands between them, are the name of a folder
+MOST_MERGES = 5
+
+
+class MergedRef(Value):
+    """What is merged into a repository of addons on the host, such as a pull request that nobody has merged yet."""
+
+    ref: GitRef = Field(description="Branch, tag, commit or pull request (refs/pull/12/head).")
+    url: str | None = Field(
+        default=None,
+        pattern=_URL,
+        description="Another repository that has it, such as a fork. The key or token of the first one is shown to it "
+        "where it is on the same server; on another one it must be public.",
+    )
 
 
 class AddonsRepository(Value):
     """A git repository of addons, and where an environment's Odoo finds it."""
 
     url: str = Field(
-        pattern=r"^(https?|ssh)://\S+$|^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:\S+$",
+        pattern=_URL,
         description="As git takes it: ssh://git@git.example.com/ours.git, git@git.example.com:ours.git, "
         "https://git.example.com/ours.git. No password in it.",
     )
     ref: GitRef = Field(description="Branch, tag or commit that is released when no other is asked for.")
+    merges: tuple[MergedRef, ...] = Field(
+        default=(),
+        max_length=MOST_MERGES,
+        description="What is merged into it on the host before it is released, in this order.",
+    )
     folder: AbsolutePath = Field(
         description="Link that a release makes, and leads to the released commit. Odoo's addons_path names it, or a "
         "folder in it. What was released lies beside it, in `.<its name>.releases`."
@@ -70,7 +90,8 @@ class AddonsRepository(Value):
             raise ValueError("a private_key is for a repository reached by SSH; by https it is a token")
         if self.private_key and not self.known_hosts:
             raise ValueError("known_hosts is missing: without it any server could give other addons")
-        if by_http and "@" in self.url.split("/")[2]:
+        urls = (self.url, *(merged.url or "" for merged in self.merges))
+        if any(url.startswith("http") and "@" in url.split("/")[2] for url in urls):
             raise ValueError("a password in the address would be seen by everybody: give it as token")
         return self
 

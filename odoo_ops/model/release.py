@@ -6,6 +6,7 @@ from datetime import datetime
 
 from odoo_ops.model.base import Value
 from odoo_ops.model.checks import Check
+from odoo_ops.model.revisions import exactly, shown_revision
 
 SUPERSEDED = "Superseded"  # the state in which the release of a push ends that is not the newest
 
@@ -16,8 +17,8 @@ class FetchedAddons(Value):
     Attributes:
         folder: the link that leads to what is released.
         ref: branch, tag or commit that was asked for.
-        commit: what that is now.
-        checkout: folder of that commit.
+        commit: what that is now, with what is merged into it (`model.revisions`).
+        checkout: folder of that.
         present: folder to which the link leads now; None: there is no link yet.
     """
 
@@ -31,6 +32,11 @@ class FetchedAddons(Value):
     def changes(self) -> bool:
         """Whether the link leads to something else."""
         return self.present != self.checkout
+
+    @property
+    def shown(self) -> str:
+        """The commit as people read it."""
+        return shown_revision(self.commit)
 
 
 class ModuleFacts(Value):
@@ -139,8 +145,8 @@ class ReleasePlan(Value):
 
     @property
     def commits(self) -> dict[str, str]:
-        """Name of each repository -> its commit."""
-        return {addons.folder.rpartition("/")[2]: addons.commit for addons in self.addons}
+        """Name of each repository -> its commit with what is merged into it, and nothing else."""
+        return {addons.folder.rpartition("/")[2]: exactly(addons.commit) for addons in self.addons}
 
     @property
     def digest(self) -> str:
@@ -152,7 +158,7 @@ class ReleasePlan(Value):
         """The plan in one sentence."""
         if self.empty:
             return "All of it is released already."
-        led = [f"{addons.folder} to {addons.commit[:12]}" for addons in self.addons if addons.changes]
+        led = [f"{addons.folder} to {addons.shown}" for addons in self.addons if addons.changes]
         placed = f"Run {self.image.image}" if self.image else f"Lead {', '.join(led) or 'no link elsewhere'}"
         updated = f"update {len(self.updates)} modules and {len(self.dependants)} that depend on them"
         return f"{placed}; {updated if self.updates else 'update no module'}."

@@ -8,6 +8,7 @@ from odoo_ops.model.addons import AddonsRepository, ReleasePolicy, is_git_ref
 from odoo_ops.model.checks import Check, failures, first_of, passed_or_failed
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.release import InstalledModules, ModuleFacts, ModuleUpdate, ReleaseRecord
+from odoo_ops.model.revisions import exactly, revision_of, shown_revision
 from odoo_ops.model.runtimes import OnHost
 from odoo_ops.policy.pushes import asked_of
 
@@ -212,8 +213,22 @@ def wanted_ref(repository: AddonsRepository, refs: Mapping[str, str], present: s
     Where others are asked for alone, it keeps the commit of `present`, the folder that it leads to now; else it is what
     the environment file says.
     """
-    kept = present.rpartition("/")[2] if refs and present else ""
+    kept = exactly(present.rpartition("/")[2]) if refs and present else ""
     return asked_of(repository, refs) or kept or repository.ref
+
+
+def refuse_unknown_merges(repository: AddonsRepository, commits: Sequence[str]) -> None:
+    """Raise Refused for a revision with merged commits where the environment file does not name as many merges.
+
+    That says from where they come.
+    """
+    merged = len(commits) - 1
+    if merged not in (0, len(repository.merges)):
+        raise Refused(
+            f"{shown_revision(revision_of(tuple(commits)))} of {repository.name} has {merged} merged commits, and the "
+            f"environment file names {len(repository.merges)} `merges` from which they could come. Nothing was "
+            "changed. Next step: name the same merges there as where it was released before, and register it again."
+        )
 
 
 def refuse_way_to_failed(environment: str, record: ReleaseRecord) -> None:
@@ -233,7 +248,7 @@ def refuse_way_to_failed(environment: str, record: ReleaseRecord) -> None:
 
 def way_by_backup(record: ReleaseRecord) -> str:
     """The next step where only the backup is left: what that holds fits what was in place then, and nothing newer."""
-    former = [folder.rpartition("/")[2][:12] for folder in record.former.values() if folder]
+    former = [shown_revision(folder.rpartition("/")[2]) for folder in record.former.values() if folder]
     former += [record.former_image] if record.former_image else []
     return (
         f"Next step: restore the backup that the release took, and release {', '.join(former)} at once: its database "
@@ -258,8 +273,10 @@ def refuse_partial(environment: str, release: ReleasePolicy, record: ReleaseReco
 
 
 def released_commits(record: ReleaseRecord) -> dict[str, str]:
-    """What a release put in place: name of the repository -> commit."""
-    return {link.rpartition("/")[2]: folder.rpartition("/")[2] for link, folder in record.addons.items() if folder}
+    """What a release put in place: name of the repository -> commit with what was merged into it, and nothing else."""
+    return {
+        link.rpartition("/")[2]: exactly(folder.rpartition("/")[2]) for link, folder in record.addons.items() if folder
+    }
 
 
 def refuse_unsoaked(environment: str, record: ReleaseRecord, soak_minutes: int, now: datetime) -> None:

@@ -1,19 +1,20 @@
 """Addons as an environment's host has them: fetched, looked at by its Odoo, put in place by a link."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from odoo_ops.commands import git, modules
 from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
 from odoo_ops.model.addons import AddonsRepository
+from odoo_ops.model.command import Command
 from odoo_ops.model.release import FetchedAddons, InstalledModules, ModuleFacts
+from odoo_ops.model.revisions import commits_of, is_commit, is_exact, revision_of, shown_revision
 from odoo_ops.policy.configuration import options_for_copy
-from odoo_ops.policy.releases import links_not_named, wanted_ref
+from odoo_ops.policy.releases import links_not_named, refuse_unknown_merges, wanted_ref
 from odoo_ops.runtimes.copies import write_config
 from odoo_ops.runtimes.runtime import Runtime
 
 _ASK_SECONDS = 300
 _GIT_SECONDS = 1800
-_COMMIT_CHARACTERS = {40, 64}  # of sha1 and sha256
 
 
 def fetch(
@@ -22,54 +23,71 @@ def fetch(
     """Have the wanted commit on the host, whole or not at all; one that is there is not fetched again.
 
     Raises PreconditionFailed where there is no such ref, where git is missing, and where the link's place is taken;
-    CommandFailed where the repository's server refuses.
+    CommandFailed where the repository's server refuses, or where what is to be merged conflicts; Refused where it is
+    not known from where that comes.
     """
     machine = runtime.machine
     present = machine.call("read_link", path=repository.folder)
     ref = wanted_ref(repository, refs, present)
-    commit = _commit_of(runtime, repository, ref)
-    checkout = f"{repository.store}/{commit}"
+    commits = _commits_of(runtime, repository, ref)
+    revision = revision_of(commits)
+    checkout = f"{repository.store}/{revision}"
     if not machine.call("describe_path", path=checkout)["exists"]:
-        show(f"Fetching {commit[:12]} of {repository.url}")
-        _check_out(runtime, repository, commit, checkout)
-    return FetchedAddons(folder=repository.folder, ref=ref, commit=commit, checkout=checkout, present=present)
+        show(f"Fetching {shown_revision(revision)} of {repository.url}")
+        _check_out(runtime, repository, commits, checkout)
+    return FetchedAddons(folder=repository.folder, ref=ref, commit=revision, checkout=checkout, present=present)
 
 
-def _commit_of(runtime: Runtime, repository: AddonsRepository, ref: str) -> str:
-    if len(ref) in _COMMIT_CHARACTERS and set(ref) <= set("0123456789abcdef"):
+def _commits_of(runtime: Runtime, repository: AddonsRepository, ref: str) -> tuple[str, ...]:
+    """The commit of a ref, and those that are merged into it."""
+    if is_exact(ref):
+        return commits_of(ref)
+    merged = (_commit_of(runtime, repository, merge.ref, merge.url) for merge in repository.merges)
+    return (_commit_of(runtime, repository, ref), *merged)
+
+
+def _commit_of(runtime: Runtime, repository: AddonsRepository, ref: str, url: str | None = None) -> str:
+    if is_commit(ref):
         return ref
-    commit = find_commit(runtime, repository, ref)
+    commit = find_commit(runtime, repository, ref, url)
     if commit is None:
         raise PreconditionFailed(
-            f"{repository.url} has no branch and no tag {ref}. Nothing was changed. Next step: push it, or correct the "
-            "name; a commit is named by all its characters."
+            f"{url or repository.url} has no branch and no tag {ref}. Nothing was changed. Next step: push it, or "
+            "correct the name; a commit is named by all its characters."
         )
     return commit
 
 
-def find_commit(runtime: Runtime, repository: AddonsRepository, ref: str) -> str | None:
+def find_commit(runtime: Runtime, repository: AddonsRepository, ref: str, url: str | None = None) -> str | None:
     """The commit to which a branch or a tag leads now at its server; None: there is no such.
 
-    Raises CommandFailed where the server refuses.
+    `url`: another repository that is asked instead. Raises CommandFailed where the server refuses.
     """
-    listed = runtime.machine.run(git.list_refs(repository, ref), timeout_seconds=_GIT_SECONDS).stdout
+    listed = runtime.machine.run(git.list_refs(repository, ref, url), timeout_seconds=_GIT_SECONDS).stdout
     return git.commit_of(listed, ref)
 
 
-def _check_out(runtime: Runtime, repository: AddonsRepository, commit: str, checkout: str) -> None:
+def _check_out(runtime: Runtime, repository: AddonsRepository, commits: tuple[str, ...], checkout: str) -> None:
     machine, partial = runtime.machine, f"{checkout}.partial"
+    refuse_unknown_merges(repository, commits)
     machine.call("make_directory", path=repository.store, mode=0o755)
     machine.call("remove_tree", path=partial)
-    for command in (
-        git.create(partial),
-        git.name_origin(partial, repository),
-        git.fetch_commit(partial, repository, commit),
-        git.check_out(partial, commit),
-        git.fetch_submodules(partial, repository),
-        git.let_read(partial),
-    ):
+    for command in _steps_of_checkout(repository, commits, partial):
         machine.run(command, timeout_seconds=_GIT_SECONDS)
     machine.call("rename", source=partial, destination=checkout)
+
+
+def _steps_of_checkout(repository: AddonsRepository, commits: tuple[str, ...], folder: str) -> Iterator[Command]:
+    commit, *merged = commits
+    yield git.create(folder)
+    yield git.name_origin(folder, repository)
+    yield (git.fetch_history if merged else git.fetch_commit)(folder, repository, commit)
+    yield git.check_out(folder, commit)
+    for other, asked in zip(merged, repository.merges, strict=False):
+        yield git.fetch_history(folder, repository, other, asked.url)
+        yield git.merge(folder, other, asked.ref)
+    yield git.fetch_submodules(folder, repository)
+    yield git.let_read(folder)
 
 
 def refuse_unnamed_links(runtime: Runtime, links: Mapping[str, str]) -> None:

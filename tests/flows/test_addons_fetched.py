@@ -13,7 +13,7 @@ from real_sshd import RealSshd, make_key, public_part
 from secret_traces import Canary, seen, seen_in_files
 
 from odoo_ops.errors import CommandFailed, PermanentError, PreconditionFailed
-from odoo_ops.model.addons import AddonsRepository, ReleasePolicy
+from odoo_ops.model.addons import AddonsRepository, MergedRef, ReleasePolicy
 from odoo_ops.model.release import FetchedAddons
 from tasks.releases import fetch_addons
 
@@ -106,6 +106,45 @@ def test_key_is_seen_nowhere_and_another_server_is_refused(
         fetch(site, good.model_copy(update={"known_hosts": known_hosts}), "other")
     assert seen(f"{caplog.text}{raised.value}".encode(), [key]) == set()
     assert seen_in_files([Path(good.store), Path(site.settings.state_dir)], [key]) == {}
+
+
+def test_what_nobody_has_merged_yet_is_merged_on_the_host_and_equal_everywhere(
+    site: Site, server: AddonsServer
+) -> None:
+    """A pull request of the same repository, and a branch of a fork, on top of each state of the branch."""
+    base = server.push(SHELF)
+    pull = server.push({**SHELF, "pulled/__manifest__.py": "{}\n"}, "asked")
+    server.git("push", "--quiet", str(server.bare), f"{pull}:refs/pull/7/head", ":refs/heads/asked")
+    fork = AddonsServer(server.sshd, server.bare.with_name("fork.git"), server.work)
+    server.git("init", "--quiet", "--bare", str(fork.bare))
+    server.git("reset", "--quiet", "--hard", base)
+    forked = fork.push({**SHELF, "forked/__manifest__.py": "{}\n"}, "fix")
+    server.git("reset", "--quiet", "--hard", base)
+    head = server.push({**SHELF, "README": "later\n"})
+    plain = server.repository(site.folder / "ours")
+    url = plain.url.replace(str(server.bare), str(fork.bare))
+    merges = (MergedRef(ref="refs/pull/7/head"), MergedRef(ref="fix", url=url))
+    fetched = fetch(site, plain.model_copy(update={"merges": merges}))
+    assert fetched.commit == f"{head}+{pull}+{forked}"
+    assert {path.name for path in Path(fetched.checkout).iterdir()} == {".git", "README", "shelf", "pulled", "forked"}
+    elsewhere = plain.model_copy(update={"merges": merges, "folder": str(site.folder / "theirs")})
+    again = fetch(site, elsewhere, fetched.commit)
+    assert again.commit == fetched.commit
+    heads = [server.git("-C", one.checkout, "rev-parse", "HEAD") for one in (fetched, again)]
+    assert heads[0] == heads[1]
+    alone = fetch(site, elsewhere, f"{head}+")
+    assert (alone.commit, Path(alone.checkout, "pulled").exists()) == (head, False)
+
+
+def test_conflict_of_what_is_merged_is_told_and_leaves_no_release(site: Site, server: AddonsServer) -> None:
+    base = server.push(SHELF)
+    server.push({**SHELF, "shelf/static/read.txt": "theirs\n"}, "theirs")
+    server.git("reset", "--quiet", "--hard", base)
+    server.push({**SHELF, "shelf/static/read.txt": "ours\n"})
+    repository = server.repository(site.folder / "ours").model_copy(update={"merges": (MergedRef(ref="theirs"),)})
+    with pytest.raises(CommandFailed, match=r"(?s)CONFLICT.*shelf/static/read.txt.*bring theirs up to date"):
+        fetch(site, repository)
+    assert [path.suffix for path in Path(repository.store).iterdir()] == [".partial"]
 
 
 @pytest.mark.parametrize("ref", ["nowhere", "v9"])

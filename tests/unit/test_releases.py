@@ -15,9 +15,10 @@ from odoo_ops.errors import PreconditionFailed, Refused, TransientError
 from odoo_ops.hostside import links
 from odoo_ops.hostside.channel import standard_channel
 from odoo_ops.hostside.modules import hash_modules
-from odoo_ops.model.addons import AddonsRepository, ReleasePolicy
+from odoo_ops.model.addons import MOST_MERGES, AddonsRepository, MergedRef, ReleasePolicy
 from odoo_ops.model.checks import failures
 from odoo_ops.model.release import InstalledModules, ModuleFacts, ReleaseRecord, RollbackReport
+from odoo_ops.model.revisions import exactly, is_commit, is_exact, revision_of, shown_revision
 from odoo_ops.policy import releases
 from odoo_ops.render import render
 
@@ -206,6 +207,31 @@ def test_page_of_a_rollback_names_a_repository_that_came_with_the_release() -> N
     assert "| /new | nothing | `def` |" in render("reports/rollback.md", report=back)
 
 
+class TestRevisions:
+    ONE, TWO = "a" * 40, "b" * 64
+
+    def test_word_of_whole_commits_is_exact_where_it_says_what_is_merged(self) -> None:
+        assert [is_exact(word) for word in (f"{self.ONE}+", f"{self.ONE}+{self.TWO}", exactly(self.ONE))] == [True] * 3
+        others = (self.ONE, "main", "feature+main", f"{self.ONE}+main", f"{self.ONE[1:]}+", f"+{self.ONE}")
+        assert [is_exact(word) for word in others] == [False] * len(others)
+        assert [is_commit(word) for word in (self.ONE, self.TWO, f"{self.ONE}+", "main")] == [True, True, False, False]
+
+    def test_merged_commits_are_shown_in_their_order(self) -> None:
+        assert shown_revision(f"{self.ONE}+{self.TWO}") == f"{self.ONE[:12]} + {self.TWO[:12]}"
+        assert shown_revision(f"{self.ONE}+") == self.ONE[:12]
+
+    def test_folder_of_the_most_merges_has_a_name_that_file_systems_take(self) -> None:
+        name = revision_of((self.ONE,) * (1 + MOST_MERGES))
+        assert len(f"{name}.partial") <= 255
+
+    def test_merged_commits_from_nowhere_are_refused(self) -> None:
+        repository = TestGit.BY_HTTPS.model_copy(update={"merges": (MergedRef(ref="refs/pull/1/head"),)})
+        for commits in ((self.ONE,), (self.ONE, self.TWO)):
+            releases.refuse_unknown_merges(repository, commits)
+        with pytest.raises(Refused, match="has 2 merged commits, and the environment file names 1 `merges`"):
+            releases.refuse_unknown_merges(repository, (self.ONE, self.TWO, self.TWO))
+
+
 class TestGit:
     BY_SSH = AddonsRepository(
         url="ssh://git@git.example.com/ours.git",
@@ -302,7 +328,9 @@ def test_repository_is_known_by_its_name_here_and_at_its_forge(url: str, full_na
 def test_repository_that_is_not_asked_for_keeps_its_commit_where_others_are() -> None:
     repository = AddonsRepository(url="https://git.example.com/a/ours.git", ref="main", folder="/opt/addons/ours")
     present = "/opt/addons/.ours.releases/def"
-    assert releases.wanted_ref(repository, {"theirs": "v2"}, present) == "def"
+    assert releases.wanted_ref(repository, {"theirs": "v2"}, present) == "def+"
+    merged = "/opt/addons/.ours.releases/def+abc"
+    assert releases.wanted_ref(repository, {"theirs": "v2"}, merged) == "def+abc"
     assert releases.wanted_ref(repository, {"theirs": "v2"}, None) == "main"
     assert releases.wanted_ref(repository, {}, present) == "main"
 
@@ -406,7 +434,7 @@ def test_checksum_is_that_of_click_odoo_update(odoo19: Path, tmp_path: Path) -> 
 def test_commits_that_were_tried_elsewhere_are_promoted_by_name_and_only_after_their_time() -> None:
     at = datetime(2026, 11, 1, 12, tzinfo=UTC)
     record = ReleaseRecord(at=at, addons={"/opt/ours": "/opt/.ours.releases/abc", "/opt/gone": None}, former={})
-    assert releases.released_commits(record) == {"ours": "abc"}
+    assert releases.released_commits(record) == {"ours": "abc+"}
     with pytest.raises(Refused, match="released there 30 minutes ago, and must have been for 60"):
         releases.refuse_unsoaked("staging", record, 60, at + timedelta(minutes=30))
     releases.refuse_unsoaked("staging", record, 30, at + timedelta(minutes=30))
