@@ -5,13 +5,12 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import Artifact
 from provisioned_site import ADMIN, RUNNING, SECRETS, Provisioned, provisioned, secret_of
-from real_processes import MarkedProcess, run_flow
+from real_processes import execute_run, run_flow
 from real_sshd import RealSshd
 from used_site import SMALL, see_it_used_and_converge
 
@@ -313,31 +312,18 @@ def test_plan_for_production_waits_for_its_approval(site: Provisioned, tmp_path:
         entrypoint = "flows.provision.provision"
         deployment = client.create_deployment(client.create_flow(provision), "approved", entrypoint=entrypoint)
         run = client.create_flow_run_from_deployment(deployment, parameters={"environment": site.name}).id
-        said = _execute(run, tmp_path)
+        said = execute_run(run, tmp_path)
         assert client.read_flow_run(run).state_name == "Suspended", said
         assert site.containers() == before
         (plan,) = [str(each.data) for each in client.read_artifacts() if each.flow_run_id == run and _is_page(each)]
         (digest,) = re.findall(r"Plan `([0-9a-f]{12})`; nothing was changed", plan)
         client.resume_flow_run(run, run_input={"plan": digest})
-        _execute(run, tmp_path)
+        execute_run(run, tmp_path)
         state = client.read_flow_run(run).state
         assert state
         assert state.is_completed(), state.message
     assert site.provision(dry_run=True).plan.empty
     assert "production" in (site.project.folder / "compose.yaml").read_text()
-
-
-def _execute(run: UUID, folder: Path) -> str:
-    """As a worker does it: in a process of its own, which ends when the run is suspended. Its output.
-
-    In an empty folder: the command copies the one in which it is started.
-    """
-    empty = folder / "empty"
-    empty.mkdir(exist_ok=True)
-    execute = [sys.executable, "-m", "prefect", "flow-run", "execute", str(run)]
-    process = MarkedProcess(["env", f"--chdir={empty}", *execute], folder / "run.log")
-    process.end(300)
-    return process.log()
 
 
 def _is_page(artifact: Artifact) -> bool:

@@ -45,11 +45,11 @@ def test_backup_leaves_nothing_running_when_it_is_cancelled_in_prefect(site: Sit
             pull_steps=[],
         )
         run = client.create_flow_run_from_deployment(deployment)
-        worker.wait_until(pg_dump_waits, "pg_dump waits", seconds=90)
+        worker.wait_until(pg_dump_waits, "pg_dump waits", seconds=240)
         assert any("pg_dump" in command for command in worker.children().values())
         client.set_flow_run_state(run.id, Cancelling())
         worker.see_children_end()
-        wait_until(lambda: _state(run.id) == "CANCELLED", lambda: f"{_state(run.id)}\n{worker.log()}")
+        wait_until(lambda: _state(run.id) == "CANCELLED", lambda: f"{_state(run.id)}\n{worker.log()}", 90)
         host = OdooEnvironment.open(site.name).host
         lock = str(Path(site.settings.state_dir, "lock"))
         with host.lock(lock, holder="the test", purpose="to see that it is free", now=datetime.now(UTC)) as held:

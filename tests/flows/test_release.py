@@ -1,18 +1,24 @@
 """Releases of addons from a real git server to a real Odoo that serves people."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 from addons_repository import SECOND, SHELF, put_on_record
-from real_processes import run_flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.objects import State
+from real_processes import execute_run, run_flow
 from real_sshd import RealSshd
 from shop import Shop
 
 from blocks import OdooEnvironment
 from flows.backup import backup
 from flows.forecast import forecast
+from flows.release import release
 from flows.restart import restart
 from flows.rollback import rollback
 from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
@@ -83,6 +89,46 @@ def test_release_updates_what_changed_and_nothing_else(shop: Shop) -> None:
     shop.link.symlink_to(present.with_name(commit))
     with pytest.raises(PreconditionFailed, match=f"replaced by something else: .* leads to .*{commit}"):
         rollback(shop.site.name, confirm=shop.site.name)
+
+
+def test_release_to_production_waits_until_its_plan_is_approved(shop: Shop, tmp_path: Path) -> None:
+    """And only that plan is carried out: a push that came meanwhile is nothing that anybody has seen."""
+    put_on_record(shop.site.name)
+    shop.site.register(stage="production")
+    (repository,) = shop.site.settings.release.addons
+    with get_client(sync_client=True) as client:
+        deployment = client.create_deployment(
+            client.create_flow(release), "approved", entrypoint="flows.release.release"
+        )
+
+        def waiting() -> tuple[UUID, str]:
+            """A run that waits, and the plan that it shows."""
+            run = client.create_flow_run_from_deployment(deployment, parameters={"environment": shop.site.name}).id
+            said = execute_run(run, tmp_path)
+            assert client.read_flow_run(run).state_name == "Suspended", said
+            filters = ArtifactFilter(key=ArtifactFilterKey(any_=[f"release-{shop.site.name}"]))
+            pages = [each for each in client.read_artifacts(artifact_filter=filters) if each.flow_run_id == run]
+            (digest,) = re.findall(r"Plan `([0-9a-f]{12})`; nothing was changed", str(pages[0].data))
+            return run, digest
+
+        def approved(run: UUID, digest: str) -> State:
+            client.resume_flow_run(run, run_input={"plan": digest})
+            execute_run(run, tmp_path)
+            state = client.read_flow_run(run).state
+            assert state
+            return state
+
+        run, digest = waiting()
+        assert (shop.link.is_symlink(), shop.leftovers()) == (False, [])
+        commit = shop.addons.push({**SHELF, "README": "pushed meanwhile\n"}, repository.ref)
+        refused = approved(run, digest)
+        assert f"no longer the plan {digest}" in str(refused.message)
+        assert not shop.link.is_symlink()
+        run, other = waiting()
+        assert other != digest
+        state = approved(run, other)
+        assert state.is_completed(), state.message
+    assert shop.link.readlink().name == commit
 
 
 _BROKEN_PYTHON = {"shelf/shelf.py": SHELF["shelf/shelf.py"] + "\n1 / 0\n"}

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from uuid import UUID
 
 from prefect.settings import PREFECT_API_URL
 
@@ -122,7 +123,7 @@ class MarkedProcess:
         wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), f"still there: {children}")
 
     def see_children_end(self) -> None:
-        wait_until(lambda: not self.children(), lambda: f"still there: {self.children()}")
+        wait_until(lambda: not self.children(), lambda: f"still there: {self.children()}", 60)
 
     def close(self) -> None:
         """End whatever is left of it: only for a test that failed."""
@@ -143,3 +144,16 @@ def run_worker(pool: str, log: Path) -> MarkedProcess:
     """Start Prefect's own process worker, which serves a pool. The runs that it starts lead groups of their own."""
     argv = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
     return MarkedProcess(argv, log, {"PREFECT_WORKER_QUERY_SECONDS": "1"})
+
+
+def execute_run(run: UUID, folder: Path) -> str:
+    """As a worker does it: in a process of its own, which ends when the run is suspended. Its output.
+
+    In an empty folder: the command copies the one in which it is started.
+    """
+    empty = folder / "empty"
+    empty.mkdir(exist_ok=True)
+    execute = [sys.executable, "-m", "prefect", "flow-run", "execute", str(run)]
+    process = MarkedProcess(["env", f"--chdir={empty}", *execute], folder / "run.log")
+    process.end(300)
+    return process.log()
