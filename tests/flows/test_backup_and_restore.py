@@ -11,7 +11,7 @@ import pytest
 from prefect import flow
 from pydantic import SecretStr
 from real_processes import wait_until
-from toolbox_site import both_runtimes
+from toolbox_site import both_runtimes, both_runtimes_at_length
 
 from blocks import BackupRepository, OdooEnvironment
 from deployments.engines.ports import free_port
@@ -56,7 +56,7 @@ def test_restore_brings_everything_back_when_all_was_lost(site: Site) -> None:
     assert site.made_databases() == []
 
 
-@both_runtimes
+@both_runtimes_at_length
 def test_backup_hashes_only_new_files_when_run_again(site: Site) -> None:
     backup(site.name)
     site.attach(b"one more")
@@ -64,7 +64,7 @@ def test_backup_hashes_only_new_files_when_run_again(site: Site) -> None:
     assert (report.attachments, report.hashed_files) == (21, 1)
 
 
-@both_runtimes
+@both_runtimes_at_length
 def test_restore_keeps_what_it_replaces(site: Site) -> None:
     backup(site.name)
     before = site.content()
@@ -77,7 +77,7 @@ def test_restore_keeps_what_it_replaces(site: Site) -> None:
     assert (Path(report.kept_filestore) / later.parent.name / later.name).exists()
 
 
-@both_runtimes
+@both_runtimes_at_length
 def test_backup_and_restore_pass_when_the_filestore_is_empty(empty_site: Site) -> None:
     empty_site.fill()
     with empty_site.connect() as connection:
@@ -271,7 +271,7 @@ def test_flow_is_refused_when_the_database_is_another_one(site: Site) -> None:
         restore(site.name)
 
 
-@both_runtimes
+@both_runtimes_at_length
 def test_repository_is_not_made_anew_when_its_folder_is_suddenly_empty(site: Site) -> None:
     backup(site.name)
     repository = site.folder / "repository"

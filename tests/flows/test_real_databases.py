@@ -46,7 +46,9 @@ pytestmark = [pytest.mark.postgres, pytest.mark.restic]
 _SAMPLES = Path(__file__).parents[3] / "shared" / "odoo18"
 
 
-@pytest.mark.parametrize(("sample", "files"), [("odoo18_small", 186), ("odoo18_shop", 1153)])
+@pytest.mark.parametrize(
+    ("sample", "files"), [pytest.param("odoo18_small", 186, marks=pytest.mark.long), ("odoo18_shop", 1153)]
+)
 def test_restore_equals_the_original_when_it_is_a_real_odoo_18(empty_site: Site, sample: str, files: int) -> None:
     _import(empty_site, _sample(sample))
     before = empty_site.content()
@@ -72,7 +74,9 @@ def test_health_is_read_from_a_database_of_a_real_odoo_18(empty_site: Site) -> N
     assert found.jobs is None
 
 
-@pytest.mark.parametrize(("sample", "files"), [("odoo18_small", 186), ("odoo18_shop", 1153)])
+@pytest.mark.parametrize(
+    ("sample", "files"), [("odoo18_small", 186), pytest.param("odoo18_shop", 1153, marks=pytest.mark.long)]
+)
 def test_import_and_export_lose_nothing_when_it_is_a_real_odoo_18(
     empty_site: Site, make_site: SiteMaker, sample: str, files: int
 ) -> None:

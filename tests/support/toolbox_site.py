@@ -26,6 +26,10 @@ SERVER = "cluster"  # this machine's own address, where a toolbox must name a se
 both_runtimes = pytest.mark.parametrize(
     "runtime", ["native", pytest.param("compose", marks=pytest.mark.docker)], indirect=True
 )
+# what containers can hardly change: on Docker Compose only where there is time for it
+both_runtimes_at_length = pytest.mark.parametrize(
+    "runtime", ["native", pytest.param("compose", marks=[pytest.mark.docker, pytest.mark.long])], indirect=True
+)
 
 _UNSAFE_AND_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
