@@ -76,11 +76,11 @@ def _refuse_unrestricted_psql(runtime: Runtime) -> None:
 def create_scratch_for_zip(environment: str, contents: ZipContents) -> str:
     """A new scratch database with the extensions of a zip, and nothing else in it. Returns its name.
 
-    Raises PreconditionFailed when unaccent must be prepared and the environment names no superuser.
+    Raises PreconditionFailed when nobody may make databases, or unaccent must be prepared and no superuser is named.
     """
     runtime = OdooEnvironment.open(environment)
     settings = runtime.environment
-    staging.refuse_without_superuser(settings, unaccent=contents.indexes_unaccent)
+    staging.refuse_unfit_role(runtime, unaccent=contents.indexes_unaccent)
     prepared = settings.database.admin_user is not None and "unaccent" in contents.extensions
     scratch = made_name("scratch", settings.database.name, datetime.now(UTC))
     staging.create_scratch(runtime, scratch, contents.extensions, unaccent=prepared or contents.indexes_unaccent)

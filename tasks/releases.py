@@ -65,7 +65,10 @@ def _policy_of(runtime: Runtime) -> ReleasePolicy:
 
 @task(cache_policy=NO_CACHE)
 def plan_release(environment: str, addons: tuple[FetchedAddons, ...], image: ImageChange | None = None) -> ReleasePlan:
-    """What these commits, or this image, change, and whether they stand the gate; nothing is changed yet."""
+    """What these commits, or this image, change, and whether they stand the gate; nothing is changed yet.
+
+    Raises PreconditionFailed where modules are to be updated, and nobody may make the copy in which that is done.
+    """
     runtime = OdooEnvironment.open(environment)
     instead = {fetched.folder: fetched.checkout for fetched in addons}
     releases.refuse_unnamed_links(runtime, instead)
@@ -74,6 +77,8 @@ def plan_release(environment: str, addons: tuple[FetchedAddons, ...], image: Ima
     with image_releases.tried(runtime, image) as beside:
         found = releases.read_modules(beside, installed, instead)
     updates = policy.modules_to_update(installed, found)
+    if updates:
+        staging.refuse_unfit_role(runtime)
     return ReleasePlan(
         environment=environment,
         addons=addons,

@@ -58,8 +58,8 @@ def read_manifest(target: str, snapshot: Snapshot, *, with_filestore: bool = Tru
 
     `with_filestore`: whether the files are restored, too, and need room.
 
-    Raises Refused for another environment's or version's, PreconditionFailed when there is no room, or no superuser
-    to prepare unaccent.
+    Raises Refused for another environment's or version's, PreconditionFailed when there is no room, or nobody
+    who may make databases or prepare unaccent.
     """
     runtime = OdooEnvironment.open_for(target, snapshot)
     settings = runtime.environment
@@ -73,7 +73,7 @@ def read_manifest(target: str, snapshot: Snapshot, *, with_filestore: bool = Tru
         database_bytes=manifest.database_bytes,
     )
     refuse_without_room([dump, *staged], runtime.host.name)
-    staging.refuse_without_superuser(settings, unaccent=manifest.facts.unaccent_immutable is True)
+    staging.refuse_unfit_role(runtime, unaccent=manifest.facts.unaccent_immutable is True)
     return manifest
 
 

@@ -91,6 +91,13 @@ def read_waiting_settings(connection: Connection) -> tuple[str, ...]:
     return tuple(name for (name,) in found.fetchall())
 
 
+def may_create_databases(connection: Connection) -> bool:
+    """Whether the connection's role has that right."""
+    found = connection.execute("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user")
+    ((may,),) = found.fetchall()
+    return bool(may)
+
+
 def create_scratch_database(connection: Connection, name: str, *, owner: str, mark: str) -> None:
     """A new empty database as Odoo makes them, marked as ours and hidden from Odoo. Needs autocommit.
 

@@ -50,14 +50,29 @@ def _need_of_database(runtime: Runtime, needed_bytes: int) -> Need | None:
             return Need(what, folder, needed_bytes, free_bytes, device)
 
 
-def refuse_without_superuser(settings: Environment, *, unaccent: bool) -> None:
-    """Raise PreconditionFailed when an IMMUTABLE unaccent is needed, and the environment names nobody to make it."""
+def refuse_unfit_role(runtime: Runtime, *, unaccent: bool = False) -> None:
+    """Raise PreconditionFailed when nobody whom the environment names may make databases.
+
+    With `unaccent`, when it names no superuser either, who makes that IMMUTABLE.
+    """
+    settings = runtime.environment
     if unaccent and not settings.database.admin_user:
         raise PreconditionFailed(
             "The database that is restored has indexes that need an IMMUTABLE unaccent, which only a superuser can "
-            "make. Nothing was changed. Next step: set admin_user and admin_password in the environment file of "
-            f"{settings.name} and register it again."
+            f"make. Nothing was changed. Next step: {_next_step(settings)}"
         )
+    with database.connect(runtime.host, settings.database, "postgres", admin=True) as connection:
+        if not cluster.may_create_databases(connection):
+            role = settings.database.admin_user or settings.database.user
+            raise PreconditionFailed(
+                f"The role {role} may make no database, so nothing can be put together beside "
+                f"{settings.database.name!r}. Nothing was changed. Next step: let a superuser say "
+                f'`ALTER ROLE "{role}" CREATEDB`, or {_next_step(settings)}'
+            )
+
+
+def _next_step(settings: Environment) -> str:
+    return f"set admin_user and admin_password in the environment file of {settings.name} and register it again."
 
 
 def create_scratch(runtime: Runtime, name: str, extensions: Sequence[str], *, unaccent: bool) -> None:
