@@ -1,8 +1,9 @@
 """Forecast a release: how long would people wait, and does it stand, on a harmless copy of the newest backup?
 
 The commits, or the image, are fetched and stand the same gate as for a release. The database is restored from a backup
-beside the present one, with the filestore's files by hard links, and neutralised before any Odoo sees it. There the
-modules are updated, timed, and the result is booted and looked at. People go on working meanwhile; nothing of theirs is
+beside the present one, with the filestore's files by hard links, and neutralised before any Odoo sees it. It is copied
+once more, which a release does, too, to see how long that takes. Then its modules are updated, timed, and the result is
+booted and looked at. People go on working meanwhile; nothing of theirs is
 changed, and the copy is deleted, whatever happens. What a killed run leaves, the next one of any flow deletes.
 """
 
@@ -14,7 +15,7 @@ from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.release import ForecastReport, ImageChange, ReleasePlan
 from tasks.copies import neutralize_copy
-from tasks.forecasts import read_as_user, run_odoo_tests
+from tasks.forecasts import read_as_user, run_odoo_tests, time_copy
 from tasks.identity import check_identity
 from tasks.images import fetch_image, in_image, read_present_image, refuse_drift
 from tasks.leftovers import settle_leftovers
@@ -57,7 +58,7 @@ def forecast(
         manifest = read_manifest(environment, chosen, with_filestore=False)
         scratch = scratch_name(environment)
         checks: list[Check] = []
-        update_seconds, boot_seconds = None, None
+        copy_seconds, update_seconds, boot_seconds = None, None, None
         try:
             fetch_dump(environment, chosen, manifest)
             create_scratch(environment, manifest, scratch)
@@ -65,6 +66,7 @@ def forecast(
             link_filestore(environment, scratch)
             checks += neutralize_copy(environment, manifest.odoo_series, scratch)
             if plan.updates:
+                copy_seconds = time_copy(environment, scratch)
                 started = time.monotonic()
                 checks += update_modules(environment, scratch, plan)
                 update_seconds = time.monotonic() - started
@@ -75,7 +77,7 @@ def forecast(
             boot_seconds = time.monotonic() - started
             checks.append(read_as_user(environment, scratch, plan))
             checks.append(run_odoo_tests(environment, scratch, plan))
-            checks.append(judge_downtime(environment, (update_seconds or 0) + boot_seconds))
+            checks.append(judge_downtime(environment, (copy_seconds or 0) + (update_seconds or 0) + boot_seconds))
         except (VerificationFailed, CommandFailed) as error:
             checks.append(Check(name="Came to the end", outcome="failed", detail=str(error)))
         finally:
@@ -87,6 +89,7 @@ def forecast(
         plan=plan,
         snapshot_id=chosen.id,
         taken_at=manifest.taken_at,
+        copy_seconds=copy_seconds,
         update_seconds=update_seconds,
         boot_seconds=boot_seconds,
         checks=tuple(checks),

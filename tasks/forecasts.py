@@ -1,23 +1,55 @@
 """A release tried out on a copy that is thrown away: used as a user would, and by Odoo's own tests."""
 
 import secrets
+import time
+from datetime import UTC, datetime
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
-from odoo_ops.adapters import copies, database
+from odoo_ops.adapters import cluster, copies, database, odoo_database
 from odoo_ops.commands import modules
-from odoo_ops.errors import CommandFailed, VerificationFailed
+from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
 from odoo_ops.model.checks import Check, first_of
 from odoo_ops.model.release import ReleasePlan
+from odoo_ops.policy.dumps import made_name, scratch_mark
 from odoo_ops.policy.releases import judge_tests, policy_of
+from odoo_ops.policy.space import refuse_without_room
+from odoo_ops.runtimes import staging
 from odoo_ops.runtimes.copies import booted, write_config
 from odoo_ops.runtimes.image_releases import tried
 
 READS = "An administrator reads what the environment names"
 TESTS = "Odoo's own tests"
 _TEST_SECONDS = 3600
+
+
+@task(cache_policy=NO_CACHE)
+def time_copy(environment: str, scratch: str) -> float | None:
+    """Seconds in which PostgreSQL copies a database, as a release does it; None: it cannot be tried, the log says why.
+
+    That copy is dropped at once; it is marked as what the next run drops where this one is killed.
+    """
+    runtime = OdooEnvironment.open(environment)
+    settings, host = runtime.environment, runtime.host
+    with database.connect(host, settings.database, scratch) as connection:
+        size = odoo_database.read_database_bytes(connection)
+    copy = made_name("scratch", settings.database.name, datetime.now(UTC))
+    try:
+        needs = staging.needs_of_staging(runtime, filestore_bytes=0, database_bytes=size)
+        refuse_without_room(needs, host.name)
+        with database.connect(host, settings.database, "postgres", admin=True, autocommit=True) as connection:
+            begun = time.monotonic()
+            cluster.clone_database(
+                connection, scratch, copy, owner=settings.database.user, mark=scratch_mark(settings.name)
+            )
+            seconds = time.monotonic() - begun
+            cluster.drop_database(connection, copy)
+    except PreconditionFailed as error:
+        get_run_logger().warning("How long the copy of the database takes is not measured: %s", error)
+        return None
+    return seconds
 
 
 @task(cache_policy=NO_CACHE)

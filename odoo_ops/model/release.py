@@ -231,6 +231,7 @@ class ForecastReport(Value):
 
     Attributes:
         snapshot_id: the backup that was restored for it, taken at `taken_at`.
+        copy_seconds: how long a copy of the database took; None: no module is to be updated, or it was not tried.
         update_seconds: how long the modules took; None: there is none to update, or it did not come to its end.
         boot_seconds: how long the first start of the updated copy took, with a look at its pages.
         checks: what was looked at.
@@ -241,6 +242,7 @@ class ForecastReport(Value):
     plan: ReleasePlan
     snapshot_id: str
     taken_at: datetime
+    copy_seconds: float | None = None
     update_seconds: float | None = None
     boot_seconds: float | None = None
     checks: tuple[Check, ...] = ()

@@ -212,7 +212,7 @@ def test_forecast_tries_a_release_out_while_people_go_on_working(shop: Shop) -> 
     found = {check.name: check.detail for check in report.checks}
     assert "of ir.module.module" in found[READS]
     assert found[TESTS] == "1 test of /shelf"
-    assert None not in (report.update_seconds, report.boot_seconds)
+    assert None not in (report.copy_seconds, report.update_seconds, report.boot_seconds)
     assert "a shelf with the first edition" in shop.page()
     assert shop.site.content() == content
 
