@@ -109,8 +109,8 @@ def _spans(flow_run_name: str) -> list[tuple[Any, Any]]:
                 return [run for run in runs if run.name.startswith(task) and run.end_time]
 
             # task runs reach the server a moment after their end
-            wait_until(lambda: of("check_identity") and of("empty_spool"), "the runs' tasks")
-            spans.append((of("check_identity")[0].start_time, of("empty_spool")[0].end_time))
+            wait_until(lambda: of("check_identity") and of("read_earlier_backups"), "the runs' tasks")
+            spans.append((of("check_identity")[0].start_time, of("read_earlier_backups")[0].end_time))
     return spans
 
 
