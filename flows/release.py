@@ -42,6 +42,7 @@ from tasks.releases import (
     read_present,
     refuse_unfit_plan,
     refuse_unfit_request,
+    refuse_unfit_role,
     refuse_without_space,
     remove_old_checkouts,
 )
@@ -89,6 +90,7 @@ def release(
         return report if plan.empty else Completed(name="Unreleased", message=plan.summary, data=report)
     publish_release_plan(plan)
     refuse_unfit_plan(plan)
+    refuse_unfit_role(environment, plan)
     if needs_approval(environment, confirm_production):
         wait_until_approved(plan)
     plan = plan.model_copy(update={"gate": (*plan.gate, *check_commits(environment, plan.addons))})

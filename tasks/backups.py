@@ -18,6 +18,7 @@ from odoo_ops.model.checks import Check
 from odoo_ops.model.command import Command
 from odoo_ops.model.manifest import Inventory, Manifest
 from odoo_ops.model.report import FilestoreProof, SnapshotProof, StoredSnapshot
+from odoo_ops.model.revisions import is_exact
 from odoo_ops.model.snapshot import DAMAGED_TAG, PROOF_TAG, TAG
 from odoo_ops.policy.backups import backup_checks
 from odoo_ops.policy.dumps import compression
@@ -131,16 +132,29 @@ def _dumping(runtime: Runtime, major: int, snapshot: str, *, tables: int, compre
 def _addons_commits(runtime: Runtime) -> dict[str, str]:
     """The commit of each folder of addons that is a git work tree; of one that git cannot read, none.
 
-    No backup fails for this: it is put on record for whoever must find the right addons again.
+    Where a release merged others onto it, all of them: what came of that is on no server. No backup fails for this: it
+    is put on record for whoever must find the right addons again.
     """
     commits = {}
+    merged = _merged_revisions(runtime)
     for folder in runtime.environment.odoo.addons:
-        if runtime.host.call("describe_path", path=f"{folder}/.git")["exists"]:
+        if above := [link for link in merged if f"{folder}/".startswith(f"{link}/")]:
+            commits[folder] = merged[above[0]]
+        elif runtime.host.call("describe_path", path=f"{folder}/.git")["exists"]:
             try:
                 commits[folder] = runtime.host.run(git.current_commit(folder)).stdout.strip()
             except (CommandFailed, PreconditionFailed) as error:
                 get_run_logger().warning("The commit of %s is not put on record: %s", folder, error)
     return commits
+
+
+def _merged_revisions(runtime: Runtime) -> dict[str, str]:
+    """Links of addons that lead to a commit with others merged onto it -> that revision."""
+    policy = runtime.environment.release
+    links = [repository.folder for repository in policy.addons] if policy else []
+    leads = {link: runtime.host.call("read_link", path=link) or "" for link in links}
+    names = {link: folder.rpartition("/")[2] for link, folder in leads.items()}
+    return {link: name for link, name in names.items() if is_exact(name)}
 
 
 @task(cache_policy=NO_CACHE)

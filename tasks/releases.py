@@ -65,10 +65,7 @@ def _policy_of(runtime: Runtime) -> ReleasePolicy:
 
 @task(cache_policy=NO_CACHE)
 def plan_release(environment: str, addons: tuple[FetchedAddons, ...], image: ImageChange | None = None) -> ReleasePlan:
-    """What these commits, or this image, change, and whether they stand the gate; nothing is changed yet.
-
-    Raises PreconditionFailed where modules are to be updated, and nobody may make the copy in which that is done.
-    """
+    """What these commits, or this image, change, and whether they stand the gate; nothing is changed yet."""
     runtime = OdooEnvironment.open(environment)
     instead = {fetched.folder: fetched.checkout for fetched in addons}
     releases.refuse_unnamed_links(runtime, instead)
@@ -77,8 +74,6 @@ def plan_release(environment: str, addons: tuple[FetchedAddons, ...], image: Ima
     with image_releases.tried(runtime, image) as beside:
         found = releases.read_modules(beside, installed, instead)
     updates = policy.modules_to_update(installed, found)
-    if updates:
-        staging.refuse_unfit_role(runtime)
     return ReleasePlan(
         environment=environment,
         addons=addons,
@@ -133,6 +128,13 @@ def needs_forecast(environment: str, plan: ReleasePlan) -> bool:
 def judge_downtime(environment: str, seconds: float) -> Check:
     """Whether what people would wait for is within the environment's downtime budget."""
     return policy.judge_downtime(seconds, _policy_of(OdooEnvironment.open(environment)).downtime_budget_seconds)
+
+
+@task(cache_policy=NO_CACHE)
+def refuse_unfit_role(environment: str, plan: ReleasePlan) -> None:
+    """Raise PreconditionFailed where modules are to be updated, and nobody may make the copy in which that is done."""
+    if plan.updates:
+        staging.refuse_unfit_role(OdooEnvironment.open(environment))
 
 
 @task(cache_policy=NO_CACHE)

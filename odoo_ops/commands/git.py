@@ -59,20 +59,26 @@ def fetch_commit(folder: str, repository: AddonsRepository, commit: str) -> Comm
 
 
 def fetch_history(folder: str, repository: AddonsRepository, commit: str, url: str | None = None) -> Command:
-    """Fetch one commit with its history, without which nothing can be merged; `url`: from another repository."""
-    return _of_remote(repository, "-C", folder, "fetch", "--quiet", "--no-tags", "--", url or repository.url, commit)
+    """Fetch one commit with its history, without which nothing can be merged; `url`: from another repository.
+
+    It gets a ref: by those git tells a server what it has, so that only what is new comes with the next one.
+    """
+    kept = f"{commit}:refs/odoo-ops/{commit}"
+    return _of_remote(repository, "-C", folder, "fetch", "--quiet", "--no-tags", "--", url or repository.url, kept)
 
 
 def merge(folder: str, commit: str, merged: str) -> Command:
     """Merge a fetched commit into what is checked out; `merged` is what people call it.
 
-    Name and time are always the same, so equal commits make an equal one on every host.
+    Name and time are always the same, and no setting of the login's has a say in it, so that equal commits make an
+    equal one on every host.
     """
     moment = "2000-01-01T00:00:00Z"
     return Command(
         argv=(
             *("git", "-C", folder, "-c", "user.name=odoo-ops", "-c", "user.email=odoo-ops@localhost"),
-            *("-c", "commit.gpgSign=false", "merge", "--quiet", "--no-ff", "--no-edit"),
+            *("-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null", "-c", "rerere.enabled=false"),
+            *("merge", "--quiet", "--no-ff", "--no-edit", "--no-log", "--no-verify-signatures"),
             *(f"--message=Merge {commit}", commit),
         ),
         environment={"GIT_AUTHOR_DATE": moment, "GIT_COMMITTER_DATE": moment},

@@ -34,8 +34,8 @@ class MergedRef(Value):
     url: str | None = Field(
         default=None,
         pattern=_URL,
-        description="Another repository that has it, such as a fork. The key or token of the first one is shown to it "
-        "where it is on the same server; on another one it must be public.",
+        description="Another repository that has it, such as a fork: by https a public one, or one on the same server "
+        "that the token may read, too; by SSH one that the key may read, and whose server is in known_hosts.",
     )
 
 

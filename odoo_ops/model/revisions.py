@@ -2,7 +2,7 @@
 
 `<commit>+<commit>…` is a commit with the others merged into it in this order, whatever the environment file says of
 merges, and `<commit>+` is one with none; `<commit>` alone, where it is asked for, gets the merges of that file. All
-characters of each are there, so the word alone is enough to make the same files again, on another host, too.
+characters of each are there, so whoever knows from where they come can make the same files again, on another host, too.
 """
 
 import re

@@ -248,7 +248,7 @@ def refuse_way_to_failed(environment: str, record: ReleaseRecord) -> None:
 
 def way_by_backup(record: ReleaseRecord) -> str:
     """The next step where only the backup is left: what that holds fits what was in place then, and nothing newer."""
-    former = [shown_revision(folder.rpartition("/")[2]) for folder in record.former.values() if folder]
+    former = [exactly(folder.rpartition("/")[2]) for folder in record.former.values() if folder]
     former += [record.former_image] if record.former_image else []
     return (
         f"Next step: restore the backup that the release took, and release {', '.join(former)} at once: its database "

@@ -71,7 +71,9 @@ def _check_out(runtime: Runtime, repository: AddonsRepository, commits: tuple[st
     machine, partial = runtime.machine, f"{checkout}.partial"
     refuse_unknown_merges(repository, commits)
     machine.call("make_directory", path=repository.store, mode=0o755)
-    machine.call("remove_tree", path=partial)
+    for name in machine.call("list_directory", path=repository.store):
+        if name.endswith(".partial"):  # of a run that died, or whose merges conflicted
+            machine.call("remove_tree", path=f"{repository.store}/{name}")
     for command in _steps_of_checkout(repository, commits, partial):
         machine.run(command, timeout_seconds=_GIT_SECONDS)
     machine.call("rename", source=partial, destination=checkout)

@@ -12,9 +12,12 @@ from pydantic import SecretStr
 from real_sshd import RealSshd, make_key, public_part
 from secret_traces import Canary, seen, seen_in_files
 
+from blocks import OdooEnvironment
+from flows.backup import backup
 from odoo_ops.errors import CommandFailed, PermanentError, PreconditionFailed
 from odoo_ops.model.addons import AddonsRepository, MergedRef, ReleasePolicy
 from odoo_ops.model.release import FetchedAddons
+from odoo_ops.runtimes.stored import read_manifest
 from tasks.releases import fetch_addons
 
 if TYPE_CHECKING:
@@ -132,6 +135,14 @@ def test_what_nobody_has_merged_yet_is_merged_on_the_host_and_equal_everywhere(
     assert again.commit == fetched.commit
     heads = [server.git("-C", one.checkout, "rev-parse", "HEAD") for one in (fetched, again)]
     assert heads[0] == heads[1]
+    Path(elsewhere.folder).symlink_to(again.checkout)
+    addons = f"{elsewhere.folder}/pulled"
+    site.register(odoo=site.settings.odoo.model_copy(update={"addons": (addons,)}))
+    backup(site.name)
+    runtime = OdooEnvironment.open(site.name)
+    (snapshot,) = runtime.snapshots(site.name)
+    manifest = read_manifest(runtime, snapshot, runtime.environment)
+    assert manifest.addons_commits == {addons: fetched.commit}, "what came of the merges is on no server"
     alone = fetch(site, elsewhere, f"{head}+")
     assert (alone.commit, Path(alone.checkout, "pulled").exists()) == (head, False)
 
@@ -145,6 +156,9 @@ def test_conflict_of_what_is_merged_is_told_and_leaves_no_release(site: Site, se
     with pytest.raises(CommandFailed, match=r"(?s)CONFLICT.*shelf/static/read.txt.*bring theirs up to date"):
         fetch(site, repository)
     assert [path.suffix for path in Path(repository.store).iterdir()] == [".partial"]
+    good = server.push({**SHELF, "README": "no conflict with what is not merged\n"})
+    fetch(site, server.repository(site.folder / "ours"))
+    assert [path.name for path in Path(repository.store).iterdir()] == [good]
 
 
 @pytest.mark.parametrize("ref", ["nowhere", "v9"])
