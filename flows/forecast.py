@@ -3,8 +3,8 @@
 The commits, or the image, are fetched and stand the same gate as for a release. The database is restored from a backup
 beside the present one, with the filestore's files by hard links, and neutralised before any Odoo sees it. It is copied
 once more, which a release does, too, to see how long that takes. Then its modules are updated, timed, and the result is
-booted and looked at. People go on working meanwhile; nothing of theirs is
-changed, and the copy is deleted, whatever happens. What a killed run leaves, the next one of any flow deletes.
+booted and looked at. People go on working meanwhile; nothing of theirs is changed, and the copy is deleted, whatever
+happens. What a killed run leaves, the next one of any flow deletes.
 """
 
 import time

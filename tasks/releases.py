@@ -14,6 +14,7 @@ from odoo_ops.model.checks import Check, first_of
 from odoo_ops.model.release import FetchedAddons, ImageChange, ReleasePlan, ReleaseRecord
 from odoo_ops.policy import releases as policy
 from odoo_ops.policy.space import refuse_without_room
+from odoo_ops.policy.wanted_commits import refuse_refs
 from odoo_ops.runtimes import image_releases, release_records, releases, staging
 from odoo_ops.runtimes.commit_checks import check_commit
 from odoo_ops.runtimes.project import Project
@@ -26,7 +27,7 @@ def refuse_unfit_request(environment: str, refs: dict[str, str], image: str = ""
     settings = OdooEnvironment.open(environment).environment
     release = policy.policy_of(settings)
     policy.refuse_image(settings, image, refs)
-    policy.refuse_refs(settings.name, release, refs)
+    refuse_refs(settings.name, release, refs)
 
 
 def needs_approval(environment: str, confirm_production: str) -> bool:

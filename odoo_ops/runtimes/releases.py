@@ -9,7 +9,8 @@ from odoo_ops.model.command import Command
 from odoo_ops.model.release import FetchedAddons, InstalledModules, ModuleFacts
 from odoo_ops.model.revisions import commits_of, is_commit, is_exact, revision_of, shown_revision
 from odoo_ops.policy.configuration import options_for_copy
-from odoo_ops.policy.releases import links_not_named, refuse_unknown_merges, wanted_ref
+from odoo_ops.policy.releases import links_not_named
+from odoo_ops.policy.wanted_commits import refuse_unknown_merges, wanted_ref
 from odoo_ops.runtimes.copies import write_config
 from odoo_ops.runtimes.runtime import Runtime
 

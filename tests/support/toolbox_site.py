@@ -23,13 +23,15 @@ from odoo_ops.model.runtimes import ComposeProject
 
 SERVER = "cluster"  # this machine's own address, where a toolbox must name a service
 
-both_runtimes = pytest.mark.parametrize(
-    "runtime", ["native", pytest.param("compose", marks=pytest.mark.docker)], indirect=True
-)
+
+def _on_both(*marks: pytest.MarkDecorator) -> pytest.MarkDecorator:
+    compose = pytest.param("compose", marks=[pytest.mark.docker, *marks])
+    return pytest.mark.parametrize("runtime", ["native", compose], indirect=True)
+
+
+both_runtimes = _on_both()
 # what containers can hardly change: on Docker Compose only where there is time for it
-both_runtimes_at_length = pytest.mark.parametrize(
-    "runtime", ["native", pytest.param("compose", marks=[pytest.mark.docker, pytest.mark.long])], indirect=True
-)
+both_runtimes_at_length = _on_both(pytest.mark.long)
 
 _UNSAFE_AND_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 

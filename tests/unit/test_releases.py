@@ -19,7 +19,7 @@ from odoo_ops.model.addons import MOST_MERGES, AddonsRepository, MergedRef, Rele
 from odoo_ops.model.checks import failures
 from odoo_ops.model.release import InstalledModules, ModuleFacts, ReleaseRecord, RollbackReport
 from odoo_ops.model.revisions import exactly, is_commit, is_exact, revision_of, shown_revision
-from odoo_ops.policy import releases
+from odoo_ops.policy import releases, wanted_commits
 from odoo_ops.render import render
 
 PATTERNS = ("*.pyc", "*.pyo", "i18n/*.pot", "i18n_extra/*.pot", "static/*", "tests/*")
@@ -227,9 +227,9 @@ class TestRevisions:
     def test_merged_commits_from_nowhere_are_refused(self) -> None:
         repository = TestGit.BY_HTTPS.model_copy(update={"merges": (MergedRef(ref="refs/pull/1/head"),)})
         for commits in ((self.ONE,), (self.ONE, self.TWO)):
-            releases.refuse_unknown_merges(repository, commits)
+            wanted_commits.refuse_unknown_merges(repository, commits)
         with pytest.raises(Refused, match="has 2 merged commits, and the environment file names 1 `merges`"):
-            releases.refuse_unknown_merges(repository, (self.ONE, self.TWO, self.TWO))
+            wanted_commits.refuse_unknown_merges(repository, (self.ONE, self.TWO, self.TWO))
 
 
 class TestGit:
@@ -305,9 +305,9 @@ class TestPolicy:
             ReleasePolicy.model_validate({"addons": [ours, {**ours, "folder": "/srv/ours"}]})
         policy = ReleasePolicy.model_validate({"addons": [ours]})
         with pytest.raises(Refused, match=r"it has ours \(ours\)"):
-            releases.refuse_refs("production", policy, {"theirs": "main"})
+            wanted_commits.refuse_refs("production", policy, {"theirs": "main"})
         with pytest.raises(Refused, match="no name of a branch"):
-            releases.refuse_refs("production", policy, {"ours": "-x"})
+            wanted_commits.refuse_refs("production", policy, {"ours": "-x"})
 
 
 @pytest.mark.parametrize(
@@ -321,18 +321,18 @@ class TestPolicy:
 def test_repository_is_known_by_its_name_here_and_at_its_forge(url: str, full_name: str) -> None:
     repository = AddonsRepository(url=url, ref="main", folder="/opt/addons/ours")
     assert repository.full_name == full_name
-    assert releases.wanted_ref(repository, {full_name: "abc"}, "/opt/addons/.ours.releases/def") == "abc"
-    assert releases.wanted_ref(repository, {"ours": "v1"}, None) == "v1"
+    assert wanted_commits.wanted_ref(repository, {full_name: "abc"}, "/opt/addons/.ours.releases/def") == "abc"
+    assert wanted_commits.wanted_ref(repository, {"ours": "v1"}, None) == "v1"
 
 
 def test_repository_that_is_not_asked_for_keeps_its_commit_where_others_are() -> None:
     repository = AddonsRepository(url="https://git.example.com/a/ours.git", ref="main", folder="/opt/addons/ours")
     present = "/opt/addons/.ours.releases/def"
-    assert releases.wanted_ref(repository, {"theirs": "v2"}, present) == "def+"
+    assert wanted_commits.wanted_ref(repository, {"theirs": "v2"}, present) == "def+"
     merged = "/opt/addons/.ours.releases/def+abc"
-    assert releases.wanted_ref(repository, {"theirs": "v2"}, merged) == "def+abc"
-    assert releases.wanted_ref(repository, {"theirs": "v2"}, None) == "main"
-    assert releases.wanted_ref(repository, {}, present) == "main"
+    assert wanted_commits.wanted_ref(repository, {"theirs": "v2"}, merged) == "def+abc"
+    assert wanted_commits.wanted_ref(repository, {"theirs": "v2"}, None) == "main"
+    assert wanted_commits.wanted_ref(repository, {}, present) == "main"
 
 
 def test_way_back_to_a_release_that_failed_is_refused() -> None:
