@@ -120,6 +120,20 @@ class Repo:
     def tree(self, snapshot: str) -> str:
         return str(json.loads(self("cat", "snapshot", snapshot))["tree"])
 
+    def flip_a_bit(self, snapshot: str, file: Path) -> Path:
+        """The pack that was changed: it holds other files' pieces, too, so the bit must be one of this file's."""
+        folder = json.loads(self("cat", "tree", f"{snapshot}:{file.parent}"))
+        (piece, *_) = next(node["content"] for node in folder["nodes"] if node["name"] == file.name)
+        indexes = (json.loads(self("cat", "index", name)) for name in self("list", "index").split())
+        packs = (pack for index in indexes for pack in index["packs"])
+        pack, offset = next((p["id"], b["offset"] + 1) for p in packs for b in p["blobs"] if b["id"] == piece)
+        stored = self.folder / "data" / pack[:2] / pack
+        content = bytearray(stored.read_bytes())
+        content[offset] ^= 1
+        stored.chmod(0o600)
+        stored.write_bytes(content)
+        return stored
+
     def hold(self, pattern: str) -> None:
         (self.site.folder / "hold").write_text(pattern)
 
@@ -342,11 +356,7 @@ def test_check_repository_finds_one_flipped_bit_and_its_advice_mends_it(site: Si
     assert (check.outcome, check.name) == ("passed", "Structure, and part 1/1 of all packs")
     assert "packs read" in check.detail
 
-    pack = max((repo.folder / "data").rglob("*"), key=lambda file: file.stat().st_size if file.is_file() else 0)
-    content = bytearray(pack.read_bytes())
-    content[len(content) // 2] ^= 1
-    pack.chmod(0o600)
-    pack.write_bytes(content)
+    pack = repo.flip_a_bit(first, attached)
     with pytest.raises(VerificationFailed) as failure:
         check_repository(site.name, weeks=1)
     message = str(failure.value)
