@@ -71,14 +71,15 @@ def release(
         confirm_production: To release to production without being asked in the UI, write its name.
         image: Image of Odoo with its addons, by tag or digest, for a compose project that `provision` made. Left out:
             the environment file's.
-        pushed_to: Branch or tag to which a commit in refs was pushed, such as refs/heads/main, by the same name. Where
-            it leads elsewhere by now, nothing is changed, and the run ends in a state named `Superseded`.
+        pushed_to: Branch or tag to which a commit in refs, or the image's, was pushed, such as refs/heads/main, by the
+            name of its repository. Where that leads elsewhere by now, or a later push asked for another image, nothing
+            is changed, and the run ends in a state named `Superseded`.
     """
     begun, refs, pushed_to = time.monotonic(), refs or {}, pushed_to or {}
     refuse_unfit_request(environment, refs, image)
-    refuse_pushes(environment, refs, pushed_to)
+    refuse_pushes(environment, refs, image, pushed_to)
     refuse_without_service(environment)
-    if why := read_later_push(environment, refs, pushed_to):
+    if why := read_later_push(environment, refs, image, pushed_to):
         return Completed(name=SUPERSEDED, message=why)
     plan = planned(environment, refs, image)
     if dry_run or plan.empty:
@@ -101,7 +102,7 @@ def release(
     with environment_locked(environment, "release") as lock:
         check_identity(environment, needs_repository=False)
         settle_leftovers(environment)
-        if why := read_later_push(environment, refs, pushed_to):
+        if why := read_later_push(environment, refs, image, pushed_to):
             return Completed(name=SUPERSEDED, message=why)
         anew = plan_release(environment, read_present(environment, plan.addons), _present_image(environment, plan))
         refuse_another(environment, anew.digest, plan.digest)

@@ -16,6 +16,7 @@ from odoo_ops.model.environment import Environment
 from odoo_ops.model.host import Host, OpenHost
 from odoo_ops.model.repository import OpenRepository
 from odoo_ops.model.webhooks import Source
+from odoo_ops.policy.webhooks import mismatch_of_image
 
 ValueT = TypeVar("ValueT", bound=Value)
 
@@ -63,7 +64,7 @@ def load(directory: Path, *, look: bool = True) -> Configuration:
     environments = _read(catalog.entries["environments"], PlacedEnvironment, mistakes, look=look)
     webhooks = _read(catalog.entries["webhooks"], Source, mistakes, look=look)
     mistakes += _broken_links(catalog)
-    mistakes += _broken_rules_of_webhooks(catalog, webhooks)
+    mistakes += _broken_rules_of_webhooks(catalog, webhooks, environments)
     mistakes += broken_rules([_described(catalog, environment, hosts) for environment in environments.values()])
     if mistakes:
         raise InvalidConfiguration([str(mistake) for mistake in sorted(set(mistakes))])
@@ -96,15 +97,21 @@ def _broken_links(catalog: Catalog) -> Iterator[Mistake]:
                 yield entry.source.mistake((*entry.path, key), text)
 
 
-def _broken_rules_of_webhooks(catalog: Catalog, webhooks: Mapping[str, Source]) -> Iterator[Mistake]:
-    """Environments that rules of webhook sources name and no file describes."""
+def _broken_rules_of_webhooks(
+    catalog: Catalog, webhooks: Mapping[str, Source], environments: Mapping[str, PlacedEnvironment]
+) -> Iterator[Mistake]:
+    """Environments that rules of webhook sources name and no file describes, or to which nothing is released so."""
     known = catalog.entries["environments"]
     for source in webhooks.values():
         entry = catalog.entries["webhooks"][source.name]
         for number, rule in enumerate(source.rules):
+            place = (*entry.path, "rules", number, "environments")
             for name in (name for name in rule.environments if name not in known):
                 text = f"{name!r} is not described under `environments` in any file{did_you_mean(name, known)}"
-                yield entry.source.mistake((*entry.path, "rules", number, "environments"), text)
+                yield entry.source.mistake(place, text)
+            for name in (name for name in rule.environments if name in environments):
+                if why := mismatch_of_image(environments[name], rule.image):
+                    yield entry.source.mistake(place, why)
 
 
 def _described(catalog: Catalog, environment: PlacedEnvironment, hosts: Mapping[str, Host]) -> Described:

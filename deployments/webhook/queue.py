@@ -24,13 +24,16 @@ CREATE TABLE IF NOT EXISTS deliveries (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS releases (
     id INTEGER PRIMARY KEY, source TEXT NOT NULL, delivery TEXT NOT NULL, environment TEXT NOT NULL,
-    repository TEXT NOT NULL, ref TEXT NOT NULL, commit_id TEXT NOT NULL, received_at REAL NOT NULL,
+    repository TEXT NOT NULL, ref TEXT NOT NULL, commit_id TEXT NOT NULL, image TEXT NOT NULL,
+    received_at REAL NOT NULL,
     state TEXT NOT NULL DEFAULT 'queued', run TEXT, refusal TEXT, told TEXT NOT NULL DEFAULT 'queued'
 );
 CREATE INDEX IF NOT EXISTS unfinished ON releases (state) WHERE state IN ('queued', 'pending');
 CREATE INDEX IF NOT EXISTS untold ON releases (id) WHERE told <> state;
 """
-_RELEASES = "SELECT id, source, delivery, environment, repository, ref, commit_id, state, run, refusal FROM releases "
+_RELEASES = (
+    "SELECT id, source, delivery, environment, repository, ref, commit_id, image, state, run, refusal FROM releases "
+)
 _BUSY_SECONDS = 10
 
 
@@ -69,14 +72,15 @@ class Queue:
         push = delivery.accepted.push
         if new.rowcount:
             self._connection.executemany(
-                "INSERT INTO releases (source, delivery, environment, repository, ref, commit_id, received_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO releases (source, delivery, environment, repository, ref, commit_id, image, received_at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         *(delivery.source, delivery.id, name),
                         push.repository,
                         push.ref,
                         push.commit,
+                        delivery.accepted.images.get(name, ""),
                         delivery.received_at,
                     )
                     for name in delivery.accepted.environments
@@ -97,7 +101,7 @@ class Queue:
             QueuedRelease(
                 **dict(zip(("id", "source", "delivery", "environment"), row[:4], strict=True)),
                 push=Push(repository=row[4], ref=row[5], commit=row[6]),
-                **dict(zip(("state", "run", "refusal"), row[7:], strict=True)),
+                **dict(zip(("image", "state", "run", "refusal"), row[7:], strict=True)),
             )
             for row in self._connection.execute(_RELEASES + which)
         ]

@@ -14,7 +14,7 @@ from deployments.webhook.rush import Rush
 from deployments.webhook.sources import Sources
 from odoo_ops.errors import TransientError
 from odoo_ops.model.webhooks import QueuedRelease
-from odoo_ops.policy.webhooks import idempotency_key
+from odoo_ops.policy.webhooks import WEBHOOK_TAG, idempotency_key
 
 _DEPLOYMENT = "release/release"
 _REFRESH_SECONDS = 30
@@ -69,7 +69,7 @@ class Releases:
                 deployment,
                 parameters=parameters_of(release),
                 name=f"release {release.environment} {release.push.commit[:12]}",
-                tags=["webhook", release.source],
+                tags=[WEBHOOK_TAG, release.source, release.environment],
                 idempotency_key=idempotency_key(release.source, release.delivery, release.environment),
             )
         except PrefectHTTPStatusError as error:
@@ -88,11 +88,8 @@ class Releases:
 def parameters_of(release: QueuedRelease) -> dict[str, object]:
     """What the flow is told: it knows a repository of addons by the name that its forge gives it."""
     push = release.push
-    return {
-        "environment": release.environment,
-        "refs": {push.repository: push.commit},
-        "pushed_to": {push.repository: push.ref},
-    }
+    wanted = {"image": release.image} if release.image else {"refs": {push.repository: push.commit}}
+    return {"environment": release.environment, **wanted, "pushed_to": {push.repository: push.ref}}
 
 
 def _deployment(client: SyncPrefectClient) -> UUID:

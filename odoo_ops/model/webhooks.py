@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -13,6 +14,7 @@ Forge = Literal["github", "gitlab", "gitea", "forgejo", "generic"]
 Told = Literal["pending", "success", "failure", "superseded"]
 
 STANDARD_PREFIX = "whsec_"
+COMMIT_OF_IMAGE = "{commit}"
 
 
 def _readable(secret: SecretStr) -> SecretStr:
@@ -32,6 +34,12 @@ class ReleaseRule(Value):
     branch: str = Field(default="", description="Branch that is released; * stands for any text, as in release/*.")
     tag: str = Field(default="", description="Or tag that is released, such as v*.")
     environments: tuple[str, ...] = Field(min_length=1, description="Environments to which it is released.")
+    image: str | None = Field(
+        default=None,
+        pattern=r"^\S+$",
+        description="For environments in containers: the image of Odoo that CI made of the commit, such as "
+        "registry.example.com/acme/erp:{commit}.",
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -39,10 +47,20 @@ class ReleaseRule(Value):
             raise ValueError("names both branch and tag, or neither; a rule takes one of them")
         return self
 
+    @model_validator(mode="after")
+    def _image_of_the_commit(self) -> Self:
+        if self.image and COMMIT_OF_IMAGE not in self.image:
+            raise ValueError(f"its image has no {COMMIT_OF_IMAGE}, so every push would release the same one")
+        return self
+
     @property
     def ref(self) -> str:
         """The pattern of git references for which it holds."""
         return f"refs/tags/{self.tag}" if self.tag else f"refs/heads/{self.branch}"
+
+    def image_of(self, commit: str) -> str:
+        """The image that is released for a commit; empty: the commit itself is."""
+        return self.image.replace(COMMIT_OF_IMAGE, commit) if self.image else ""
 
 
 class Source(Value):
@@ -82,10 +100,15 @@ class Push(Value):
 
 
 class Accepted(Value):
-    """A push that is to be released."""
+    """A push that is to be released.
+
+    Attributes:
+        images: environments that get an image of the commit -> its name. Others get the commit itself.
+    """
 
     push: Push
     environments: tuple[str, ...]
+    images: Mapping[str, str] = {}
 
 
 class Ignored(Value):
@@ -113,6 +136,7 @@ class QueuedRelease(Value):
     """One environment's part of a delivery.
 
     Attributes:
+        image: of the commit; empty where the commit itself is released.
         state: `queued` until Prefect has a run, `pending` until that ended.
         run: id of the flow run.
         refusal: why Prefect makes none.
@@ -123,6 +147,7 @@ class QueuedRelease(Value):
     delivery: str
     environment: str
     push: Push
+    image: str = ""
     state: Literal["queued"] | Told
     run: str | None = None
     refusal: str | None = None

@@ -9,8 +9,11 @@ from fnmatch import fnmatchcase
 
 from pydantic import BaseModel, ValidationError
 
-from odoo_ops.model.webhooks import STANDARD_PREFIX, Accepted, Ignored, Push, ReleaseRule, Source
+from odoo_ops.model.environment import Environment
+from odoo_ops.model.runtimes import OnHost
+from odoo_ops.model.webhooks import COMMIT_OF_IMAGE, STANDARD_PREFIX, Accepted, Ignored, Push, ReleaseRule, Source
 
+WEBHOOK_TAG = "webhook"  # of runs that were asked for by one, in Prefect
 REPLAY_SECONDS = 300
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ID_LENGTH = 200
@@ -175,8 +178,26 @@ def _accepted(rules: Sequence[ReleaseRule], push: Push) -> Accepted | Ignored:
     matching = [rule for rule in of_repository if fnmatchcase(push.ref, rule.ref)]
     if not matching:
         return Ignored(reason=f"no rule for {push.repository} names {push.ref}")
-    environments = dict.fromkeys(name for rule in matching for name in rule.environments)
-    return Accepted(push=push, environments=tuple(environments))
+    images: dict[str, str] = {}
+    for rule in matching:
+        for name in rule.environments:
+            images.setdefault(name, rule.image_of(push.commit))
+    return Accepted(
+        push=push, environments=tuple(images), images={name: image for name, image in images.items() if image}
+    )
+
+
+def mismatch_of_image(environment: Environment, image: str | None) -> str:
+    """Why a rule with this image, or without one, releases nothing to an environment; empty: it does."""
+    in_containers = not isinstance(environment.runtime, OnHost)
+    if in_containers and not image:
+        return (
+            f"{environment.name!r} runs in containers, so an image of the commit is released to it. Next step: give "
+            f"the rule `image`, such as registry.example.com/acme/erp:{COMMIT_OF_IMAGE}"
+        )
+    if image and not in_containers:
+        return f"{environment.name!r} does not run in containers. Next step: give it a rule of its own without `image`"
+    return ""
 
 
 def idempotency_key(source: str, delivery: str, environment: str) -> str:

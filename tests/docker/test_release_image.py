@@ -18,6 +18,7 @@ from used_site import SMALL
 
 from blocks import OdooEnvironment
 from deployments.engines.docker import DockerEngine
+from deployments.webhook.releases import parameters_of
 from flows.backup import backup
 from flows.forecast import forecast
 from flows.promote import promote
@@ -27,6 +28,7 @@ from odoo_ops.adapters import database
 from odoo_ops.adapters.modules import read_installed, record_checksums
 from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.release import ReleaseReport, RollbackReport
+from odoo_ops.model.webhooks import Push, QueuedRelease, ReleaseRule
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes.releases import read_modules
 from odoo_ops.runtimes.staging import needs_of_staging
@@ -293,12 +295,30 @@ def test_forecast_updates_and_looks_at_a_harmless_copy_while_people_work(shop: S
     assert "scratch" not in shop.site.sql("SELECT string_agg(datname, ' ') FROM pg_database")
 
 
-def test_tag_is_fetched_and_named_by_its_digest(shop: Shop, image: Callable[[str], str], tmp_path: Path) -> None:
+def test_tag_that_a_push_asked_for_is_fetched_and_named_by_its_digest(
+    shop: Shop, image: Callable[[str], str], tmp_path: Path
+) -> None:
     engine, before = shop.site.project.engine, shop.site.containers()
     with real_registry(engine, image("registry"), tmp_path, "of-the-registry") as registry:
         pinned = registry.push(shop.images["same"], "erp")
         shop.site.register(host={"connection": {"kind": "local"}}, registry=registry.credentials)
-        report = release(shop.site.name, image=f"{registry.address}/erp:1", dry_run=True)
+        push = Push(repository="acme/erp", ref="refs/heads/main", commit="1")
+        rule = ReleaseRule(
+            repository="acme/erp",
+            branch="main",
+            environments=(shop.site.name,),
+            image=f"{registry.address}/erp:{{commit}}",
+        )
+        asked = QueuedRelease(
+            id=1,
+            source="ci",
+            delivery="1",
+            environment=shop.site.name,
+            push=push,
+            image=rule.image_of(push.commit),
+            state="queued",
+        )
+        report = release(**parameters_of(asked), dry_run=True)
         shop.site.register()
         assert isinstance(report, ReleaseReport)
         assert report.plan.image

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from addons_repository import SHELF, AddonsServer, put_on_record
 from prefect import flow
-from prefect.client.schemas.objects import State
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.flow_engine import run_flow
 from real_sshd import RealSshd
 from shop import Shop
 
@@ -16,6 +18,7 @@ from odoo_ops.errors import Refused
 from odoo_ops.model.addons import ReleasePolicy
 from odoo_ops.model.environment import ProcessService
 from odoo_ops.model.release import SUPERSEDED
+from odoo_ops.policy.webhooks import WEBHOOK_TAG
 from tasks.pushes import read_later_push
 
 if TYPE_CHECKING:
@@ -51,7 +54,41 @@ def pushed(site: Site, commit: str, ref: str = MAIN) -> State:
 
 @flow
 def _later(name: str, commit: str, ref: str) -> str:
-    return read_later_push(name, {"ours": commit}, {"ours": ref})
+    return read_later_push(name, {"ours": commit}, "", {"ours": ref})
+
+
+@flow
+def _later_image(environment: str, image: str, pushed_to: dict[str, str]) -> str:
+    return read_later_push(environment, {}, image, pushed_to)
+
+
+def test_image_of_a_push_is_released_no_more_once_a_later_push_asked_for_another(
+    prefect_server: None,  # noqa: ARG001 - the server must run
+) -> None:
+    with get_client(sync_client=True) as client:
+        deployment = client.create_deployment(flow_id=client.create_flow(_later_image), name="images")
+
+        def asked(image: str, ref: str = MAIN, environment: str = "erp") -> FlowRun:
+            parameters = {"environment": environment, "image": image, "pushed_to": {"acme/erp": ref}}
+            return client.create_flow_run_from_deployment(
+                deployment, parameters=parameters, tags=[WEBHOOK_TAG, environment]
+            )
+
+        first, again = asked("erp:one"), asked("erp:one")
+        asked("erp:two", TAG)
+        asked("erp:two", environment="other")
+        assert _outcome(client, first) == ""
+        second = asked("erp:two")
+        assert "erp:one was asked for by a push; a later one" in _outcome(client, again)
+        assert _outcome(client, second) == ""
+        client.delete_deployment(deployment)
+    assert _later_image("erp", "erp:one", {"acme/erp": MAIN}) == ""  # by hand
+
+
+def _outcome(client: SyncPrefectClient, made: FlowRun) -> str:
+    """What a run of a deployment returns, that is executed here."""
+    run = client.read_flow_run(made.id)
+    return str(run_flow(_later_image, flow_run=run, parameters=run.parameters))
 
 
 def tag(server: AddonsServer, *options: str) -> None:

@@ -1,6 +1,7 @@
 """The webhook receiver as a process, a real Prefect server beside it, and what forges really send."""
 
 import json
+import secrets
 import signal
 import socket
 import sqlite3
@@ -73,6 +74,7 @@ def receiver(
         {"repository": REPOSITORY, "branch": "both/*", "environments": ["staging", "production"]},
         {"repository": REPOSITORY, "branch": "unfit", "environments": ["a-name-that-the-flow-does-not-take"]},
         {"repository": REPOSITORY, "tag": "simple-*", "environments": ["production"]},
+        {"repository": REPOSITORY, "branch": "image", "environments": ["shop"], "image": "example.com/erp:{commit}"},
     ]
     told = {"name": "hub", "forge": "github", "secret": SECRET, "token": TOKEN, "api": forge.api, "rules": rules}
     plain = {"name": "plain", "forge": "generic", "secret": SECRET, "rules": rules}
@@ -96,6 +98,8 @@ def runs(commit: str = "") -> list[FlowRun]:
 
 def commit_of(run: FlowRun) -> str:
     """The commit that a run releases."""
+    if image := run.parameters.get("image"):
+        return str(image).partition(":")[2]
     (commit,) = run.parameters["refs"].values()
     return str(commit)
 
@@ -136,6 +140,20 @@ def test_push_becomes_one_run_and_the_forge_is_told_of_its_end(
     assert str(run.id) in status["target_url"]
     assert status["target_url"].startswith(prefect.url.removesuffix("/api"))
     assert 'deliveries_total{result="queued",source="hub"}' in receiver.figures()
+
+
+def test_push_becomes_a_run_for_the_image_that_was_made_of_it(receiver: RunningReceiver) -> None:
+    commit = secrets.token_hex(20)
+    body = json.dumps({"event": "push", "repository": REPOSITORY, "ref": "refs/heads/image", "commit": commit}).encode()
+    assert receiver.deliver("plain", body, standard(body)).json() == {"releases": ["shop"]}
+    until(lambda: runs(commit), receiver)
+    (run,) = runs(commit)
+    assert run.parameters == {
+        "environment": "shop",
+        "image": f"example.com/erp:{commit}",
+        "pushed_to": {REPOSITORY: "refs/heads/image"},
+    }
+    assert {"webhook", "plain", "shop"} <= set(run.tags)
 
 
 def test_failure_of_each_environment_is_told_by_itself(receiver: RunningReceiver, forge: StandInForge) -> None:

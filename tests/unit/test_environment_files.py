@@ -626,6 +626,11 @@ def test_load_gives_the_sources_of_webhooks_when_files_are_valid(folder: Path) -
             "[dril]",
             "b.yaml:6: webhooks.hub.rules[0].environments: 'dril' is not described under `environments` in any file",
         ),
+        (
+            "branch: main,",
+            "branch: main, image: 'erp:{commit}',",
+            "b.yaml:6: webhooks.hub.rules[0].environments: 'drill' does not run in containers",
+        ),
         ("branch: main,", "", "b.yaml:6: webhooks.hub.rules[0]: names both branch and tag, or neither"),
         ("github", "githup", "b.yaml:3: webhooks.hub.forge: must be one of github, gitlab, gitea, forgejo, generic"),
         (

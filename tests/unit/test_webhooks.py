@@ -128,6 +128,23 @@ def test_delivery_asks_for_what_the_rules_say(forge: str, event: str, body: byte
         assert found.reason.startswith(str(expected))
 
 
+def test_image_of_the_commit_goes_to_the_environments_of_its_rule() -> None:
+    rules = [
+        {
+            "repository": "a/b",
+            "branch": "main",
+            "environments": ["staging", "shop"],
+            "image": "example.com/erp:{commit}",
+        },
+        {"repository": "a/b", "branch": "*", "environments": ["plain", "staging"]},
+    ]
+    body = push(event="push", repository="a/b", ref="refs/heads/main", commit=COMMIT)
+    found = asked(source("generic", rules=rules), {}, body)
+    assert isinstance(found, Accepted)
+    assert found.environments == ("staging", "shop", "plain")
+    assert found.images == {"staging": f"example.com/erp:{COMMIT}", "shop": f"example.com/erp:{COMMIT}"}
+
+
 def test_commit_of_an_annotated_tag_is_what_it_points_to() -> None:
     body = push(**{**GITEA, "after": "a" * 40}, head_commit={"id": COMMIT})
     found = asked(source("gitea"), {"x-gitea-event": "push"}, body)
@@ -175,6 +192,7 @@ def test_key_differs_for_every_source_delivery_and_environment() -> None:
         ({"rules": []}, "at least 1"),
         ({"rules": [{"repository": "a/b", "environments": ["x"]}]}, "takes one of them"),
         ({"rules": [{"repository": "a/b", "branch": "x", "tag": "x", "environments": ["x"]}]}, "takes one of them"),
+        ({"rules": [{"repository": "a/b", "tag": "x", "environments": ["x"], "image": "erp:1"}]}, "has no {commit}"),
     ],
 )
 def test_source_is_refused_when_it_cannot_work(fields: dict[str, Any], said: str) -> None:
