@@ -70,6 +70,8 @@ def read_as_user(environment: str, scratch: str, plan: ReleasePlan) -> Check:
             copy.wait_for_login_page()
             copy.site.log_in(scratch, login, password)
             counts = [f"{copy.site.count(model):,} of {model}" for model in models]
+            for model in models:
+                copy.site.read_one(model)
     except VerificationFailed as error:
         return Check(name=READS, outcome="failed", detail=str(error))
     return Check(name=READS, outcome="passed", detail=", ".join(counts))

@@ -101,6 +101,13 @@ class OdooSite:
         """Records of a model that the user may see, archived ones too."""
         return int(self.call(model, "search_count", [], context={"active_test": False}))
 
+    def read_one(self, model: str) -> None:
+        """Read all that the user may see of a record, as its form does: a count computes no field.
+
+        Raises VerificationFailed where a field cannot be read.
+        """
+        self.call(model, "search_read", [], limit=1, context={"active_test": False, "bin_size": True})
+
     def read_attachment_sha1(self, attachment: int) -> str:
         """sha1 of an attachment's content as Odoo serves it."""
         (record,) = self.call("ir.attachment", "read", [attachment], ["datas"])

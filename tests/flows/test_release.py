@@ -183,6 +183,20 @@ class TestBook(TransactionCase):
 """,
 }
 _BROKEN_TEST = {"shelf/tests/test_book.py": _TESTED["shelf/tests/test_book.py"].replace('"Emma")', '"Anna")')}
+# it can be counted, and not be read
+_BROKEN_FIELD = {
+    "shelf/shelf.py": SECOND["shelf/shelf.py"]
+    + """
+
+class Partner(models.Model):
+    _inherit = "res.partner"
+
+    share = fields.Float(compute="_compute_share")
+
+    def _compute_share(self):
+        self.share = 1 / 0
+""",
+}
 
 
 def test_forecast_tries_a_release_out_while_people_go_on_working(shop: Shop) -> None:
@@ -196,7 +210,7 @@ def test_forecast_tries_a_release_out_while_people_go_on_working(shop: Shop) -> 
     asked = policy.model_copy(
         update={
             "smoke_paths": ("/shelf",),
-            "smoke_models": ("ir.module.module",),
+            "smoke_models": ("ir.module.module", "res.partner"),
             "test_tags": "/shelf",
             "downtime_budget_seconds": 300,
             "forecast": True,
@@ -216,9 +230,11 @@ def test_forecast_tries_a_release_out_while_people_go_on_working(shop: Shop) -> 
     assert "a shelf with the first edition" in shop.page()
     assert shop.site.content() == content
 
-    shop.addons.push({**SHELF, **SECOND, **_TESTED, **_BROKEN_TEST})
-    with pytest.raises(VerificationFailed, match="(?s)Odoo's own tests: .*FAIL: TestBook.test_book_has_a_title"):
+    shop.addons.push({**SHELF, **SECOND, **_TESTED, **_BROKEN_TEST, **_BROKEN_FIELD})
+    with pytest.raises(VerificationFailed) as raised:
         forecast(shop.site.name)
+    assert re.search("Odoo's own tests: .*FAIL: TestBook.test_book_has_a_title", str(raised.value), re.DOTALL)
+    assert f"{READS}: /web/dataset/call_kw/res.partner/search_read: builtins.ZeroDivisionError" in str(raised.value)
 
     shop.site.register(release=asked.model_copy(update={"downtime_budget_seconds": 20}))
     shop.fails({**SHELF, **_HANGS}, "(?s)did not stand its forecast, and nothing was changed.*its time limit")
