@@ -22,9 +22,10 @@ from tasks.health import check_health
 from tasks.images import check_beside, close_site, open_site_again, start_beside, take_over
 from tasks.leftovers import settle_leftovers
 from tasks.modules import clone_data, refuse_written_meanwhile, try_release, update_modules
-from tasks.releases import finish_cut_over, note_cut_over, planned_record, read_release_of
+from tasks.releases import downtime_budget, finish_cut_over, note_cut_over, planned_record, read_release_of
 from tasks.restores import kept_name, scratch_name, swap_in
 from tasks.services import CAME_BACK, check_odoo_came_back, start_odoo, stop_odoo
+from tasks.smoke import check_in_use
 
 _WAIT_MINUTES = 10
 
@@ -39,8 +40,8 @@ def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float) 
         raise
     came_back = start_again(environment)
     down_seconds = time.monotonic() - stopped
-    after = check_health(environment)
-    if found := failures([came_back, *lost_by_release(before, after)]):
+    after, in_use = check_health(environment), check_in_use(environment)
+    if found := failures([came_back, *lost_by_release(before, after), in_use]):
         _take_back(environment, record, lock, found)
     return ReleaseReport(
         environment=environment,
@@ -49,23 +50,23 @@ def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float) 
         applied=True,
         down_seconds=down_seconds,
         kept_database=record.kept_database,
-        checks=(*plan.gate, *checks, came_back, *answered_by_restart(before, after)),
+        checks=(*plan.gate, *checks, came_back, *answered_by_restart(before, after), in_use),
     )
 
 
 def replace_beside(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float) -> ReleaseReport:
     """Let a new Odoo take over from the present one while people work; no request fails."""
     before = check_health(environment)
-    record, checks = put_beside(environment, planned_record(plan, None), lock)
-    after = check_health(environment)
-    if found := failures(lost_by_release(before, after)):
+    record, checks = put_beside(environment, planned_record(plan, None), lock, new=True)
+    after, in_use = check_health(environment), check_in_use(environment)
+    if found := failures([*lost_by_release(before, after), in_use]):
         _take_back(environment, record, lock, found)
     return ReleaseReport(
         environment=environment,
         seconds=time.monotonic() - begun,
         plan=plan,
         applied=True,
-        checks=(*plan.gate, *checks, *answered_by_restart(before, after)),
+        checks=(*plan.gate, *checks, *answered_by_restart(before, after), in_use),
     )
 
 
@@ -73,15 +74,21 @@ def _update_and_put_in_place(environment: str, plan: ReleasePlan, lock: HeldLock
     """Put the release in place of a database and addons that nobody uses. Odoo is to be started then."""
     checks: list[Check] = []
     scratch = scratch_name(environment) if plan.updates else None
+    until = time.monotonic() + downtime_budget(environment)
     with odoo_stopped(environment, lock):
         if scratch:
             changes = clone_data(environment, scratch)
-            checks += update_modules(environment, scratch, plan)
-            checks += try_release(environment, scratch, plan)
+            checks += update_modules(environment, scratch, plan, _left(until))
+            checks += try_release(environment, scratch, plan, _left(until))
             refuse_written_meanwhile(environment, changes)
         lock.check()
         record, placed = put_in_place(environment, planned_record(plan, scratch), lock)
     return record, [*checks, *placed]
+
+
+def _left(until: float) -> float:
+    """Seconds that are left, at least one: so the message is of what takes too long."""
+    return max(1.0, until - time.monotonic())
 
 
 @contextmanager
@@ -120,16 +127,19 @@ def put_in_place(environment: str, record: ReleaseRecord, lock: HeldLock) -> tup
         return _settled(environment, record, lock, error)
 
 
-def put_beside(environment: str, record: ReleaseRecord, lock: HeldLock) -> tuple[ReleaseRecord, list[Check]]:
+def put_beside(
+    environment: str, record: ReleaseRecord, lock: HeldLock, *, new: bool = False
+) -> tuple[ReleaseRecord, list[Check]]:
     """Start an Odoo with the record's image beside the present one, look at it, and let it take over.
 
+    A `new` release is used as people would before they come to it.
     Whatever ends that before the image is noted: the present one goes on, and the new one is removed. Past that it is
     finished by settling it, and a check says so.
     """
     with _settled_when_it_fails(environment, lock):
         try:
             note_cut_over(environment, record)
-            answers = check_beside(environment, start_beside(environment, record))
+            answers = check_beside(environment, start_beside(environment, record), new=new)
             lock.check()
             placed = finish_cut_over(environment)
             return placed, [answers, take_over(environment)]

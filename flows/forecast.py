@@ -23,6 +23,7 @@ from tasks.locks import environment_locked
 from tasks.modules import link_filestore, try_release, update_modules
 from tasks.projects import plan_project
 from tasks.releases import (
+    downtime_budget,
     fetch_addons,
     judge_downtime,
     plan_release,
@@ -59,6 +60,7 @@ def forecast(
         scratch = scratch_name(environment)
         checks: list[Check] = []
         copy_seconds, update_seconds, boot_seconds = None, None, None
+        budget = downtime_budget(environment)
         try:
             fetch_dump(environment, chosen, manifest)
             create_scratch(environment, manifest, scratch)
@@ -68,12 +70,12 @@ def forecast(
             if plan.updates:
                 copy_seconds = time_copy(environment, scratch)
                 started = time.monotonic()
-                checks += update_modules(environment, scratch, plan)
+                checks += update_modules(environment, scratch, plan, budget)
                 update_seconds = time.monotonic() - started
                 # the new modules' data may hold a mail server, or what else reaches the world
                 neutralize_copy(environment, manifest.odoo_series, scratch, plan=plan)
             started = time.monotonic()
-            checks += try_release(environment, scratch, plan)
+            checks += try_release(environment, scratch, plan, budget, neutralized=True)
             boot_seconds = time.monotonic() - started
             checks.append(read_as_user(environment, scratch, plan))
             checks.append(run_odoo_tests(environment, scratch, plan))

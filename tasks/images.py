@@ -9,7 +9,6 @@ from odoo_ops.model.plan import ProvisionPlan
 from odoo_ops.model.release import ImageChange, ReleaseRecord
 from odoo_ops.model.runtimes import Container
 from odoo_ops.policy import images as policy
-from odoo_ops.policy.releases import policy_of
 from odoo_ops.runtimes import image_releases, site_switch
 from odoo_ops.runtimes.project import Project
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
@@ -58,14 +57,10 @@ def start_beside(environment: str, record: ReleaseRecord) -> Container:
 
 
 @task(cache_policy=NO_CACHE)
-def check_beside(environment: str, container: Container) -> Check:
-    """Wait until the new Odoo serves people's pages, within the network. Raises VerificationFailed."""
-    runtime = OdooEnvironment.open(environment)
-    paths = policy_of(runtime.environment).smoke_paths
-    assets = site_switch.try_beside(runtime, container, paths, _WAIT_SECONDS)
-    return Check(
-        name=NEW_ANSWERS, outcome="passed", detail=", ".join(["login page", f"{assets} scripts and styles", *paths])
-    )
+def check_beside(environment: str, container: Container, *, new: bool) -> Check:
+    """Wait until the Odoo beside serves people's pages, within the network. Raises VerificationFailed."""
+    given = site_switch.try_beside(OdooEnvironment.open(environment), container, _WAIT_SECONDS, new=new)
+    return Check(name=NEW_ANSWERS, outcome="passed", detail=", ".join(given))
 
 
 @task(cache_policy=NO_CACHE)

@@ -11,18 +11,19 @@ from odoo_ops.errors import CommandFailed, Refused, VerificationFailed
 from odoo_ops.model.checks import Check, first_of
 from odoo_ops.model.release import ReleasePlan
 from odoo_ops.policy.dumps import scratch_mark
-from odoo_ops.policy.releases import policy_of, rows_written
+from odoo_ops.policy.releases import rows_written
 from odoo_ops.runtimes import releases
-from odoo_ops.runtimes.copies import booted, write_config
+from odoo_ops.runtimes.copies import BOOT_SECONDS, booted, write_config
 from odoo_ops.runtimes.image_releases import tried
 from odoo_ops.runtimes.runtime import Runtime
+from odoo_ops.runtimes.smoke import smoke
 from tasks.progress import Progress
 
 UPDATED = "Modules are updated without an error in the log"
 SETTLED = "No module waits to be changed"
 BOOTS = "Registry loads, /web/login answers"
 ASSETS = "Scripts and styles of the login page"
-SMOKE = "Pages of the environment's own answer"
+SMOKE = "Pages and records of the environment's own"
 
 
 @task(cache_policy=NO_CACHE)
@@ -82,16 +83,16 @@ def refuse_written_meanwhile(environment: str, changes: dict[str, int]) -> None:
 
 
 @task(cache_policy=NO_CACHE)
-def update_modules(environment: str, scratch: str, plan: ReleasePlan) -> list[Check]:
+def update_modules(environment: str, scratch: str, plan: ReleasePlan, seconds: float) -> list[Check]:
     """Update modules in the copy with the new addons, and put on record there of which files they are.
 
-    Raises VerificationFailed where Odoo fails, takes longer than the downtime budget, or logs an error.
+    Raises VerificationFailed where Odoo fails, takes longer than these seconds, or logs an error.
     """
     with tried(OdooEnvironment.open(environment), plan.image) as runtime:
-        return _update_modules(runtime, scratch, plan)
+        return _update_modules(runtime, scratch, plan, seconds)
 
 
-def _update_modules(runtime: Runtime, scratch: str, plan: ReleasePlan) -> list[Check]:
+def _update_modules(runtime: Runtime, scratch: str, plan: ReleasePlan, seconds: float) -> list[Check]:
     settings = runtime.environment
     copy = settings.database.model_copy(update={"name": scratch})
     names = [update.name for update in plan.updates]
@@ -107,9 +108,8 @@ def _update_modules(runtime: Runtime, scratch: str, plan: ReleasePlan) -> list[C
     with runtime.beside_odoo() as host:
         config = write_config(settings, host, scratch, instead=plan.links)
         command = modules.update(settings.odoo.command, config, copy, names)
-        budget = policy_of(runtime.environment).downtime_budget_seconds
         try:
-            host.run(command, on_line=watch, timeout_seconds=budget)
+            host.run(command, on_line=watch, timeout_seconds=seconds)
         except CommandFailed as error:
             why = f"{first_of(troubles)}\n{error}" if troubles else str(error)
             raise VerificationFailed(f"Modules cannot be updated: {why}") from error
@@ -146,19 +146,21 @@ def _give_filestore(runtime: Runtime, scratch: str) -> None:
 
 
 @task(cache_policy=NO_CACHE)
-def try_release(environment: str, scratch: str, plan: ReleasePlan) -> list[Check]:
-    """Boot the release on the updated copy, where nobody else sees it, and open its pages.
+def try_release(
+    environment: str, scratch: str, plan: ReleasePlan, seconds: float, *, neutralized: bool = False
+) -> list[Check]:
+    """Boot the release on the updated copy, where nobody else sees it, and use it.
 
-    Raises VerificationFailed for the first that does not answer, and for an error in Odoo's log.
+    On a `neutralized` copy an administrator reads records: see `tasks.forecasts.read_as_user`.
+    Raises VerificationFailed for the first that does not answer, for a boot that takes longer than these seconds, and
+    for an error in Odoo's log.
     """
     runtime = OdooEnvironment.open(environment)
-    paths = policy_of(runtime.environment).smoke_paths
     get_run_logger().info("Booting the release on the copy %s", scratch)
     with tried(runtime, plan.image) as beside, booted(beside, scratch, plan.links) as copy:
-        copy.wait_for_login_page()
+        copy.wait_for_login_page(min(seconds, BOOT_SECONDS))
         assets = copy.site.read_assets()
-        for path in paths:
-            copy.site.open_page(path)
+        used = smoke(copy.site, runtime.environment, scratch, reads=not neutralized)
         _refuse_trouble(BOOTS, [trouble for line in copy.read_log() if (trouble := modules.trouble_in(line))])
     _give_filestore(runtime, scratch)
     return [
@@ -166,7 +168,7 @@ def try_release(environment: str, scratch: str, plan: ReleasePlan) -> list[Check
         Check(name=ASSETS, outcome="passed", detail=f"{len(assets)} files"),
         Check(
             name=SMOKE,
-            outcome="passed" if paths else "not measured",
-            detail=", ".join(paths) or "the environment names none",
+            outcome="passed" if used else "not measured",
+            detail=", ".join(used) or "the environment names none",
         ),
     ]

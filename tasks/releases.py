@@ -126,9 +126,14 @@ def needs_forecast(environment: str, plan: ReleasePlan) -> bool:
     return bool(plan.updates) and _policy_of(OdooEnvironment.open(environment)).forecast
 
 
+def downtime_budget(environment: str) -> float:
+    """Seconds for which people may have to wait for a release."""
+    return _policy_of(OdooEnvironment.open(environment)).downtime_budget_seconds
+
+
 def judge_downtime(environment: str, seconds: float) -> Check:
     """Whether what people would wait for is within the environment's downtime budget."""
-    return policy.judge_downtime(seconds, _policy_of(OdooEnvironment.open(environment)).downtime_budget_seconds)
+    return policy.judge_downtime(seconds, downtime_budget(environment))
 
 
 @task(cache_policy=NO_CACHE)

@@ -28,11 +28,11 @@ class OdooSite:
     Args:
         client: speaks to the server.
         url: the address under which messages name it.
+        answer_seconds: how long an answer may take.
     """
 
-    def __init__(self, client: httpx.Client, url: str) -> None:
-        self._client = client
-        self._url = url
+    def __init__(self, client: httpx.Client, url: str, answer_seconds: float) -> None:
+        self._client, self._url, self._answer_seconds = client, url, answer_seconds
 
     def wait_for_login_page(self, database: str, seconds: float, still_runs: Callable[[], None]) -> str:
         """The login page's HTML, once it answers: then the registry of the database is loaded.
@@ -48,10 +48,12 @@ class OdooSite:
             VerificationFailed: it did not answer in time, or not with status 200.
         """
         deadline, said = time.monotonic() + seconds, "nothing"
-        while time.monotonic() < deadline:
+        while (left := deadline - time.monotonic()) > 0:
             still_runs()
             try:
-                answer = self._client.get("/web/login", params={"db": database})
+                answer = self._client.get(
+                    "/web/login", params={"db": database}, timeout=min(left, self._answer_seconds)
+                )
             except httpx.RequestError as error:
                 said = type(error).__name__
             else:
@@ -61,7 +63,8 @@ class OdooSite:
                 if answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
                     break  # the registry does not load: it will not by itself (502 and 503 are a proxy's, they pass)
             time.sleep(_POLL_SECONDS)
-        raise VerificationFailed(f"{self._url}/web/login does not answer: {said}. Next step: read Odoo's log.")
+        late = f" ({seconds:.0f} s were left)" if time.monotonic() >= deadline else ""
+        raise VerificationFailed(f"{self._url}/web/login does not answer: {said}{late}. Next step: read Odoo's log.")
 
     def read_assets(self) -> list[str]:
         """Fetch the scripts and styles that the login page names. Returns their paths; raises VerificationFailed."""
@@ -172,4 +175,4 @@ def open_site(host: HostAdapter, url: str, *, answer_seconds: float = _ANSWER_SE
         with httpx.Client(
             base_url=url, transport=transport, timeout=answer_seconds, follow_redirects=True, trust_env=False
         ) as client:
-            yield OdooSite(client, url)
+            yield OdooSite(client, url, answer_seconds)

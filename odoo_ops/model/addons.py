@@ -128,13 +128,19 @@ class ReleasePolicy(Value):
     )
     smoke_paths: tuple[Annotated[str, Field(pattern=r"^/\S*$")], ...] = Field(
         default=(),
-        description="Pages that must answer with status 200 before users come to a release, for example /shop.",
+        description="Pages that must answer with status 200 before and after users come to a release, such as /shop.",
     )
     smoke_models: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_.]+$")], ...] = Field(
         default=(),
-        description="Models of which an administrator must be able to read records by RPC on a forecast's copy, for "
-        "example sale.order.",
+        description="Models of which records must be readable by RPC, for example sale.order: on a forecast's copy by "
+        "an administrator, and on the release itself by smoke_login, before and after people come to it.",
     )
+    smoke_login: str | None = Field(
+        default=None,
+        min_length=1,
+        description="User of your own who reads smoke_models on the release itself; one who may only read.",
+    )
+    smoke_password: SecretStr | None = Field(default=None, description="That user's password.")
     test_tags: str | None = Field(
         default=None,
         pattern=r"^\S+$",
@@ -145,8 +151,12 @@ class ReleasePolicy(Value):
 
     @model_validator(mode="after")
     def _has_a_copy_to_write_to(self) -> "ReleasePolicy":
-        if (self.smoke_models or self.test_tags) and not self.forecast:
-            raise ValueError("smoke_models and test_tags write to a copy, and only `forecast: true` makes one for it")
+        if self.test_tags and not self.forecast:
+            raise ValueError("test_tags write to a copy, and only `forecast: true` makes one for it")
+        if self.smoke_models and not (self.forecast or self.smoke_login):
+            raise ValueError("nobody reads smoke_models: name a smoke_login, or choose `forecast: true`")
+        if bool(self.smoke_login) != bool(self.smoke_password):
+            raise ValueError("one of smoke_login and smoke_password is missing")
         return self
 
     @model_validator(mode="after")

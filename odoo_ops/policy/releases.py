@@ -114,12 +114,12 @@ def modules_to_update(installed: InstalledModules, found: Mapping[str, ModuleFac
     )
 
 
-def judge_downtime(seconds: float, budget_seconds: int) -> Check:
+def judge_downtime(seconds: float, budget_seconds: float) -> Check:
     """Whether the update and the first start of a release, as they were forecast, are within the downtime budget."""
     return Check(
         name=DOWNTIME,
         outcome="passed" if seconds <= budget_seconds else "failed",
-        detail=f"{seconds:.0f} s of {budget_seconds} s",
+        detail=f"{seconds:.0f} s of {budget_seconds:.0f} s",
     )
 
 

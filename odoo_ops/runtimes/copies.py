@@ -16,7 +16,7 @@ from odoo_ops.policy.releases import replaced_addons
 from odoo_ops.render import render
 from odoo_ops.runtimes.runtime import Runtime
 
-_BOOT_SECONDS = 900
+BOOT_SECONDS = 900.0
 _ASK_SECONDS = 300
 
 
@@ -34,9 +34,9 @@ class BootedCopy:
         """The lines of its log."""
         return (self.host.call("read_text", path=self.log_file) or "").splitlines()
 
-    def wait_for_login_page(self) -> str:
+    def wait_for_login_page(self, seconds: float = BOOT_SECONDS) -> str:
         """The login page's HTML. Raises VerificationFailed, with the end of the log when Odoo has ended."""
-        return self.site.wait_for_login_page(self.database, _BOOT_SECONDS, self._check_running)
+        return self.site.wait_for_login_page(self.database, seconds, self._check_running)
 
     def _check_running(self) -> None:
         if self._agent.pipes.ended():

@@ -18,6 +18,7 @@ from odoo_ops.render import render
 from odoo_ops.runtimes.image_releases import ODOO_SERVICE, is_provisioned, write_trial
 from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.runtime import Runtime
+from odoo_ops.runtimes.smoke import smoke
 
 _FILE = "config/nginx/release.conf"
 _RETRY_AFTER_SECONDS = 60
@@ -59,23 +60,23 @@ def start_beside(runtime: Runtime, image: str) -> Container:
     return new[0]
 
 
-def try_beside(runtime: Runtime, container: Container, paths: Sequence[str], seconds: float) -> int:
-    """Wait until a container of Odoo serves its login page within the network, and open its pages.
+def try_beside(runtime: Runtime, container: Container, seconds: float, *, new: bool) -> list[str]:
+    """Wait until a container of Odoo serves its login page within the network; one with a `new` release is used, too.
 
-    Returns how many scripts and styles it gave. Raises VerificationFailed, with the end of its log.
+    A former release may know nothing of what the environment names now.
+    Returns what it gave. Raises VerificationFailed, with the end of its log.
     """
-    project = Project.of(runtime.machine, runtime.environment)
+    project, settings = Project.of(runtime.machine, runtime.environment), runtime.environment
     url = f"http://{_host(container)}:{ODOO_PORT}"
     try:
         with open_site(runtime.host, url) as site:
-            site.wait_for_login_page(runtime.environment.database.name, seconds, _Watch(project, container.id))
+            site.wait_for_login_page(settings.database.name, seconds, _Watch(project, container.id))
             assets = site.read_assets()
-            for path in paths:
-                site.open_page(path)
+            used = smoke(site, settings, settings.database.name) if new else []
     except VerificationFailed as error:
         log = project.machine.run(commands.print_log(container.id, _LOG_LINES))
         raise VerificationFailed(f"{error}\nIts log ends:\n{log.stdout}{log.stderr}") from error
-    return len(assets)
+    return ["login page", f"{len(assets)} scripts and styles", *used]
 
 
 class _Watch:

@@ -11,6 +11,7 @@ from addons_repository import SECOND, SHELF, put_on_record
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import State
+from pydantic import SecretStr
 from real_processes import execute_run, run_flow
 from real_sshd import RealSshd
 from shop import Shop
@@ -23,6 +24,7 @@ from flows.restart import restart
 from flows.rollback import rollback
 from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from tasks.forecasts import READS, TESTS
+from tasks.smoke import IN_USE
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -141,7 +143,36 @@ _WITHOUT_PACKAGE = {
         "'depends'", "'external_dependencies': {'python': ['no-such-package']}, 'depends'"
     )
 }
+# for an update it starts, and not to serve people
+_HANGS_AT_START = {
+    "shelf/shelf.py": SHELF["shelf/shelf.py"]
+    + """
+
+class Slow(models.AbstractModel):
+    _name = "shelf.slow"
+    _description = "Slow"
+
+    def _register_hook(self):
+        import time
+
+        from odoo.tools import config
+
+        if not config["stop_after_init"]:
+            time.sleep(600)
+""",
+}
 _BROKEN_PAGE = {"shelf/shelf.py": SHELF["shelf/shelf.py"].replace("shelf.page", "shelf.nothing")}
+# it can be counted, and not be read
+_PARTNER = """
+
+class Partner(models.Model):
+    _inherit = "res.partner"
+
+    share = fields.Float(compute="_compute_share")
+
+    def _compute_share(self):
+        self.share = 1 / 0
+"""
 _HANGS = {
     "shelf/__manifest__.py": SECOND["shelf/__manifest__.py"],
     "shelf/migrations/19.0.2.0.0/post-migrate.py": "import time\n\n\ndef migrate(cr, version):\n    time.sleep(600)\n",
@@ -156,7 +187,9 @@ def test_release_that_fails_leaves_everything_as_it_was(shop: Shop) -> None:
     assert "a shelf with the first edition" in shop.page()
     shop.drop_kept()
     policy = shop.site.settings.release
-    shop.site.register(release=policy.model_copy(update={"smoke_paths": ("/shelf",), "downtime_budget_seconds": 30}))
+    reader = {"smoke_models": ("res.partner",), "smoke_login": "admin", "smoke_password": SecretStr("admin")}
+    wanted = {"smoke_paths": ("/shelf",), "downtime_budget_seconds": 30, **reader}
+    shop.site.register(release=policy.model_copy(update=wanted))
 
     shop.fails({**SHELF, **_WITHOUT_PACKAGE}, "shelf needs Python package no-such-package", Refused)
     risen = {"shelf/__manifest__.py": SECOND["shelf/__manifest__.py"]}
@@ -167,7 +200,9 @@ def test_release_that_fails_leaves_everything_as_it_was(shop: Shop) -> None:
     shop.fails({**SHELF, **_BROKEN_PYTHON}, "ZeroDivisionError")
     shop.fails({**SHELF, **_BROKEN_VIEW}, "nowhere")
     shop.fails({**SHELF, **_HANGS}, "its time limit")
+    shop.fails({**SHELF, **_HANGS_AT_START}, r"/web/login does not answer: ReadTimeout \(\d+ s were left\)")
     shop.fails({**SHELF, **_BROKEN_PAGE}, "/shelf: status 404")
+    shop.fails({**SHELF, "shelf/shelf.py": SHELF["shelf/shelf.py"] + _PARTNER}, "res.partner.*ZeroDivisionError")
 
 
 _TESTED = {
@@ -183,20 +218,7 @@ class TestBook(TransactionCase):
 """,
 }
 _BROKEN_TEST = {"shelf/tests/test_book.py": _TESTED["shelf/tests/test_book.py"].replace('"Emma")', '"Anna")')}
-# it can be counted, and not be read
-_BROKEN_FIELD = {
-    "shelf/shelf.py": SECOND["shelf/shelf.py"]
-    + """
-
-class Partner(models.Model):
-    _inherit = "res.partner"
-
-    share = fields.Float(compute="_compute_share")
-
-    def _compute_share(self):
-        self.share = 1 / 0
-""",
-}
+_BROKEN_FIELD = {"shelf/shelf.py": SECOND["shelf/shelf.py"] + _PARTNER}
 
 
 def test_forecast_tries_a_release_out_while_people_go_on_working(shop: Shop) -> None:
@@ -256,6 +278,16 @@ if "scratch" not in str(config["db_name"]):
 )
 
 
+_FAILS_LATER = SECOND["shelf/shelf.py"].replace(
+    "        return request.render",
+    """        from odoo.tools import config
+
+        if "scratch" not in str(config["db_name"]):
+            raise ValueError
+        return request.render""",
+)
+
+
 def test_release_that_does_not_serve_people_is_taken_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flows._cut_over._WAIT_MINUTES", 1)
     put_on_record(shop.site.name)
@@ -276,6 +308,11 @@ def test_release_that_does_not_serve_people_is_taken_back(shop: Shop, monkeypatc
     assert shop.leftovers() == []
     with pytest.raises(Refused, match="was taken back already, as it did not serve people"):
         rollback(shop.site.name, confirm=shop.site.name)
+    shop.site.register(release=shop.site.settings.release.model_copy(update={"smoke_paths": ("/shelf",)}))
+    shop.addons.push({**SHELF, **SECOND, "shelf/shelf.py": _FAILS_LATER})
+    with pytest.raises(VerificationFailed, match=f"(?s){IN_USE}: /shelf: status 500.*was put back. It serves people"):
+        shop.release()
+    assert "a shelf with the first edition" in shop.page()
     shop.addons.push({**SHELF, **SECOND})
     assert shop.release().applied
     assert "a shelf with the second edition" in shop.page()
