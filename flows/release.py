@@ -36,6 +36,7 @@ from tasks.locks import environment_locked
 from tasks.pushes import read_later_push
 from tasks.releases import (
     check_commits,
+    keep_images,
     needs_approval,
     needs_forecast,
     plan_release,
@@ -111,6 +112,7 @@ def release(
             refuse_without_space(environment)
         put = replace_beside if plan.beside else cut_over
         report = put(environment, plan, lock, begun)
+        keep_images(environment)
         remove_old_checkouts(environment)
     publish_release_report(report)
     refuse_failures(f"{environment} was released and serves people, but", list(report.checks))

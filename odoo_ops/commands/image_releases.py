@@ -75,6 +75,18 @@ def name_image(image: str, name: str) -> Command:
     return Command(argv=("docker", "tag", image, name))
 
 
+def list_names(repository: str) -> Command:
+    """Print the names that images on the host have in a repository, one a line."""
+    return Command(
+        argv=("docker", "image", "ls", f"--filter=reference={repository}", "--format={{.Repository}}:{{.Tag}}")
+    )
+
+
+def remove_name(name: str) -> Command:
+    """Take a name from an image on the host; one that has no other and runs nowhere goes with it."""
+    return Command(argv=("docker", "image", "rm", name))
+
+
 def end_websockets(container: str) -> Command:
     """End the websockets of an Odoo: nginx's old processes would last as long as they."""
     return Command(argv=("docker", "exec", container, "python3", "-c", _END_WEBSOCKETS))

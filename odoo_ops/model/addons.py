@@ -147,7 +147,9 @@ class ReleasePolicy(Value):
         description="Tests of Odoo (`--test-tags`) of the updated modules that must pass on a forecast's copy, for "
         "example /shelf or post_install.",
     )
-    keep_releases: int = Field(default=3, ge=1, description="So many former commits of each repository stay.")
+    keep_releases: int = Field(
+        default=3, ge=1, description="So many former commits of each repository stay, or images."
+    )
 
     @model_validator(mode="after")
     def _has_a_copy_to_write_to(self) -> "ReleasePolicy":

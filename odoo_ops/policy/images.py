@@ -9,6 +9,7 @@ from odoo_ops.model.provision import is_pinned
 from odoo_ops.policy.provisioning import ODOO_SERVICES
 
 # as `Image` of the environment file, and no address
+_KEPT_CHARACTERS = 12
 _IMAGE = re.compile(r"(?!.*//)[a-z0-9][A-Za-z0-9._/:-]*(@sha256:[0-9a-f]{64})?")
 
 
@@ -37,6 +38,19 @@ def pinned_name(image: str, image_id: str, digests: Sequence[str]) -> str:
     folder, slash, last = image.rpartition("/")
     repository = f"{folder}{slash}{last.partition(':')[0]}"
     return next((name for name in digests if name.partition("@")[0] == repository), image_id)
+
+
+def kept_names(project: str, images: Sequence[str]) -> dict[str, str]:
+    """Names under which a project's releases keep images on their host: name -> Docker's number of the image.
+
+    An image without any name is what `docker image prune` deletes.
+    """
+    return {f"{kept_repository(project)}:{image.removeprefix('sha256:')[:_KEPT_CHARACTERS]}": image for image in images}
+
+
+def kept_repository(project: str) -> str:
+    """Where the names of `kept_names` are; it is no registry's."""
+    return f"odoo-ops-kept/{project}"
 
 
 def refuse_bad_name(image: str) -> None:

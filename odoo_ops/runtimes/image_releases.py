@@ -1,6 +1,6 @@
 """An image of Odoo that is released to a provisioned project: looked at, tried, and put in place of another one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from odoo_ops.model.environment import Environment
 from odoo_ops.model.provision import is_pinned
 from odoo_ops.model.release import ImageChange
 from odoo_ops.model.runtimes import ComposeProject, TrialProject
-from odoo_ops.policy.images import lost_image, pinned_name, refuse_bad_name
+from odoo_ops.policy.images import kept_names, kept_repository, lost_image, pinned_name, refuse_bad_name
 from odoo_ops.policy.project_plans import described_project
 from odoo_ops.policy.provisioning import ODOO_SERVICES, RELEASE_SERVICE
 from odoo_ops.runtimes.project import Project
@@ -143,6 +143,24 @@ def put_in_place(runtime: Runtime, image: str, *, stopped: bool) -> None:
     if stopped:
         command = commands.make_anew(project.runtime, ODOO_SERVICES)
         project.run(command, "Making Odoo's containers anew")
+
+
+def keep_images(project: Project, images: Iterable[str], show: Callable[[str], None]) -> None:
+    """Give these images names by which a clean-up of Docker leaves them, and take such names from all others.
+
+    Those that are not on the host are passed over.
+    """
+    numbers = [number for image in images if (number := project.image_id(image))]
+    wanted = kept_names(project.runtime.project, numbers)
+    listed = project.run(commands.list_names(kept_repository(project.runtime.project)), "Looking for kept images")
+    for name in wanted.keys() - set(listed.split()):
+        project.run(commands.name_image(wanted[name], name), "Keeping an image")
+    for name in set(listed.split()) - wanted.keys():
+        show(f"Letting go of {name}, which was released long ago")
+        try:
+            project.machine.run(commands.remove_name(name))
+        except CommandFailed as error:
+            show(f"It stays: {error}")
 
 
 def was_put_in_place(runtime: Runtime, image: str) -> bool:

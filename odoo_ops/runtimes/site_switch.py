@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
 from odoo_ops.adapters.odoo_site import open_site
 from odoo_ops.commands import image_releases as commands
 from odoo_ops.commands.provision import parse_hashes, print_hashes, remove_containers
 from odoo_ops.errors import PreconditionFailed, VerificationFailed
 from odoo_ops.model.runtimes import Container
-from odoo_ops.policy.provisioning import NGINX_SERVICE, ODOO_PORT, ODOO_SERVICES
+from odoo_ops.policy.provisioning import GEVENT_PORT, NGINX_SERVICE, ODOO_PORT, ODOO_SERVICES
 from odoo_ops.project_files import COMPOSE_FILE
 from odoo_ops.render import render
 from odoo_ops.runtimes.image_releases import ODOO_SERVICE, is_provisioned, write_trial
@@ -31,6 +33,7 @@ _LOOK_SECONDS = 0.5
 _WATCH_SECONDS = 3
 _NAME_CHARACTERS = 12  # of a container's number, by which Docker's name server knows it
 _LOG_LINES = 15
+_WEBSOCKET_SECONDS = 30  # it is started with those that serve the login page
 
 
 def start_beside(runtime: Runtime, image: str) -> Container:
@@ -72,11 +75,25 @@ def try_beside(runtime: Runtime, container: Container, seconds: float, *, new: b
         with open_site(runtime.host, url) as site:
             site.wait_for_login_page(settings.database.name, seconds, _Watch(project, container.id))
             assets = site.read_assets()
+            _try_websockets(runtime, container)
             used = smoke(site, settings, settings.database.name) if new else []
     except VerificationFailed as error:
         log = project.machine.run(commands.print_log(container.id, _LOG_LINES))
         raise VerificationFailed(f"{error}\nIts log ends:\n{log.stdout}{log.stderr}") from error
-    return ["login page", f"{len(assets)} scripts and styles", *used]
+    return ["login page", f"{len(assets)} scripts and styles", "websockets", *used]
+
+
+def _try_websockets(runtime: Runtime, container: Container) -> None:
+    """Wait until the process that serves websockets answers. Raises VerificationFailed."""
+    port = ODOO_PORT if runtime.environment.stage == "development" else GEVENT_PORT  # there it is the only process
+    with open_site(runtime.host, f"http://{_host(container)}:{port}") as site:
+        tries = Retrying(
+            stop=stop_after_delay(_WEBSOCKET_SECONDS),
+            wait=wait_fixed(_LOOK_SECONDS),
+            retry=retry_if_exception_type(VerificationFailed),
+            reraise=True,
+        )
+        tries(site.open_page, "/websocket/health")
 
 
 class _Watch:

@@ -29,6 +29,7 @@ from odoo_ops.adapters.modules import read_installed, record_checksums
 from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.release import ReleaseReport, RollbackReport
 from odoo_ops.model.webhooks import Push, QueuedRelease, ReleaseRule
+from odoo_ops.policy.images import kept_repository
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes.releases import read_modules
 from odoo_ops.runtimes.staging import needs_of_staging
@@ -221,6 +222,7 @@ def test_no_request_fails_when_an_image_takes_over_and_goes_back(shop: Shop) -> 
         assert shop.static() == "as it is now"
         assert shop.running_image() == shop.images["same"]
         new = shop.site.containers()["odoo"][:12]
+        assert _kept(shop) == {shop.images["first"], shop.images["same"]}
         assert shop.site.provision(dry_run=True).plan.empty
         _see_that_it_is_what_is_promoted(shop)
         _see_that_the_file_wins_when_it_names_another_one(shop)
@@ -235,6 +237,12 @@ def test_no_request_fails_when_an_image_takes_over_and_goes_back(shop: Shop) -> 
     assert shop.static() == "as it was"
     assert shop.running_image() == shop.images["first"]
     assert shop.site.provision(dry_run=True).plan.empty
+
+
+def _kept(shop: Shop) -> set[str]:
+    """Images that have a name by which Docker's clean-up leaves them."""
+    names = f"--filter=reference={kept_repository(shop.site.project.name)}"
+    return set(shop.site.project.engine.run("image", "ls", "--quiet", "--no-trunc", names).split())
 
 
 def _see_that_it_is_what_is_promoted(shop: Shop) -> None:
@@ -337,6 +345,17 @@ def test_room_for_the_copy_is_asked_for_where_postgresql_keeps_its_data(shop: Sh
     needs = needs_of_staging(runtime, filestore_bytes=0, database_bytes=2**60)
     with pytest.raises(PreconditionFailed, match=r"the restored database up to .* in /var/lib/postgresql/data\."):
         refuse_without_room(needs, runtime.host.name)
+
+
+def test_image_without_websockets_leaves_the_present_one_at_work(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("odoo_ops.runtimes.site_switch._WEBSOCKET_SECONDS", 5)
+    before = shop.site.containers()
+    broken = shop.build("deaf", _SAME, "RUN echo 'GeventServer.start = None' >>../service/server.py")
+    with load(shop.site, slow=False) as asked, pytest.raises(VerificationFailed, match=r"(?s)/websocket/health: .*"):
+        shop.release(broken)
+    assert asked.failed == []
+    assert set(asked.answers) == {200}
+    assert shop.site.containers() == before
 
 
 def test_image_without_an_installed_module_is_refused(shop: Shop) -> None:
