@@ -6,7 +6,8 @@ only they tell all. Then files are written, PostgreSQL is brought up (and touche
 dead run left is settled, a new environment's database is made and filled by Odoo beside its place, the other services
 are brought up, and what can be reloaded is reloaded. A certificate of an ACME directory is got when nginx runs, with a
 stand-in until then. At last the environment is looked at, layer by layer. Run again,
-it plans nothing.
+it plans nothing. Where data was and its volume is lost, nothing is done; with `loss_accepted` PostgreSQL alone is
+brought up, for `restore`.
 """
 
 import time
@@ -19,10 +20,11 @@ from prefect.states import Completed
 from odoo_ops.adapters.host import HeldLock
 from odoo_ops.model.checks import Check
 from odoo_ops.model.plan import ProvisionReport
+from odoo_ops.policy.provisioning import DATABASE_VOLUME
 from tasks.approvals import refuse_another, wait_for_approval
 from tasks.certificates import judge_certificates, read_shown_certificates, renew_certificate
 from tasks.health import check_health
-from tasks.identity import check_identity
+from tasks.identity import check_identity, forget_cluster
 from tasks.leftovers import settle_leftovers
 from tasks.locks import data_locked, project_locked
 from tasks.projects import (
@@ -32,6 +34,7 @@ from tasks.projects import (
     fetch_images,
     give_admin_password,
     initialise_odoo,
+    leave_to_restore,
     needs_approval,
     needs_database,
     note_finished,
@@ -49,19 +52,23 @@ _WAIT_MINUTES = 10
 
 
 @flow(name="provision", flow_run_name="provision {environment}")
-def provision(environment: str, dry_run: bool = False, confirm_production: str = "") -> "ProvisionReport | State":
+def provision(
+    environment: str, dry_run: bool = False, confirm_production: str = "", loss_accepted: bool = False
+) -> "ProvisionReport | State":
     """Make an environment what its file says, or show what differs.
 
     Args:
         environment: Name of the environment, as it was registered.
         dry_run: Only show the plan. A run that finds a difference ends in a state named `Drift`.
         confirm_production: To change production without being asked in the UI, write its name.
+        loss_accepted: Go on although the volume of the database or of the filestore is lost: PostgreSQL is brought up
+            for `restore`, and no Odoo.
     """
     begun = time.monotonic()
-    plan = plan_project(environment)
+    plan = plan_project(environment, loss_accepted=loss_accepted)
     if plan.pull and not dry_run:  # only an image that is there tells what changes by it; what runs is not touched
         fetch_images(environment, plan)
-        plan = plan_project(environment)
+        plan = plan_project(environment, loss_accepted=loss_accepted)
     if dry_run or plan.empty:
         report = ProvisionReport(environment=environment, seconds=time.monotonic() - begun, plan=plan, applied=False)
         publish_provision_report(report)
@@ -71,14 +78,18 @@ def provision(environment: str, dry_run: bool = False, confirm_production: str =
         page = f"provision-{environment}"
         wait_for_approval(environment, plan.summary, page, plan.digest, _APPROVAL_SECONDS)
     with project_locked(environment, "provision") as lock:
-        refuse_another(environment, plan_project(environment).digest, plan.digest)
+        refuse_another(environment, plan_project(environment, loss_accepted=loss_accepted).digest, plan.digest)
         write_files(environment, plan)
         lock.check()
+        if DATABASE_VOLUME in plan.lost_volumes:
+            with data_locked(environment, "provision"):
+                forget_cluster(environment)
         bring_up_database(environment, plan)
         with data_locked(environment, "provision") as data_lock:
             prepare_cluster(environment, plan)
             check_identity(environment, needs_repository=False)
             settle_leftovers(environment)
+            leave_to_restore(environment, plan)
             if needs_database(environment, plan):
                 _make_database(environment, data_lock)
             data_lock.check()

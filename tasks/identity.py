@@ -108,9 +108,22 @@ def forget_database(environment: str) -> None:
 
     The next run puts on record the one that it finds, whether the swap came to its end or not.
     """
+    _forget(environment, "database_uuid")
+
+
+@task(cache_policy=NO_CACHE)
+def forget_cluster(environment: str) -> None:
+    """Take `system_identifier` off the marker, before another PostgreSQL takes the place of one that is lost.
+
+    The next run puts on record the one that it finds.
+    """
+    _forget(environment, "system_identifier")
+
+
+def _forget(environment: str, key: str) -> None:
     runtime = OdooEnvironment.open(environment)
     path, marker = _read_marker(runtime)
-    if marker.pop("database_uuid", None):
+    if marker.pop(key, None):
         _write_marker(runtime, path, marker)
 
 

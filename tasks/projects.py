@@ -12,10 +12,17 @@ from odoo_ops.errors import PermanentError, PreconditionFailed, TransientError
 from odoo_ops.model.plan import ClusterFacts, ProvisionPlan
 from odoo_ops.model.runtimes import Container
 from odoo_ops.policy.images import superseded_image
-from odoo_ops.policy.project_fences import concerns_production, refuse_other_major, refuse_other_project
+from odoo_ops.policy.project_fences import (
+    concerns_production,
+    refuse_lost_volumes,
+    refuse_other_major,
+    refuse_other_project,
+)
 from odoo_ops.policy.project_plans import file_changes, folder_changes, provision_plan
 from odoo_ops.policy.provisioning import (
     DATABASE_SERVICE,
+    DATABASE_VOLUME,
+    FILESTORE_VOLUME,
     NGINX_SERVICE,
     ODOO_SERVICES,
     PGBOUNCER_SERVICE,
@@ -23,11 +30,11 @@ from odoo_ops.policy.provisioning import (
 )
 from odoo_ops.project_files import COMPOSE_FILE, POSTGRES_PASSWORD
 from odoo_ops.runtimes import site_switch, staging
+from odoo_ops.runtimes.lost_volumes import lost_volumes
 from odoo_ops.runtimes.project import CLOSED_FOLDERS, Project
 from odoo_ops.runtimes.renewal import why_certbot
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
-_VOLUME, _FILESTORE = "database", "data"
 _EXTENSIONS = ("pg_trgm", "unaccent")
 
 
@@ -37,21 +44,23 @@ def _open(environment: str) -> Project:
 
 
 @task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
-def plan_project(environment: str, image: str = "") -> ProvisionPlan:
+def plan_project(environment: str, image: str = "", *, loss_accepted: bool = False) -> ProvisionPlan:
     """Compare what is on the host with what the environment file wants. Nothing is changed.
 
     With `image`, as if that were the released image of Odoo. Raises Refused for what would lose data, or would not fit
-    on the machine; PreconditionFailed when Docker cannot be asked.
+    on the machine, or for data that is lost already, unless that is accepted; PreconditionFailed when Docker cannot be
+    asked.
     """
     project = _open(environment)
     project = project.with_image(image) if image else project
     with project.machine.agents_kept():
         project.check_docker()
         record, containers = project.read_record(), project.read_containers()
-        volume = project.run(
-            provision.find_volume(f"{project.runtime.project}_{_VOLUME}"), "Looking for its data"
-        ).strip()
+        volume = project.find_volume(DATABASE_VOLUME)
         refuse_other_project(record, project.identity, project.runtime.folder, _foreign(project, containers, volume))
+        lost = lost_volumes(project, containers) if record and record.has_database else ()
+        if not loss_accepted:
+            refuse_lost_volumes(project.runtime.project, lost, project.machine.name)
         services = project.read_services()
         postgres = next(service for service in services if service.name == DATABASE_SERVICE)
         if volume and postgres.image_id:
@@ -65,12 +74,13 @@ def plan_project(environment: str, image: str = "") -> ProvisionPlan:
             containers=containers,
             lost_folders=project.lost_folders(),
             has_data=bool(volume),
+            lost_volumes=lost,
             cluster=_read_cluster(environment, project, containers),
             certificate=why_certbot(project, datetime.now(UTC)),
             superseded=superseded_image(record.released if record else None, project.named_image),
         )
         if set(ODOO_SERVICES) & set(plan.services_to("create", "recreate")):
-            project.check_owner(f"{project.runtime.project}_{_FILESTORE}")
+            project.check_owner(FILESTORE_VOLUME)
         if plan.services_to("create", "recreate", "start"):
             project.check_room(containers, much=plan.new_database or bool(plan.pull))
     return plan
@@ -201,6 +211,22 @@ def needs_database(environment: str, plan: ProvisionPlan) -> bool:
         f"PostgreSQL of {environment} did not run when the plan was made, and has no database {settings.name!r}. "
         "It runs now. Next step: run again; the new plan tells what is made."
     )
+
+
+@task(cache_policy=NO_CACHE)
+def leave_to_restore(environment: str, plan: ProvisionPlan) -> None:
+    """Go no further where the data of volumes is lost: a restore finds PostgreSQL, and a filestore's volume of Odoo's.
+
+    Raises PreconditionFailed.
+    """
+    if plan.lost_volumes:
+        project = _open(environment)
+        owned = provision.run_once(project.runtime, ODOO_SERVICES[0], entrypoint="true")
+        project.run(owned, "Making the filestore's volume")
+        raise PreconditionFailed(
+            f"The data of {environment} in {' and '.join(plan.lost_volumes)} is lost, as was accepted. PostgreSQL runs,"
+            " and no Odoo was started. Next step: run `restore`, then this again."
+        )
 
 
 @task(cache_policy=NO_CACHE)

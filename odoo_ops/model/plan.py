@@ -100,6 +100,7 @@ class ProvisionPlan(Value):
     Attributes:
         new_database: an Odoo database is made and initialised.
         lost_database: there was one, and it is not there any more: none is made in its place.
+        lost_volumes: volumes of the compose file whose data is lost, which was accepted: `restore` fills them.
         unsettled: what an earlier run left in the middle of a swap or a restart is settled.
         pull: images that are fetched first.
         waiting: settings that PostgreSQL takes only at its next start, which no plan brings about.
@@ -113,6 +114,7 @@ class ProvisionPlan(Value):
     pull: tuple[str, ...] = ()
     new_database: bool = False
     lost_database: bool = False
+    lost_volumes: tuple[str, ...] = ()
     unsettled: bool = False
     waiting: tuple[str, ...] = ()
     certificate: str = ""
@@ -122,7 +124,7 @@ class ProvisionPlan(Value):
     def empty(self) -> bool:
         """Whether the host is as it is wanted."""
         changes = (self.files, self.services, self.pull, self.new_database, self.lost_database, self.unsettled)
-        return not any((*changes, self.certificate, self.superseded))
+        return not any((*changes, self.lost_volumes, self.certificate, self.superseded))
 
     @property
     def digest(self) -> str:
@@ -138,6 +140,7 @@ class ProvisionPlan(Value):
         parts += [f"{change.action} {change.service}" for change in self.services]
         parts += ["make a new database"] if self.new_database else []
         parts += ["the database is lost"] if self.lost_database else []
+        parts += [f"accept the loss of the volume {volume}" for volume in self.lost_volumes]
         parts += ["settle what an earlier run left"] if self.unsettled else []
         parts += [f"fetch {len(self.pull)} images"] if self.pull else []
         parts += ["get a certificate"] if self.certificate else []

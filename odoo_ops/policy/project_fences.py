@@ -1,7 +1,7 @@
 """What keeps a compose project from being made, changed or touched, before anything is."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from odoo_ops.errors import Refused
 from odoo_ops.model.plan import ProjectRecord
@@ -40,6 +40,19 @@ def refuse_other_project(
             "left behind. Nothing was changed. Next step: correct the environment file; to move the data, back it up "
             "and restore it in a new folder."
         )
+
+
+def refuse_lost_volumes(project: str, lost: Collection[str], host: str) -> None:
+    """Raise Refused where data was, and volumes of it (as the compose file names them) are lost."""
+    if not lost:
+        return
+    names = " and ".join(f"{project}_{volume}" for volume in lost)
+    raise Refused(
+        f"There was a database in {project}, and now its data is missing on {host}: {names} (no volume, or nothing "
+        "in it). An empty one would take its place. Nothing was changed. Next step: if it was moved or renamed, bring "
+        "the data back under this very name. If it is really lost, run `provision` with loss_accepted, which starts "
+        "PostgreSQL and no Odoo; then `restore`; then `provision` again."
+    )
 
 
 def concerns_production(record: ProjectRecord | None, stage: str) -> bool:

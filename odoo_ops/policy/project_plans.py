@@ -21,6 +21,7 @@ from odoo_ops.model.provision import ProjectFile
 from odoo_ops.model.runtimes import ComposeProject, Container
 from odoo_ops.policy.provisioning import (
     DATABASE_SERVICE,
+    DATABASE_VOLUME,
     NGINX_SERVICE,
     ODOO_PASSWORD_FILE,
     ODOO_SERVICES,
@@ -199,6 +200,7 @@ def provision_plan(
     containers: Sequence[Container],
     lost_folders: Collection[str],
     has_data: bool,
+    lost_volumes: Sequence[str] = (),
     cluster: ClusterFacts,
     certificate: str = "",
     superseded: str = "",
@@ -215,11 +217,12 @@ def provision_plan(
         containers: those that are there.
         lost_folders: those of MOUNTED_FOLDERS that are not there.
         has_data: whether PostgreSQL's volume is there.
+        lost_volumes: those whose data was there and is not any more.
         cluster: what PostgreSQL tells.
         certificate: why certbot must bring another one; empty: it need not.
         superseded: released image whose place the environment file's takes.
     """
-    missing = not has_data or cluster.has_database is False
+    missing = not has_data or DATABASE_VOLUME in lost_volumes or cluster.has_database is False
     had_one = record is not None and record.has_database
     return ProvisionPlan(
         environment=environment,
@@ -228,6 +231,7 @@ def provision_plan(
         pull=images_to_pull(services),
         new_database=missing and not had_one,
         lost_database=missing and had_one,
+        lost_volumes=tuple(lost_volumes),
         unsettled=cluster.unsettled,
         waiting=cluster.waiting,
         certificate=certificate,

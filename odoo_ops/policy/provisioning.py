@@ -14,6 +14,8 @@ Mistake = tuple[tuple[str, ...], str]
 ODOO_PASSWORD_FILE = "secrets/odoo_password"  # noqa: S105 - a path
 DATABASE_SERVICE, NGINX_SERVICE, PGBOUNCER_SERVICE = "db", "nginx", "pgbouncer"
 SUPERUSER = "postgres"
+# of the compose file: PostgreSQL's data, and Odoo's with the filestore
+DATABASE_VOLUME, FILESTORE_VOLUME = "database", "data"
 ODOO_SERVICES = ("odoo", "odoo-cron")
 RELEASE_SERVICE = "odoo-release"
 ODOO_CONFIG = "/etc/odoo/odoo.conf"

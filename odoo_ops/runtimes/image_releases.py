@@ -13,12 +13,11 @@ from odoo_ops.model.release import ImageChange
 from odoo_ops.model.runtimes import ComposeProject, TrialProject
 from odoo_ops.policy.images import kept_names, kept_repository, lost_image, pinned_name, refuse_bad_name
 from odoo_ops.policy.project_plans import described_project
-from odoo_ops.policy.provisioning import ODOO_SERVICES, RELEASE_SERVICE
+from odoo_ops.policy.provisioning import FILESTORE_VOLUME, ODOO_SERVICES, RELEASE_SERVICE
 from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.runtime import Runtime
 
 ODOO_SERVICE = ODOO_SERVICES[0]
-_FILESTORE = "data"
 _TRIAL_FILE = "compose.release.yaml"
 
 
@@ -58,7 +57,7 @@ def fetch(project: Project, asked: str, present: str, show: Callable[[str], None
     image = _pinned(project, asked, image_id)
     if asked == present and before and before != image_id:  # `provision` must not put it in place by itself
         project.run(commands.name_image(before, asked), "Leaving its name to the image that runs")
-    project.with_image(image).check_owner(f"{project.runtime.project}_{_FILESTORE}")
+    project.with_image(image).check_owner(FILESTORE_VOLUME)
     return ImageChange(
         asked=asked,
         image=image,

@@ -173,12 +173,20 @@ class Project:
             self.machine, self.runtime.folder, self.settings.name, self.wanted, datetime.now(UTC)
         )
 
+    def find_volume(self, volume: str) -> str:
+        """Docker's name of a volume of the compose file; empty where it is not there."""
+        name = f"{self.runtime.project}_{volume}"
+        return self.run(provision.find_volume(name), f"Looking for the volume {name}").strip()
+
+    def read_owner(self, name: str) -> str:
+        """User and group of what is in a volume; empty where nothing is. Odoo's image must be on the host."""
+        return self.run(provision.print_owner(self.wanted.images.odoo, name), f"Looking into the volume {name}").strip()
+
     def check_owner(self, volume: str) -> None:
         """Raise Refused where Odoo of its image could not write to a volume with files; nothing while none is there."""
-        image, user = self.wanted.images.odoo, self._odoo_user
-        if user and self.run(provision.find_volume(volume), "Looking for the filestore").strip():
-            owner = self.run(provision.print_owner(image, volume), "Looking for the filestore's owner").strip()
-            refuse_other_owner(owner, user, image)
+        user = self._odoo_user
+        if user and (name := self.find_volume(volume)):
+            refuse_other_owner(self.read_owner(name), user, self.wanted.images.odoo)
 
     @cached_property
     def _odoo_user(self) -> str | None:

@@ -162,6 +162,28 @@ def test_drill_leaves_the_password_of_a_role_that_is_there(site: Provisioned) ->
         drill(site.name, site.drill)
 
 
+def test_lost_volumes_are_refused_and_come_back_from_a_backup_when_their_loss_is_accepted(site: Provisioned) -> None:
+    assert backup(site.name).damaged_total == 0
+    lost = [f"{site.project.name}_{volume}" for volume in ("database", "data")]
+    site.project.compose("down")
+    site.project.engine.run("volume", "rm", *lost)
+    with pytest.raises(Refused, match=f"missing on .*: {' and '.join(lost)} .*Nothing was changed.*loss_accepted"):
+        site.provision()
+    assert site.project.compose("ps", "--all", "--quiet") == ""
+    with pytest.raises(PreconditionFailed, match=r"in database and data is lost, as was accepted.*run `restore`"):
+        provision(site.name, loss_accepted=True)
+    assert site.running() == ["db"]
+    with pytest.raises(Refused, match=rf"missing on .*: {lost[1]} \("):
+        site.provision()
+    assert restore(site.name).checks
+    assert site.provision().applied
+    assert site.provision(dry_run=True).plan.empty
+    data = b"written by Odoo"
+    with site.browser() as browser:
+        assert browser.logs_in("admin", secret_of(ADMIN))
+        assert browser.fetch(browser.attach(data)) == data
+
+
 def test_project_that_was_made_by_hand_is_left_alone(site: Provisioned) -> None:
     record = site.project.folder / ".odoo-ops.json"
     noted = record.read_text()

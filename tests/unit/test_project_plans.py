@@ -19,6 +19,7 @@ from odoo_ops.model.provision import ProjectFile
 from odoo_ops.model.runtimes import ComposeProject, Container
 from odoo_ops.policy.project_fences import (
     concerns_production,
+    refuse_lost_volumes,
     refuse_old_docker,
     refuse_other_major,
     refuse_other_owner,
@@ -135,6 +136,30 @@ def test_database_is_made_only_where_there_never_was_one(
         cluster=ClusterFacts(has_database=has_database),
     )
     assert (plan.new_database, plan.lost_database) == expected
+
+
+def test_lost_volumes_are_named_with_the_way_out_for_moved_and_for_lost_ones() -> None:
+    refuse_lost_volumes("shop", (), "here")
+    said = r"missing on here: shop_database and shop_data .*Nothing was changed.*renamed.*loss_accepted.*`restore`"
+    with pytest.raises(Refused, match=said):
+        refuse_lost_volumes("shop", ("database", "data"), "here")
+
+
+@pytest.mark.parametrize(("lost", "lost_database"), [(("database",), True), (("data",), False)])
+def test_accepted_loss_is_in_the_plan(lost: tuple[str, ...], *, lost_database: bool) -> None:
+    plan = provision_plan(
+        "shop",
+        HAD_ONE,
+        files=(),
+        services=(),
+        containers=(),
+        lost_folders=(),
+        has_data=True,
+        lost_volumes=lost,
+        cluster=ClusterFacts(),
+    )
+    assert (plan.new_database, plan.lost_database, plan.empty) == (False, lost_database, False)
+    assert f"accept the loss of the volume {lost[0]}" in plan.summary.lower()
 
 
 def test_certificate_that_is_needed_is_a_reason_to_act() -> None:
