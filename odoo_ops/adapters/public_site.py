@@ -28,21 +28,23 @@ class PublicSite:
     Args:
         host: from there the address is reached.
         url: the address.
-        authority: certificates (PEM) of the authority that signed its certificate; None: those of this machine.
+        authority: certificates (PEM) of the authority that signed its certificate, or that itself; None: those of this
+            machine.
+        server: where the host finds the proxy; None: where the address leads.
     """
 
-    def __init__(self, host: HostAdapter, url: str, authority: str | None) -> None:
+    def __init__(self, host: HostAdapter, url: str, authority: str | None, *, server: TcpAddress | None = None) -> None:
         parts = urlsplit(url)
         self._host = host
-        self._url = url.rstrip("/")
+        self.url = url.rstrip("/")
         self._name = parts.hostname or ""
-        self._target = TcpAddress(host=self._name, port=parts.port or _PORTS[parts.scheme])
+        self._target = server or TcpAddress(host=self._name, port=parts.port or _PORTS[parts.scheme])
         self._authority = authority
 
     @property
     def has_certificate(self) -> bool:
         """Whether users come by HTTPS."""
-        return self._url.startswith("https:")
+        return self.url.startswith("https:")
 
     def read_certificate(self) -> Certificate:
         """The certificate, which is trusted and of the right name.
@@ -55,7 +57,7 @@ class PublicSite:
                     ends = ssl.cert_time_to_seconds(str((secured.getpeercert() or {})["notAfter"]))
             except ssl.SSLCertVerificationError as error:
                 raise VerificationFailed(
-                    f"The certificate of {self._url} is refused: {error.verify_message.rstrip('.')}. Next step: renew "
+                    f"The certificate of {self.url} is refused: {error.verify_message.rstrip('.')}. Next step: renew "
                     "it or complete its chain at the proxy; name an authority of your own as `odoo.public_ca`."
                 ) from error
         return Certificate(ends_at=datetime.fromtimestamp(ends, UTC))
@@ -78,9 +80,9 @@ class PublicSite:
             upgrade = unix_connect if plain.family == socket.AF_UNIX else connect
             try:
                 websocket = upgrade(
-                    uri=f"ws{self._url.removeprefix('http')}/websocket",
+                    uri=f"ws{self.url.removeprefix('http')}/websocket",
                     sock=plain,
-                    origin=Origin(self._url),
+                    origin=Origin(self.url),
                     additional_headers={"X-Odoo-Database": database},
                     user_agent_header=None,  # a browser would have to know which version of the client Odoo wants
                     open_timeout=_ANSWER_SECONDS,
@@ -88,13 +90,13 @@ class PublicSite:
                     **options,
                 )
             except InvalidHandshake as error:
-                raise VerificationFailed(f"{self._url}/websocket is not upgraded: {_answered(error)}.") from error
+                raise VerificationFailed(f"{self.url}/websocket is not upgraded: {_answered(error)}.") from error
             answered = False
             # Odoo's answer to the close is none to go by: nginx may drop it, as Odoo ends the connection at once
             with websocket, suppress(ConnectionClosed):
                 answered = websocket.ping().wait(_ANSWER_SECONDS)
         if not answered:
-            raise VerificationFailed(f"{self._url}/websocket was upgraded, but nobody there answers a ping.")
+            raise VerificationFailed(f"{self.url}/websocket was upgraded, but nobody there answers a ping.")
         return True
 
     @contextmanager
@@ -105,11 +107,14 @@ class PublicSite:
                 yield plain
         except OSError as error:
             raise TransientError(
-                f"Nobody answers at {self._url}, as {self._host.name} sees it: {str(error) or type(error).__name__}."
+                f"Nobody answers at {self.url}, as {self._host.name} sees it: {str(error) or type(error).__name__}."
             ) from error
 
     def _tls(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cadata=self._authority)
+        context = ssl.create_default_context(cadata=self._authority)
+        if self._authority:  # what was named is trusted, whether it signed itself or not
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        return context
 
 
 def connection_to(address: TcpAddress | UnixAddress) -> socket.socket:

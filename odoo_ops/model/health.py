@@ -138,6 +138,7 @@ class HealthFacts(Value):
         pooler: that the database answers through PgBouncer.
         login_page: that it was served.
         assets: how many scripts and styles were served.
+        public_url: where the way in was tried.
         websocket: that a connection was upgraded to one.
     """
 
@@ -147,6 +148,7 @@ class HealthFacts(Value):
     pooler: bool | Problem | None
     login_page: bool | Problem
     assets: int | Problem | None
+    public_url: str | None
     websocket: bool | Problem | None
     certificate: Certificate | Problem | None
     disks: tuple[Disk, ...]

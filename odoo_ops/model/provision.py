@@ -181,6 +181,13 @@ class Provisioning(Value):
     )
     demo_data: bool = Field(default=False, description="A new database gets Odoo's demo data. Not for production.")
 
+    @property
+    def url(self) -> str:
+        """Where people reach it, under its main domain."""
+        bare = isinstance(self.tls, NoTls)
+        scheme, port, usual = ("http", self.http_port, 80) if bare else ("https", self.https_port, 443)
+        return f"{scheme}://{self.domains[0]}{'' if port == usual else f':{port}'}"
+
     def published(self, port: int) -> str:
         """A port of the host, with the address on which it answers."""
         return f"[{self.bind}]:{port}" if ":" in self.bind else f"{self.bind}:{port}"

@@ -19,16 +19,16 @@ def judge_health(facts: HealthFacts | Problem, environment: Environment) -> list
     if isinstance(facts, Problem):
         others = [layers.not_measured(name, "the host does not answer") for name in layers.LAYERS[1:]]
         return [layers.failed(layers.HOST, facts), *others]
-    policy, odoo = environment.health, environment.odoo
+    policy, url = environment.health, facts.public_url
     return [
         Check(name=layers.HOST, outcome="passed"),
         layers.judge_services(facts.services, facts.at),
-        *layers.judge_database(facts.database, facts.pooler, odoo.version),
+        *layers.judge_database(facts.database, facts.pooler, environment.odoo.version),
         *layers.judge_pages(facts.login_page, facts.assets),
-        layers.judge_websocket(facts.websocket, odoo.public_url),
+        layers.judge_websocket(facts.websocket, url),
         *_judge_work(facts.database, policy),
         layers.judge_disks(facts.disks, policy),
-        layers.judge_certificate(facts.certificate, odoo.public_url, facts.at, policy),
+        layers.judge_certificate(facts.certificate, url, facts.at, policy),
     ]
 
 

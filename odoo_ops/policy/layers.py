@@ -128,7 +128,7 @@ def judge_pages(login_page: bool | Problem, assets: int | Problem | None) -> lis
 
 
 def judge_websocket(found: bool | Problem | None, url: str | None) -> Check:
-    """The way of websockets at the environment's `public_url`."""
+    """The way of websockets at the address that people use."""
     if url is None:
         return not_measured(WEBSOCKET, _NO_URL)
     match found:
@@ -143,7 +143,7 @@ def judge_websocket(found: bool | Problem | None, url: str | None) -> Check:
 def judge_certificate(
     found: Certificate | Problem | None, url: str | None, at: datetime, policy: HealthPolicy
 ) -> Check:
-    """The certificate of the environment's `public_url`."""
+    """The certificate of the address that people use."""
     match found:
         case Problem():
             return failed(CERTIFICATE, found)

@@ -20,6 +20,8 @@ ODOO_SERVICES = ("odoo", "odoo-cron")
 RELEASE_SERVICE = "odoo-release"
 ODOO_CONFIG = "/etc/odoo/odoo.conf"
 ODOO_PORT, GEVENT_PORT, PGBOUNCER_PORT = 8069, 8072, 6432
+# nginx, within the project's networks
+HTTP_PORT, HTTPS_PORT = 8080, 8443
 DATA_DIR = "/var/lib/odoo"
 STATE_DIRS = "/var/lib/odoo-ops"
 

@@ -15,6 +15,7 @@ from odoo_ops.model.health import Certificate, DatabaseHealth, Disk, HealthFacts
 from odoo_ops.model.runtimes import ComposeProject
 from odoo_ops.policy.provisioning import PGBOUNCER_PORT, PGBOUNCER_SERVICE
 from odoo_ops.runtimes.docker import read_containers, run_docker
+from odoo_ops.runtimes.public_way import public_site
 from odoo_ops.runtimes.runtime import Runtime
 
 # a page that takes longer is of no use to anybody
@@ -34,7 +35,8 @@ def _read(runtime: Runtime, now: datetime) -> HealthFacts:
     with runtime.machine.agents_kept(), runtime.host.agents_kept():
         disks = _read_disks(runtime)
         login_page, assets = _read_pages(runtime)
-        certificate, websocket = _read_public(runtime)
+        site = public_site(runtime)
+        certificate, websocket = _read_public(runtime, site) if site else (None, None)
         return HealthFacts(
             at=now,
             services=_asked(lambda: read_services(runtime)),
@@ -42,6 +44,7 @@ def _read(runtime: Runtime, now: datetime) -> HealthFacts:
             pooler=_asked(lambda: _answers_through_pgbouncer(runtime)),
             login_page=login_page,
             assets=assets,
+            public_url=site.url if site else None,
             websocket=websocket,
             certificate=certificate,
             disks=disks,
@@ -115,19 +118,15 @@ def _read_pages(runtime: Runtime) -> tuple[bool | Problem, int | Problem | None]
         return True, _asked(lambda: len(site.read_assets()))
 
 
-def _read_public(runtime: Runtime) -> tuple[Certificate | Problem | None, bool | Problem | None]:
+def _read_public(runtime: Runtime, site: PublicSite) -> tuple[Certificate | Problem | None, bool | Problem | None]:
     """The certificate, and whether a websocket is upgraded; not where the certificate is refused."""
-    settings = runtime.environment
-    if settings.odoo.public_url is None:
-        return None, None
-    site = PublicSite(runtime.host, settings.odoo.public_url, settings.odoo.public_ca)
     try:
         certificate = site.read_certificate() if site.has_certificate else None
     except VerificationFailed as error:
         return Problem(said=str(error)), None
     except TransientError as error:
         return None, Problem(said=str(error))
-    return certificate, _asked(lambda: site.upgrades_to_websocket(settings.database.name))
+    return certificate, _asked(lambda: site.upgrades_to_websocket(runtime.environment.database.name))
 
 
 def _asked(read: Callable[[], Found]) -> Found | Problem:

@@ -28,6 +28,7 @@ from deployments.registration import register
 from flows.provision import provision
 from odoo_ops.model.host import Host
 from odoo_ops.model.plan import ProvisionReport
+from odoo_ops.policy import layers
 
 IMAGES = ("odoo", "postgres", "nginx", "toolbox")
 SECRETS = {"password": "TEST_ODOO_PASSWORD", "admin_password": "TEST_POSTGRES_PASSWORD"}
@@ -265,7 +266,9 @@ def provisioned(
             report = made.provision(confirm_production=made.name)
             outcomes = {check.name: check.outcome for check in report.checks}
             assert "failed" not in outcomes.values(), report.checks
-            assert outcomes["Odoo came back"] == "passed"
+            assert outcomes["Odoo came back"] == outcomes[layers.WEBSOCKET] == "passed"
+            bare = made.wanted.get("tls") == {"kind": "none"}
+            assert outcomes[layers.CERTIFICATE] == ("not measured" if bare else "passed"), report.checks
             yield made
         finally:
             if project.folder.exists():

@@ -35,7 +35,7 @@ REFUSED = Problem(said="connection refused")
 ERP = Environment(
     name="erp",
     stage="production",
-    odoo=OdooSettings(version="19.0", command=("odoo",), public_url="https://erp.example.com"),
+    odoo=OdooSettings(version="19.0", command=("odoo",)),
     database=DatabaseSettings(name="erp", user="odoo"),
     data_dir="/var/lib/odoo",
     state_dir="/var/lib/odoo-ops/erp",
@@ -64,6 +64,7 @@ WELL = HealthFacts(
     pooler=True,
     login_page=True,
     assets=4,
+    public_url="https://erp.example.com",
     websocket=True,
     certificate=Certificate(ends_at=AT + timedelta(days=60, hours=1)),
     disks=(Disk(folder="/var/lib/odoo", free_bytes=50 * GB, total_bytes=100 * GB),),
@@ -233,9 +234,8 @@ def test_layer_that_cannot_be_asked_is_not_measured_and_says_why(
 def test_what_an_environment_does_not_have_is_not_measured(
     url: str | None, websocket: bool | None, reasons: dict[str, str]
 ) -> None:
-    odoo = ERP.odoo.model_copy(update={"public_url": url})
-    facts = WELL.model_copy(update={"certificate": None, "websocket": websocket})
-    checks = judge_health(facts, ERP.model_copy(update={"odoo": odoo}))
+    facts = WELL.model_copy(update={"certificate": None, "public_url": url, "websocket": websocket})
+    checks = judge_health(facts, ERP)
     assert {check.name: check.detail for check in checks if check.outcome == "not measured"} == reasons
 
 
