@@ -212,7 +212,23 @@ class TestProduction:
         assert tried[:20] == [200] * 20
         assert 429 in tried[20:]
         assert edge.get("/web/login", "erp.example.com").status_code == 200
-        assert edge.get("/fr/web/login", "erp.example.com", method="POST").status_code == 429
+        for path in (
+            "/fr/web/login",
+            "/web/session/authenticate",
+            "/xmlrpc/common",
+            "/xmlrpc/2/common",
+            "//xmlrpc//2/common/",
+        ):
+            assert edge.get(path, "erp.example.com", method="POST").status_code == 429, path
+
+    def test_calls_that_bring_a_password_are_slowed_down_where_an_integration_does_not_come(self, edge: Edge) -> None:
+        asked = {"headers": {"Host": "erp.example.com"}, "extensions": {"sni_hostname": "erp.example.com"}}
+        paths = ("/jsonrpc", "/xmlrpc/object", "/xmlrpc/2/object", "/fr/jsonrpc/")
+        with httpx.Client(base_url=f"https://127.0.0.1:{edge.https_port}", verify=False, trust_env=False) as client:  # noqa: S501
+            tried = [client.post(paths[number % 4], **asked).status_code for number in range(600)]
+            assert tried[:100] == [200] * 100
+            assert {client.post(path, **asked).status_code for path in [*paths] * 3} >= {429}
+            assert client.post("/json/2/res.partner/search", **asked).status_code == 200, "its key cannot be guessed"
 
     def test_listed_sites_may_call_and_others_may_not(self, edge: Edge) -> None:
         question = edge.get("/json/2/x", "erp.example.com", method="OPTIONS", Origin="https://www.example.com")
