@@ -84,10 +84,21 @@ def _unsafe_edge(wanted: Provisioning) -> Iterator[Mistake]:
     if isinstance(wanted.tls, NoTls) and not ipaddress.ip_address(wanted.bind).is_loopback:
         text = f"is `none`, and {wanted.bind} is not loopback: passwords would pass in the clear"
         yield ("provision", "tls"), f"{text}; write `bind: 127.0.0.1`, or name a certificate"
-    if wanted.http_port == wanted.https_port:
-        yield ("provision", "https_port"), "is the same as http_port"
+    yield from _shared_ports(wanted)
     if isinstance(wanted.tls, Acme) and wanted.images.certbot is None:
         yield ("provision", "images", "certbot"), "is needed for `tls: {kind: acme}`, such as certbot/certbot:v4.2.0"
+
+
+def _shared_ports(wanted: Provisioning) -> Iterator[Mistake]:
+    """Ports that two services would be published on; those that are not published do not matter."""
+    taken = {wanted.http_port: "http_port"}
+    if not isinstance(wanted.tls, NoTls):
+        if wanted.https_port in taken:
+            yield ("provision", "https_port"), "is the same as http_port"
+        taken.setdefault(wanted.https_port, "https_port")
+    on_loopback = wanted.bind == "127.0.0.1" or ipaddress.ip_address(wanted.bind).is_unspecified
+    if wanted.images.mail and on_loopback and wanted.mail_port in taken:
+        yield ("provision", "mail_port"), f"is the same as {taken[wanted.mail_port]}"
 
 
 def _unfit_for_pgbouncer(environment: Environment, wanted: Provisioning) -> Iterator[Mistake]:

@@ -195,6 +195,8 @@ def _mistakes(data: dict[str, Any]) -> list[str]:
         ("production", {"demo_data": True}, "demo_data: would put Odoo's demo data among production's"),
         ("staging", {"tls": {"kind": "none"}}, "tls: is `none`, and 0.0.0.0 is not loopback"),
         ("staging", {"https_port": 80}, "https_port: is the same as http_port"),
+        ("development", {"mail_port": 8080}, "mail_port: is the same as http_port"),
+        ("development", {"mail_port": 8443}, "mail_port: is the same as https_port"),
         ("staging", {"tls": {"kind": "acme", "email": "it@example.com"}}, "images.certbot: is needed for `tls: {kind"),
     ],
 )
@@ -203,6 +205,18 @@ def test_project_is_refused_when_it_would_not_be_safe(stage: str, change: dict[s
         f"erp-{stage}.provision.{'images.' if 'images' in change else ''}{mistake}"
         in _mistakes(described(stage, **change))[0]
     )
+
+
+@pytest.mark.parametrize(
+    ("stage", "change"),
+    [
+        ("testing", {"https_port": 8081}),  # not published: it has no certificate
+        ("staging", {"mail_port": 80}),  # nor this: it has no mail catcher
+        ("development", {"bind": "192.0.2.1", "mail_port": 8080}),  # on another address
+    ],
+)
+def test_port_may_be_another_s_where_only_one_of_both_is_published_there(stage: str, change: dict[str, Any]) -> None:
+    assert files_of(stage, **change)
 
 
 @pytest.mark.parametrize(
