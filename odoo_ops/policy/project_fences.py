@@ -111,7 +111,13 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def refuse_unfit_machine(
-    host: str, folder: str, *, writable: bool, free_bytes: Mapping[str, int], taken_ports: Sequence[int]
+    host: str,
+    folder: str,
+    *,
+    writable: bool,
+    free_bytes: Mapping[str, int],
+    taken_ports: Sequence[int],
+    missing_addons: Sequence[str],
 ) -> None:
     """Raise Refused, with all reasons at once, for a machine on which a project cannot be put.
 
@@ -121,6 +127,7 @@ def refuse_unfit_machine(
         writable: whether that can be written.
         free_bytes: what is free on the disk of that folder, and of the one where Docker keeps volumes.
         taken_ports: wanted ones on which somebody listens.
+        missing_addons: folders of addons that are not there.
     """
     reasons = []
     if not writable:
@@ -130,6 +137,8 @@ def refuse_unfit_machine(
         for place, free in free_bytes.items()
         if free < _LEAST_FREE_BYTES
     ]
+    if missing_addons:
+        reasons.append(f"no folder is at {', '.join(missing_addons)} (`provision.addons`)")
     if taken_ports:
         reasons.append(f"something listens on port {', '.join(map(str, taken_ports))} already")
     if reasons:

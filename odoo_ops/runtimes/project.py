@@ -131,7 +131,7 @@ class Project:
         refuse_old_docker(engine, compose, self.machine.name)
 
     def check_room(self, containers: Sequence[Container], *, much: bool) -> None:
-        """Raise Refused when the folder cannot be written, or a port is somebody else's.
+        """Raise Refused when the folder cannot be written, a port is somebody else's, or addons are not there.
 
         Where `much` will be written, also when a disk is full.
         """
@@ -149,6 +149,11 @@ class Project:
                 port
                 for address, ports in self._ports().items()
                 for port in self.machine.call("taken_ports", address=address, ports=sorted(set(ports) - ours))
+            ],
+            missing_addons=[
+                addons
+                for addons in self.wanted.addons
+                if not self.machine.call("describe_path", path=addons)["is_directory"]
             ],
         )
 

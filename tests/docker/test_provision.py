@@ -246,6 +246,17 @@ def test_image_that_cannot_be_had_is_named_before_anything_changes(site: Provisi
     assert site.provision(dry_run=True).plan.empty
 
 
+def test_misspelt_folder_of_addons_is_refused_and_not_made(site: Provisioned, tmp_path: Path) -> None:
+    misspelt = tmp_path / "adons"
+    site.register(addons=[str(misspelt)])
+    try:
+        with pytest.raises(Refused, match=rf"no folder is at {misspelt} .*Nothing was changed"):
+            site.provision()
+    finally:
+        site.register()
+    assert not misspelt.exists()
+
+
 @pytest.mark.long
 def test_another_password_reaches_postgres_and_odoo(site: Provisioned, monkeypatch: pytest.MonkeyPatch) -> None:
     before = site.containers()

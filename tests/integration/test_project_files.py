@@ -63,6 +63,7 @@ class TestCompose:
         services = resolved("production")["services"]
         addons = [volume for volume in services["odoo"]["volumes"] if volume["source"] == "/srv/erp/oca addons"]
         assert [(volume["target"], volume["read_only"]) for volume in addons] == [("/srv/erp/oca addons", True)]
+        assert not any((volume.get("bind") or {}).get("create_host_path") for volume in addons)
         published = [(port["host_ip"], port["published"], port["target"]) for port in services["nginx"]["ports"]]
         assert published == [("0.0.0.0", "80", 8080), ("0.0.0.0", "443", 8443)]  # noqa: S104
 

@@ -263,14 +263,21 @@ def test_old_docker_and_old_compose_are_named_both() -> None:
 
 def test_all_that_is_unfit_of_a_machine_is_said_at_once() -> None:
     enough = {"/srv/shop": 3_000_000_000, "/var/lib/docker": 2_000_000_000}
-    refuse_unfit_machine("here", "/srv/shop", writable=True, free_bytes=enough, taken_ports=[])
+    refuse_unfit_machine("here", "/srv/shop", writable=True, free_bytes=enough, taken_ports=[], missing_addons=[])
     said = (
         r"may not write to /srv/shop; the disk of /var/lib/docker has 1.0 GB free, and 2.0 GB are needed; "
-        "something listens on port 80, 443"
+        r"no folder is at /srv/adons \(`provision.addons`\); something listens on port 80, 443"
     )
     full = enough | {"/var/lib/docker": 10**9}
     with pytest.raises(Refused, match=said):
-        refuse_unfit_machine("here", "/srv/shop", writable=False, free_bytes=full, taken_ports=[80, 443])
+        refuse_unfit_machine(
+            "here",
+            "/srv/shop",
+            writable=False,
+            free_bytes=full,
+            taken_ports=[80, 443],
+            missing_addons=["/srv/adons"],
+        )
 
 
 def test_lost_folder_counts_before_other_files_that_are_only_reloaded() -> None:
