@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from odoo_ops.model.command import Command
 from odoo_ops.model.environment import DatabaseSettings
+from odoo_ops.model.plan import WantedService
 from odoo_ops.model.runtimes import ComposeProject, TrialProject
 
 _NGINX = ("nginx", "-c", "/etc/nginx-odoo/nginx.conf")
@@ -41,6 +42,22 @@ def parse_hashes(output: str) -> dict[str, str]:
 def parse_images(output: str) -> dict[str, str]:
     """Service -> image."""
     return {name: service["image"] for name, service in json.loads(output)["services"].items()}
+
+
+def parse_services(output: str) -> tuple[WantedService, ...]:
+    """The services of `print_configuration`, without what only the host and `print_hashes` tell."""
+    project = json.loads(output)
+    names = {key: network["name"] for key, network in project["networks"].items()}
+    return tuple(
+        WantedService(
+            name=name,
+            image=service["image"],
+            networks=tuple(sorted(names[key] for key in service["networks"])),
+            memory_bytes=int(service.get("mem_limit", 0)),
+            restart_policy=service.get("restart", "no"),
+        )
+        for name, service in project["services"].items()
+    )
 
 
 def read_image_id(image: str) -> Command:

@@ -14,12 +14,18 @@ class WantedService(Value):
         image: as the file names it.
         image_id: of the image of that name on the host; None: it is not there yet.
         config_hash: what Compose would note on its container; None: only a profile starts it.
+        networks: Docker's names of those that it is in.
+        memory_bytes: its limit; 0: none.
+        restart_policy: Docker's word.
     """
 
     name: str
     image: str
-    image_id: str | None
-    config_hash: str | None
+    image_id: str | None = None
+    config_hash: str | None = None
+    networks: tuple[str, ...]
+    memory_bytes: int
+    restart_policy: str
 
 
 class PresentFile(Value):

@@ -81,6 +81,11 @@ def _published(bindings: object) -> object:
     return bindings
 
 
+def _names(networks: object) -> object:
+    """Names of Docker's `Networks`: name -> a container's place in it."""
+    return sorted(networks) if isinstance(networks, dict) else networks
+
+
 class Container(Value):
     """A container of a compose project's service as `docker inspect` tells it; not one of `docker compose run`.
 
@@ -92,6 +97,8 @@ class Container(Value):
         config_hash: Compose's digest of the service as it was when the container was made.
         image: id of its image.
         ports: of the host, which are its while it runs.
+        networks: Docker's names of those that it is in.
+        memory_bytes: its limit; 0: none, as also where the kernel has no such limits.
     """
 
     id: str
@@ -106,3 +113,5 @@ class Container(Value):
     config_hash: str
     image: str
     ports: Annotated[tuple[int, ...], BeforeValidator(_published)]
+    networks: Annotated[tuple[str, ...], BeforeValidator(_names)]
+    memory_bytes: int

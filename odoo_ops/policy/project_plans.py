@@ -153,6 +153,7 @@ def _service_change(
         reasons.append("its description or a file that it reads at its start differs")
     if service.image_id is None or container.image != service.image_id:
         reasons.append(f"it does not run the image {service.image}")
+    reasons += _past_compose(service, container)
     if container.state == "running" and container.health == "unhealthy":
         reasons.append("it is not healthy")
     if container.state in _STUCK:
@@ -165,6 +166,20 @@ def _service_change(
         yield ServiceChange(service=service.name, action="start", why=f"its container is {container.state}")
     else:
         yield from while_running
+
+
+def _past_compose(service: WantedService, container: Container) -> Iterator[str]:
+    """What was changed of a container past Compose, whose digest stays as it was."""
+    wanted, found = set(service.networks), set(container.networks)
+    if added := sorted(found - wanted):
+        yield f"it is in the network {', '.join(added)}, too"
+    if lacking := sorted(wanted - found):
+        yield f"it is not in the network {', '.join(lacking)}"
+    if container.memory_bytes not in {0, service.memory_bytes}:  # 0: the kernel knows no limits
+        limits = (f"{size // 2**20} MiB" for size in (container.memory_bytes, service.memory_bytes))
+        yield f"its memory is limited to {' instead of '.join(limits)}"
+    if container.restart_policy != service.restart_policy:
+        yield f"its restart policy is {container.restart_policy} instead of {service.restart_policy}"
 
 
 def _by_files(service: str, files: Sequence[FileChange], lost_folders: Collection[str]) -> list[ServiceChange]:

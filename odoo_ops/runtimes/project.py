@@ -288,11 +288,11 @@ class Project:
         text = self.compose_file.content.get_secret_value()
         tried = "Reading the rendered compose file"
         hashes = provision.parse_hashes(self.run(provision.print_hashes(self.runtime, text), tried))
-        images = provision.parse_images(self.run(provision.print_configuration(self.runtime, text), tried))
-        ids = {image: self.image_id(image) for image in set(images.values())}
+        services = provision.parse_services(self.run(provision.print_configuration(self.runtime, text), tried))
+        ids = {image: self.image_id(image) for image in {service.image for service in services}}
         return tuple(
-            WantedService(name=name, image=image, image_id=ids[image], config_hash=hashes.get(name))
-            for name, image in images.items()
+            service.model_copy(update={"image_id": ids[service.image], "config_hash": hashes.get(service.name)})
+            for service in services
         )
 
     def image_id(self, image: str) -> str | None:

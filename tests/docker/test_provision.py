@@ -66,20 +66,24 @@ def test_drift_is_named_by_a_dry_run_and_mended_by_the_next_one(site: Provisione
     conf = site.project.folder / "config/nginx/nginx.conf"
     conf.write_text(conf.read_text() + "# edited by hand\n")
     site.project.compose("stop", "--timeout=5", "odoo-cron", "db")
+    engine = site.project.engine
+    engine.run("network", "connect", "bridge", before["odoo"])
+    engine.run("update", "--memory=256m", "--memory-swap=512m", "--restart=no", before["nginx"])
     found = site.provision(dry_run=True)
     assert [(file.path, file.change) for file in found.plan.files] == [("config/nginx/nginx.conf", "changed")]
     assert "-# edited by hand" in found.plan.files[0].diff
     assert _why(found) == {
         "db": "start: its container is exited",
-        "odoo": "restart: its PostgreSQL is stopped meanwhile",
+        "odoo": "recreate: it is in the network bridge, too",
         "odoo-cron": "start: its container is exited",
-        "nginx": "reload: config/nginx/nginx.conf changed",
+        "nginx": "recreate: its memory is limited to 256 MiB instead of 128 MiB and its restart policy is no instead "
+        "of unless-stopped",
     }
     assert not found.applied
     assert site.running() == ["nginx", "odoo"]
     assert site.provision().applied
     assert site.provision(dry_run=True).plan.empty
-    assert site.containers() == before
+    assert (site.containers()["db"], site.containers()["odoo-cron"]) == (before["db"], before["odoo-cron"])
     assert site.running() == RUNNING
 
 

@@ -17,6 +17,8 @@ _USUAL = {
     "config_hash": "a",
     "image": "sha256:1",
     "ports": None,
+    "networks": {"shop_inside": {}},
+    "memory_bytes": 2**30,
 }
 
 

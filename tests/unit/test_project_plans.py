@@ -47,7 +47,15 @@ def file(path: str, text: str, *, secret: bool = False, mode: int = 0o644) -> Pr
 
 
 def service(name: str, *, image_id: str | None = "sha256:1", config_hash: str | None = "a") -> WantedService:
-    return WantedService(name=name, image=f"{name}:1", image_id=image_id, config_hash=config_hash)
+    return WantedService(
+        name=name,
+        image=f"{name}:1",
+        image_id=image_id,
+        config_hash=config_hash,
+        networks=("shop_inside",),
+        memory_bytes=2**30,
+        restart_policy="unless-stopped",
+    )
 
 
 def changes(*containers: Container, files: tuple[FileChange, ...] = ()) -> list[tuple[str, str]]:
@@ -103,6 +111,24 @@ def test_services_change_only_for_a_reason(
     containers: tuple[Container, ...], files: tuple[FileChange, ...], expected: list[tuple[str, str]]
 ) -> None:
     assert changes(*containers, files=files) == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"networks": {"bridge": {}, "shop_inside": {}}}, "it is in the network bridge, too"),
+        ({"networks": {}}, "it is not in the network shop_inside"),
+        ({"memory_bytes": 2**29}, "its memory is limited to 512 MiB instead of 1024 MiB"),
+        ({"restart_policy": "no"}, "its restart policy is no instead of unless-stopped"),
+    ],
+)
+def test_container_that_was_changed_past_compose_is_made_anew(changed: dict[str, object], why: str) -> None:
+    (change,) = service_changes([service("nginx")], [container(service="nginx", **changed)], [])
+    assert (change.action, change.why) == ("recreate", why)
+
+
+def test_memory_without_a_limit_is_the_kernel_s_matter() -> None:
+    assert service_changes([service("nginx")], [container(service="nginx", memory_bytes=0)], []) == ()
 
 
 def test_odoo_is_restarted_for_another_password() -> None:
@@ -332,7 +358,13 @@ def test_environment_that_does_not_describe_a_project_is_refused() -> None:
 
 def test_what_compose_prints_is_read() -> None:
     assert provision.parse_hashes("db abc\nodoo def\n") == {"db": "abc", "odoo": "def"}
-    assert provision.parse_images('{"services": {"db": {"image": "postgres:17"}}}') == {"db": "postgres:17"}
+    services = """{"networks": {"inside": {"name": "shop_inside"}}, "services": {
+        "db": {"image": "db:1", "networks": {"inside": null}, "mem_limit": "1073741824", "restart": "unless-stopped"},
+        "toolbox": {"image": "toolbox:1", "networks": {"inside": null}}}}"""
+    assert provision.parse_images(services) == {"db": "db:1", "toolbox": "toolbox:1"}
+    db, toolbox = provision.parse_services(services)
+    assert db == service("db", image_id=None, config_hash=None)
+    assert (toolbox.memory_bytes, toolbox.restart_policy) == (0, "no")
 
 
 def test_compose_file_is_given_to_compose_and_written_nowhere() -> None:
