@@ -160,6 +160,8 @@ def bring_up_services(environment: str, plan: ProvisionPlan) -> None:
         project.run(provision.restart(project.runtime, restarted), f"Restarting {', '.join(restarted)}")
     project.bring_up([name for name in plan.services_to("recreate") if name != DATABASE_SERVICE], anew=True)
     project.bring_up(plan.services_to("create", "start", "restart"))
+    if set(ODOO_SERVICES) & set(plan.services_to("create", "recreate")):
+        site_switch.forget_static(project)
     gone = plan.services_to("remove")
     ids = [found.id for found in project.read_containers() if found.service in gone]
     if ids:

@@ -143,7 +143,7 @@ def open_site_again(runtime: Runtime) -> bool | None:
         answered = _take_over(project, right, others, people_on_others=_host(right) not in led)
     elif right:
         _wait(lambda: all(found.health != "starting" for found in _odoo_of(project)), _START_SECONDS)
-    _forget_static(project)
+    forget_static(project)
     _write(project, ODOO_SERVICE)
     if right:
         project.run(commands.start_anew(project.runtime, ODOO_SERVICES[1:]), "Making what is scheduled anew")
@@ -183,8 +183,8 @@ def _end_websockets(project: Project, containers: Sequence[Container]) -> None:
                 project.run(commands.end_websockets(container.id), "Ending the websockets of an Odoo")
 
 
-def _forget_static(project: Project) -> None:
-    """Let nginx ask for static files anew: its own copies are the former release's."""
+def forget_static(project: Project) -> None:
+    """Let nginx ask for static files anew: its own copies are the former Odoo's."""
     if _nginx_runs(project):
         project.run(commands.forget_static(project.runtime, NGINX_SERVICE), "Deleting nginx's copies of static files")
 

@@ -19,6 +19,7 @@ from flows.backup import backup
 from flows.drill import drill
 from flows.provision import provision
 from flows.restore import restore
+from odoo_ops.commands.image_releases import STATIC_COPIES
 from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused
 from odoo_ops.model.plan import ProvisionReport
 
@@ -61,8 +62,16 @@ def test_staging_is_used_and_converges_again(site: Provisioned) -> None:
     see_it_used_and_converge(site)
 
 
+def _static_copies(site: Provisioned) -> str:
+    """nginx's own."""
+    return site.project.exec("nginx", "find", STATIC_COPIES, "-type", "f")
+
+
 def test_drift_is_named_by_a_dry_run_and_mended_by_the_next_one(site: Provisioned) -> None:
     before = site.containers()
+    with site.browser() as browser:
+        assert browser.get("/web/static/img/favicon.ico").status_code == 200
+    assert _static_copies(site)
     conf = site.project.folder / "config/nginx/nginx.conf"
     conf.write_text(conf.read_text() + "# edited by hand\n")
     site.project.compose("stop", "--timeout=5", "odoo-cron", "db")
@@ -83,6 +92,7 @@ def test_drift_is_named_by_a_dry_run_and_mended_by_the_next_one(site: Provisione
     assert site.running() == ["nginx", "odoo"]
     assert site.provision().applied
     assert site.provision(dry_run=True).plan.empty
+    assert _static_copies(site) == "", "they may be of another Odoo"
     assert (site.containers()["db"], site.containers()["odoo-cron"]) == (before["db"], before["odoo-cron"])
     assert site.running() == RUNNING
 

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +30,11 @@ class Odoo(BaseHTTPRequestHandler):
         page = f"<html><body>{self.path}</body></html>".encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
-        self.send_header("Set-Cookie", "session_id=abc; Path=/; HttpOnly")
+        if "/static/" in self.path:
+            self.send_header("Cache-Control", "no-cache")
+            self.send_header("Served", str(time.monotonic_ns()))
+        else:
+            self.send_header("Set-Cookie", "session_id=abc; Path=/; HttpOnly")
         for name, value in self.headers.items():
             self.send_header(f"Seen-{name}", value)
         if sends_file:
@@ -238,6 +243,10 @@ class TestProduction:
         )
         other = edge.get("/odoo", "erp.example.com", Origin="https://evil.example.com")
         assert "Access-Control-Allow-Origin" not in other.headers
+
+    def test_nginx_itself_rules_how_long_it_keeps_static_files(self, edge: Edge) -> None:
+        first, second = (edge.get("/base/static/logo.png", "erp.example.com").headers["Served"] for _ in range(2))
+        assert first == second
 
     def test_too_large_an_upload_is_refused(self, edge: Edge) -> None:
         answer = edge.get("/web/binary", "erp.example.com", method="POST", content=b" " * (2**20 + 1))
