@@ -1,7 +1,8 @@
 """How many workers, how much memory: Odoo, PostgreSQL and nginx share one machine.
 
 What the operating system, Docker, nginx and a backup's programs need is set aside. Odoo and PostgreSQL get what they
-need at least, and halve the rest. Their limits and nginx's never exceed the machine together. What runs for a while
+need at least, and halve the rest; that is for as many workers as the machine can have, so that more people make no
+PostgreSQL anew. Their limits and nginx's never exceed the machine together. What runs for a while
 comes on top: a drill's Odoo (at most one process's limit), the toolboxes, certbot.
 """
 
@@ -69,8 +70,11 @@ def odoo_sizing(facts: HostFacts, expected_users: int) -> OdooSizing:
         raise _too_small(facts)
     for_postgres = max(_POSTGRES_LEAST, min(facts.memory_bytes // 4, spare))
     by_memory = (facts.memory_bytes - _SYSTEM - for_postgres - _odoo_memory(0, crons)) // _WORKER
-    workers = min(ceil(expected_users / _USERS_OF_WORKER), 2 * facts.cores + 1 - crons, by_memory)
-    return _with_memory(facts, max(workers, _LEAST_WORKERS), crons, for_postgres)
+    most = max(min(2 * facts.cores + 1 - crons, by_memory), _LEAST_WORKERS)
+    workers = min(max(ceil(expected_users / _USERS_OF_WORKER), _LEAST_WORKERS), most)
+    at_most = _odoo_memory(most, crons)
+    memory = _whole(at_most + (facts.memory_bytes - _SYSTEM - for_postgres - at_most) // 2, MIB)
+    return _with_memory(memory, workers, crons)
 
 
 def _too_small(facts: HostFacts) -> Refused:
@@ -84,10 +88,8 @@ def _too_small(facts: HostFacts) -> Refused:
     )
 
 
-def _with_memory(facts: HostFacts, workers: int, crons: int, for_postgres: int) -> OdooSizing:
-    needed = _odoo_memory(workers, crons)
-    memory = _whole(needed + (facts.memory_bytes - _SYSTEM - for_postgres - needed) // 2, MIB)
-    cron_memory = _whole(memory * crons * _WORKER // needed, MIB)
+def _with_memory(memory: int, workers: int, crons: int) -> OdooSizing:
+    cron_memory = _whole(memory * crons * _WORKER // _odoo_memory(workers, crons), MIB)
     hard = min(max(memory - cron_memory, _LEAST_HARD), _HARDEST)
     return OdooSizing(
         workers=workers,

@@ -131,6 +131,18 @@ def test_new_odoo_conf_makes_odoo_anew_and_new_settings_of_postgresql_do_not() -
     assert parts(body_limit_bytes=2**21) == first
 
 
+@pytest.mark.parametrize("memory_gib", [2, 3, 4, 8, 16, 64])
+def test_more_users_do_not_make_postgresql_anew(memory_gib: int) -> None:
+    facts = HostFacts(cores=8, memory_bytes=memory_gib * 2**30)
+
+    def database(users: int) -> object:
+        environment = Environment.model_validate(described("staging", expected_users=users))
+        files = {file.path: file for file in project_files(environment, facts)}
+        return yaml.safe_load(text(files, "compose.yaml"))["services"]["db"]
+
+    assert database(1) == database(12) == database(18) == database(500)
+
+
 def test_more_memory_is_not_used_than_was_asked_for_or_than_there_is() -> None:
     def shared_buffers(**change: object) -> str:
         conf = text(files_of("staging", **change), "config/postgres/postgresql.conf")
