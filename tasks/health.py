@@ -6,9 +6,12 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
+from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.errors import PermanentError, TransientError
 from odoo_ops.model.checks import Check, failures
+from odoo_ops.model.runtimes import ComposeProject
 from odoo_ops.policy.health import judge_health, who_stops_odoo
+from odoo_ops.policy.provisioning import PROJECT_LOCK
 from odoo_ops.runtimes.health import read_health
 
 
@@ -26,12 +29,20 @@ def check_health(environment: str) -> list[Check]:
 def read_work_at_odoo(environment: str) -> str | None:
     """The run that stops and starts the environment's Odoo just now, in words; None: there is none.
 
-    The lock tells it, which is not taken. A host that does not answer counts as none.
+    Its lock tells it, which is not taken: the environment's, or before that the one of a project that is provisioned.
+    A host that does not answer counts as none.
     """
     runtime = OdooEnvironment.open(environment)
+    settings = runtime.environment
+    locks = [(runtime.host, f"{settings.state_dir}/lock")]
+    if isinstance(settings.runtime, ComposeProject) and settings.provision:
+        locks.append((runtime.machine, f"{settings.runtime.folder}/{PROJECT_LOCK}"))
+    return next(filter(None, (_who_stops_odoo(host, path) for host, path in locks)), None)
+
+
+def _who_stops_odoo(host: HostAdapter, lock: str) -> str | None:
     try:
-        owner = runtime.host.call("lock_owner", path=f"{runtime.environment.state_dir}/lock")
+        return who_stops_odoo(host.call("lock_owner", path=lock))
     except (TransientError, PermanentError) as error:
-        get_run_logger().warning("Whether a restore is at work is not known: %s", error)
+        get_run_logger().warning("Whether %s is held on %s is not known: %s", lock, host.name, error)
         return None
-    return who_stops_odoo(owner)

@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from blocks import OdooEnvironment
 from odoo_ops.adapters.host import HeldLock, HostAdapter
 from odoo_ops.policy.project_plans import described_project
+from odoo_ops.policy.provisioning import PROJECT_LOCK
 
 _WAIT_SECONDS = 3600
 # so long, at the most, a killed run keeps the next one waiting
@@ -57,7 +58,7 @@ def project_locked(environment: str, purpose: str) -> Iterator[HeldLock]:
     """
     runtime = OdooEnvironment.open(environment)
     folder = described_project(runtime.environment).folder
-    with _limit(environment), _host_locked(runtime.machine, folder, ".odoo-ops.lock", purpose) as lock:
+    with _limit(environment), _host_locked(runtime.machine, folder, PROJECT_LOCK, purpose) as lock:
         yield lock
 
 

@@ -18,6 +18,8 @@ SUPERUSER = "postgres"
 DATABASE_VOLUME, FILESTORE_VOLUME = "database", "data"
 ODOO_SERVICES = ("odoo", "odoo-cron")
 RELEASE_SERVICE = "odoo-release"
+# in the project's folder
+PROJECT_LOCK = ".odoo-ops.lock"
 ODOO_CONFIG = "/etc/odoo/odoo.conf"
 ODOO_PORT, GEVENT_PORT, PGBOUNCER_PORT = 8069, 8072, 6432
 # nginx, within the project's networks

@@ -17,11 +17,13 @@ from used_site import SMALL, see_it_used_and_converge
 from deployments.engines.docker import DockerEngine
 from flows.backup import backup
 from flows.drill import drill
+from flows.health import health
 from flows.provision import provision
 from flows.restore import restore
 from odoo_ops.commands.image_releases import STATIC_COPIES
 from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused
 from odoo_ops.model.plan import ProvisionReport
+from tasks.locks import project_locked
 
 pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic]
 
@@ -90,6 +92,8 @@ def test_drift_is_named_by_a_dry_run_and_mended_by_the_next_one(site: Provisione
     }
     assert not found.applied
     assert site.running() == ["nginx", "odoo"]
+    with project_locked(site.name, "provision"):  # as long as PostgreSQL is brought up, no other lock tells it
+        assert str(health(site.name).at_work).startswith("provision (")
     assert site.provision().applied
     assert site.provision(dry_run=True).plan.empty
     assert _static_copies(site) == "", "they may be of another Odoo"
