@@ -72,8 +72,8 @@ def print_postgres_version(image: str) -> Command:
 
 def print_data_version(image: str, volume: str) -> Command:
     """Print the major version of the PostgreSQL that made the data in a volume; nothing for an empty one."""
-    script = "cat /data/PG_VERSION 2>/dev/null || true"
-    options = ("--rm", "--network=none", f"--volume={volume}:/data:ro", "--entrypoint=sh")
+    script = "[ ! -e /data/PG_VERSION ] || cat /data/PG_VERSION"
+    options = ("--rm", "--network=none", "--user=0", f"--volume={volume}:/data:ro", "--entrypoint=sh")
     return Command(argv=("docker", "run", *options, image, "-c", script))
 
 

@@ -21,6 +21,7 @@ from flows.health import health
 from flows.provision import provision
 from flows.restore import restore
 from odoo_ops.commands.image_releases import STATIC_COPIES
+from odoo_ops.commands.provision import print_data_version
 from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused
 from odoo_ops.model.plan import ProvisionReport
 from tasks.locks import project_locked
@@ -250,6 +251,17 @@ def test_image_whose_odoo_could_not_write_to_the_filestore_is_refused(site: Prov
         site.register()
         site.project.engine.run("rmi", "odoo-ops-test:other-user")
     assert site.containers() == before
+
+
+def test_version_of_the_data_is_read_by_an_image_of_another_user(site: Provisioned, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {site.images['postgres']}\nUSER 4321\n")
+    site.project.engine.run("build", "--tag=odoo-ops-test:other-user", str(tmp_path))
+    command = print_data_version("odoo-ops-test:other-user", f"{site.project.name}_database")
+    try:
+        major = site.sql("SHOW server_version_num")[:-4]
+        assert site.project.engine.run(*command.argv[1:]).strip() == major
+    finally:
+        site.project.engine.run("rmi", "odoo-ops-test:other-user")
 
 
 def test_image_that_cannot_be_had_is_named_before_anything_changes(site: Provisioned) -> None:
