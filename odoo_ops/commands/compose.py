@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 from odoo_ops.model.command import Command
+from odoo_ops.model.health import Disk
 from odoo_ops.model.runtimes import ComposeProject, Container, ServiceContainer, TrialProject
 
 # A container's first process. It answers until its stdin ends, which is when the worker ends, however that ends; then
@@ -124,14 +125,15 @@ def parse_inspected(output: str) -> tuple[Container, ...]:
 
 def look_at_disk(project: ComposeProject, service: str, folder: str) -> Command:
     """Print on which device a folder of a service's container is, and the room there; `parse_disk` reads it."""
-    script = 'stat -c %d "$1" && stat -f -c "%a %S" "$1"'
+    script = 'stat -c %d "$1" && stat -f -c "%a %b %f %S" "$1"'
     return Command(argv=_compose(project, "exec", "--no-TTY", service, "sh", "-c", script, "sh", folder))
 
 
-def parse_disk(output: str) -> tuple[int, int]:
-    """The number of a device, and its free bytes; those that are reserved for root are not counted."""
-    device, blocks, block_bytes = map(int, output.split())
-    return device, blocks * block_bytes
+def parse_disk(folder: str, output: str) -> tuple[int, Disk]:
+    """The number of a device, and the room there; what is reserved for root is not counted."""
+    device, free, blocks, free_for_root, block_bytes = map(int, output.split())
+    total = blocks - free_for_root + free
+    return device, Disk(folder=folder, free_bytes=free * block_bytes, total_bytes=total * block_bytes)
 
 
 def stop_odoo(project: ComposeProject, grace_seconds: int) -> Command:

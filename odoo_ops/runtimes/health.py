@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from odoo_ops.adapters import cluster, database
+from odoo_ops.adapters import database
 from odoo_ops.adapters.odoo_health import read_database_health
 from odoo_ops.adapters.odoo_site import open_site
 from odoo_ops.adapters.public_site import PublicSite
@@ -14,6 +14,7 @@ from odoo_ops.model.environment import NoService
 from odoo_ops.model.health import Certificate, DatabaseHealth, Disk, HealthFacts, Problem, Project, Service
 from odoo_ops.model.runtimes import ComposeProject
 from odoo_ops.policy.provisioning import PGBOUNCER_PORT, PGBOUNCER_SERVICE
+from odoo_ops.runtimes.disks import read_database_disk, read_disk
 from odoo_ops.runtimes.docker import read_containers, run_docker
 from odoo_ops.runtimes.public_way import public_site
 from odoo_ops.runtimes.runtime import Runtime
@@ -71,25 +72,14 @@ def _read_project(runtime: Runtime, project: ComposeProject) -> Project:
 def _read_disks(runtime: Runtime) -> tuple[Disk, ...]:
     """The file systems that hold the environment's data, each once. Raises what the host does not answer with."""
     settings = runtime.environment
-    folders = [settings.data_dir, settings.state_dir]
-    directory = _asked(lambda: _read_data_directory(runtime))
-    if isinstance(directory, str):
-        folders.append(directory)
+    found = [read_disk(runtime.host, folder) for folder in (settings.data_dir, settings.state_dir)]
+    of_database = _asked(lambda: read_database_disk(runtime))
+    if isinstance(of_database, tuple):
+        found.append(of_database)
     disks: dict[int, Disk] = {}
-    for folder in folders:
-        there = runtime.host.call("describe_path", path=folder)
-        disk = Disk(folder=folder, free_bytes=there["free_bytes"], total_bytes=there["total_bytes"])
-        disks.setdefault(there["device"], disk)
+    for device, disk in found:
+        disks.setdefault(device, disk)
     return tuple(disks.values())
-
-
-def _read_data_directory(runtime: Runtime) -> str | None:
-    """PostgreSQL's folder, if it is on the environment's host and anybody may know it."""
-    settings = runtime.environment.database
-    if not settings.is_on_its_host:
-        return None
-    with database.connect(runtime.host, settings, "postgres", admin=True) as connection:
-        return cluster.read_data_directory(connection)
 
 
 def _read_database(runtime: Runtime) -> DatabaseHealth:

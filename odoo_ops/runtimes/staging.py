@@ -4,12 +4,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from odoo_ops.adapters import cluster, database
-from odoo_ops.commands import compose
-from odoo_ops.errors import CommandFailed, PreconditionFailed
+from odoo_ops.errors import PreconditionFailed
 from odoo_ops.model.environment import Environment
-from odoo_ops.model.runtimes import ComposeProject, OnHost
 from odoo_ops.policy.dumps import scratch_mark
 from odoo_ops.policy.space import Need
+from odoo_ops.runtimes.disks import read_database_disk
 from odoo_ops.runtimes.runtime import Runtime
 
 
@@ -31,23 +30,11 @@ def needs_of_staging(runtime: Runtime, *, filestore_bytes: int, database_bytes: 
 
 def _need_of_database(runtime: Runtime, needed_bytes: int) -> Need | None:
     """What a scratch database takes; None where PostgreSQL's folder is neither on the host nor in its project."""
-    settings, what = runtime.environment, "the restored database"
-    if isinstance(settings.runtime, OnHost) != settings.database.is_on_its_host:
+    found = read_database_disk(runtime)
+    if found is None:
         return None
-    with database.connect(runtime.host, settings.database, "postgres", admin=True) as connection:
-        folder = cluster.read_data_directory(connection)
-    if folder is None:
-        return None
-    match settings.runtime:
-        case OnHost():
-            return runtime.need(what, folder, needed_bytes)
-        case ComposeProject() as project:
-            try:
-                seen = runtime.machine.run(compose.look_at_disk(project, settings.database.server, folder)).stdout
-            except CommandFailed:  # its server is none of the project's services
-                return None
-            device, free_bytes = compose.parse_disk(seen)
-            return Need(what, folder, needed_bytes, free_bytes, device)
+    device, disk = found
+    return Need("the restored database", disk.folder, needed_bytes, disk.free_bytes, device)
 
 
 def refuse_unfit_role(runtime: Runtime, *, unaccent: bool = False) -> None:

@@ -15,6 +15,7 @@ from flows.restart import restart
 from odoo_ops.adapters.odoo_site import open_site
 from odoo_ops.errors import VerificationFailed
 from odoo_ops.policy import layers
+from odoo_ops.runtimes.disks import read_database_disk
 
 pytestmark = [pytest.mark.docker, pytest.mark.odoo]
 
@@ -114,6 +115,15 @@ def _outcomes_or_blame(project: RealProject) -> list[str]:
     except VerificationFailed as error:
         return str(error).split("\n  ")[1:]
     return []
+
+
+def test_disk_of_postgresql_s_data_is_seen_in_its_container(project: RealProject) -> None:
+    found = read_database_disk(OdooEnvironment.open(project.production))
+    assert found
+    device, disk = found
+    assert disk.folder == project.sql("SHOW data_directory").strip()
+    assert device == int(project.exec("db", "stat", "--format=%d", disk.folder))
+    assert 0 < disk.free_bytes < disk.total_bytes
 
 
 def test_restart_waits_for_odoo_and_leaves_postgresql_alone(behind_proxy: RealProject) -> None:
