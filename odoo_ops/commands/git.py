@@ -103,6 +103,20 @@ def list_changes(folder: str) -> Command:
     return Command(argv=("git", "-C", folder, "diff", "--name-only", "HEAD"), without=("GIT_",))
 
 
+def remove_added(folder: str) -> Command:
+    """Delete all that is not a commit's, ignored files and other repositories too."""
+    return Command(argv=("git", "-C", folder, *_CLEAN), without=("GIT_",))
+
+
+def remove_added_to_submodules(folder: str) -> Command:
+    """The same in the submodules of a commit, and theirs."""
+    each = ("submodule", "--quiet", "foreach", "--recursive", shlex.join(("git", *_CLEAN)))
+    return Command(argv=("git", "-C", folder, *each), without=("GIT_",))
+
+
+_CLEAN = ("clean", "--quiet", "-ffdx")
+
+
 def let_read(folder: str) -> Command:
     """Let every user of the host read what was checked out: Odoo is mostly another one than who fetched it."""
     return Command(argv=("chmod", "--recursive", "a+rX", folder))

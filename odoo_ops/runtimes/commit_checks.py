@@ -15,16 +15,24 @@ _REQUIREMENTS = "requirements.txt"
 def check_commit(runtime: Runtime, repository: AddonsRepository, checkout: str) -> list[Check]:
     """What pylint-odoo, pip-audit and the repository's own programs say of a commit, as far as its repository asks.
 
-    Never raises for what they find. A commit that they changed is fetched again by the next run.
+    Never raises for what they find. What they added, such as a report, is deleted: it would be released under the
+    commit's name. A commit that they changed is fetched again by the next run.
     """
     checks = [_linted(runtime, repository, checkout)] if repository.pylint_odoo else []
     checks += [_audited(runtime, repository, checkout)] if repository.audit else []
     checks += [_judged(runtime, repository, words, checkout) for words in repository.checks]
-    if checks and (changed := runtime.machine.run(git.list_changes(checkout)).stdout.splitlines()):
+    if checks and (changed := _changed(runtime, checkout)):
         runtime.machine.call("remove_tree", path=checkout)
         name = f"{repository.name}: the commit is as it was"
         return [*checks, Check(name=name, outcome="failed", detail=f"its checks changed {first_of(changed)}")]
     return checks
+
+
+def _changed(runtime: Runtime, checkout: str) -> list[str]:
+    """Files of a commit that are not as they were; all that is not the commit's is deleted."""
+    for command in (git.remove_added(checkout), git.remove_added_to_submodules(checkout)):
+        runtime.machine.run(command)
+    return runtime.machine.run(git.list_changes(checkout)).stdout.splitlines()
 
 
 def _linted(runtime: Runtime, repository: AddonsRepository, checkout: str) -> Check:

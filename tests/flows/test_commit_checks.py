@@ -61,9 +61,13 @@ def server(sshd_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield AddonsServer.make(sshd, tmp_path_factory.mktemp("git"))
 
 
-def judged(site: Site, server: AddonsServer, files: dict[str, str], **asked: bool) -> Check:
+def judged(site: Site, server: AddonsServer, files: dict[str, str], **asked: object) -> Check:
     """What is said of a commit of these files, in a checkout as `fetch_addons` leaves it."""
     server.push(files)
+    return judged_as_it_is(site, server, **asked)
+
+
+def judged_as_it_is(site: Site, server: AddonsServer, **asked: object) -> Check:
     fields = server.repository(site.folder / "ours").model_dump() | asked
     repository = AddonsRepository.model_validate(fields)
     site.register(release=ReleasePolicy(addons=(repository,)))
@@ -115,3 +119,19 @@ def test_checker_that_is_not_there_is_named(site: Site, server: AddonsServer, tm
     site.register_host(python=str(bare))
     found = judged(site, server, {**SHELF}, pylint_odoo=True)
     assert (found.outcome, found.detail) == ("failed", f"{bare} has no pylint-odoo: install it there")
+
+
+def test_what_a_check_adds_is_deleted_also_where_it_is_ignored_and_in_submodules(
+    site: Site, server: AddonsServer
+) -> None:
+    server.push({**SHELF, ".gitignore": "*.log\n"})
+    other = AddonsServer(server.sshd, server.bare.with_name("other.git"), server.work.with_name("other"))
+    other.begin()
+    other.push({"more/__manifest__.py": "{}\n"})
+    server.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other.bare), "other")
+    server.commit()
+    before = sorted(path for path in server.work.rglob("*") if ".git" not in path.parts)
+    writes = "echo '{}' | tee shelf/x.json other/more/x.json more.log; mkdir made; git init --quiet made/nested"
+    found = judged_as_it_is(site, server, checks=(("sh", "-c", writes),))
+    assert found.outcome == "passed", found.detail
+    assert sorted(path for path in server.work.rglob("*") if ".git" not in path.parts) == before

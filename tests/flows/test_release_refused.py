@@ -1,0 +1,68 @@
+"""Releases that are refused before anybody has to wait: of addons on a real git server, by the real Odoo's word."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from addons_repository import SHELF, AddonsServer
+from real_sshd import RealSshd
+
+from flows.release import release
+from odoo_ops.errors import PermanentError, Refused
+from odoo_ops.model.addons import ReleasePolicy
+from odoo_ops.model.environment import ProcessService
+
+if TYPE_CHECKING:
+    from conftest import Site
+else:
+    Site = Any
+
+pytestmark = [pytest.mark.postgres, pytest.mark.restic, pytest.mark.odoo, pytest.mark.sshd]
+
+
+@dataclass
+class Offered:
+    """Addons on a server, and an environment to which they may be released; its Odoo does not run."""
+
+    site: Site
+    addons: AddonsServer
+    link: Path
+
+    def asks(self, **asked: object) -> None:
+        """Register the environment with this asked of its repository of addons."""
+        repository = self.addons.repository(self.link).model_copy(update=asked)
+        self.site.register(release=ReleasePolicy(addons=(repository,)))
+
+    def refused(self, match: str, error: type[PermanentError] = Refused, **parameters: str) -> None:
+        """A release must be refused before its backup, after which Odoo would be stopped."""
+        with pytest.raises(error, match=match):
+            release(self.site.name, **parameters)
+        assert not self.link.is_symlink()
+        assert not (self.site.folder / "repository").exists()
+        assert self.site.leftovers() == []
+
+    def checkout(self, commit: str) -> Path:
+        return self.link.with_name(f".{self.link.name}.releases") / commit
+
+
+@pytest.fixture
+def offered(odoo_site: Site, sshd_program: Path, tmp_path: Path) -> Iterator[Offered]:
+    folder, link = odoo_site.folder, tmp_path / "host" / "ours"
+    service = ProcessService(start=("true",), pid_file=str(folder / "odoo.pid"), log_file=str(folder / "odoo.log"))
+    odoo = odoo_site.settings.odoo.model_copy(update={"addons": (str(link),)})
+    odoo_site.register(service=service, odoo=odoo)
+    (tmp_path / "sshd").mkdir()
+    with RealSshd.run(sshd_program, tmp_path / "sshd") as sshd:
+        yield Offered(odoo_site, AddonsServer.make(sshd, tmp_path), link)
+
+
+def test_release_is_refused_when_a_check_fails_and_when_one_changes_its_commit(offered: Offered) -> None:
+    offered.asks(checks=(("false",),))
+    commit = offered.addons.push(SHELF)
+    offered.refused("ours: false: `false` ended with status 1")
+    assert offered.checkout(commit).exists()
+    offered.asks(checks=(("sh", "-c", "echo more >> shelf/static/read.txt"),))
+    offered.refused("ours: the commit is as it was: its checks changed shelf/static/read.txt")
+    assert not offered.checkout(commit).exists()
