@@ -27,10 +27,11 @@ def judge_modules(installed: InstalledModules, found: Mapping[str, ModuleFacts])
     """What commits must stand, as far as modules on disk and in the database tell."""
     present = {name: found[name] for name in sorted(installed.versions) if name in found}
     lost = sorted(set(installed.versions) - set(found))
-    faults = [f"{name}: {facts.fault}" for name, facts in present.items() if facts.fault]
+    # those that an update would install, too: Odoo would refuse them only after it was stopped
+    faults = [f"{name}: {facts.fault}" for name, facts in sorted(found.items()) if facts.fault]
     faults += [
         f"{name} is marked as not installable, or is for another Odoo"
-        for name, facts in present.items()
+        for name, facts in sorted(found.items())
         if not facts.fault and not facts.installable
     ]
     missing = [f"{name} needs {what}" for name, facts in sorted(found.items()) for what in facts.missing]
@@ -55,7 +56,7 @@ def judge_modules(installed: InstalledModules, found: Mapping[str, ModuleFacts])
     return [
         passed_or_failed(SETTLED, list(installed.unsettled), f"{len(installed.versions)} modules are installed"),
         passed_or_failed(ON_DISK, lost, f"{len(present)} modules"),
-        passed_or_failed(MANIFESTS, faults, f"{len(present)} manifests"),
+        passed_or_failed(MANIFESTS, faults, f"{len(found)} manifests"),
         passed_or_failed(NEEDS, missing, "Python packages, programs and modules"),
         passed_or_failed(FALLS, fallen, f"{len(present)} modules"),
         passed_or_failed(MIGRATIONS, unmigrated, f"{len(risen)} modules with one"),

@@ -43,6 +43,10 @@ class Offered:
         assert not (self.site.folder / "repository").exists()
         assert self.site.leftovers() == []
 
+    def sql(self, statement: str) -> None:
+        with self.site.connect() as connection:
+            connection.execute(statement)
+
     def checkout(self, commit: str) -> Path:
         return self.link.with_name(f".{self.link.name}.releases") / commit
 
@@ -66,3 +70,14 @@ def test_release_is_refused_when_a_check_fails_and_when_one_changes_its_commit(o
     offered.asks(checks=(("sh", "-c", "echo more >> shelf/static/read.txt"),))
     offered.refused("ours: the commit is as it was: its checks changed shelf/static/read.txt")
     assert not offered.checkout(commit).exists()
+
+
+def test_release_is_refused_when_a_module_would_be_installed_that_cannot_be(offered: Offered) -> None:
+    offered.asks()
+    offered.sql(
+        "INSERT INTO ir_module_module (name, state, latest_version) VALUES ('shelf', 'installed', '19.0.1.0.0')"
+    )
+    needs = {"shelf/__manifest__.py": SHELF["shelf/__manifest__.py"].replace("['web']", "['lamp']")}
+    lamp = "{'name': 'Lamp', 'license': 'LGPL-3', 'installable': False}\n"
+    offered.addons.push({**SHELF, **needs, "lamp/__manifest__.py": lamp, "lamp/__init__.py": ""})
+    offered.refused("Manifests can be read and installed: lamp is marked as not installable")

@@ -82,6 +82,8 @@ class TestGate:
             ({"versions": {"base": "1", "gone": "1"}}, {}, "Every installed module is there: gone"),
             ({}, {"shop": {"installable": False}}, "shop is marked as not installable"),
             ({}, {"shop": {"fault": "SyntaxError: line 3"}}, "shop: SyntaxError: line 3"),
+            ({"versions": {"base": "19.0.1.3"}}, {"sale": {"installable": False}}, "sale is marked as not installable"),
+            ({"versions": {"base": "19.0.1.3"}}, {"shop": {"fault": "SyntaxError"}}, "shop: SyntaxError"),
             ({}, {"shop": {"missing": ("Python package zeep",)}}, "shop needs Python package zeep"),
             ({}, {"shop": {"depends": ("nowhere",)}}, "shop depends on nowhere, which is nowhere in the addons path"),
             ({}, {"shop": {"version": "19.0.2.0.0"}}, "shop rises from 19.0.1.0.0 to 19.0.2.0.0 and has no folder"),
