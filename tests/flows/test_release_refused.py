@@ -1,6 +1,7 @@
 """Releases that are refused before anybody has to wait: of addons on a real git server, by the real Odoo's word."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from addons_repository import SHELF, AddonsServer
 from real_sshd import RealSshd
 
 from flows.release import release
-from odoo_ops.errors import PermanentError, Refused
+from odoo_ops.errors import PermanentError, PreconditionFailed, Refused
 from odoo_ops.model.addons import ReleasePolicy
 from odoo_ops.model.environment import ProcessService
 
@@ -47,6 +48,18 @@ class Offered:
         with self.site.connect() as connection:
             connection.execute(statement)
 
+    @contextmanager
+    def plain_role(self) -> Iterator[str]:
+        """Odoo's own role, which may make no database meanwhile; no other is named."""
+        database = self.site.settings.database
+        self.site.register(database=database.model_copy(update={"admin_user": None, "admin_password": None}))
+        self.sql(f"ALTER ROLE {database.user} NOCREATEDB")
+        try:
+            yield database.user
+        finally:
+            self.sql(f"ALTER ROLE {database.user} CREATEDB")  # other tests' environments have it, too
+            self.site.register(database=database)
+
     def checkout(self, commit: str) -> Path:
         return self.link.with_name(f".{self.link.name}.releases") / commit
 
@@ -81,3 +94,11 @@ def test_release_is_refused_when_a_module_would_be_installed_that_cannot_be(offe
     lamp = "{'name': 'Lamp', 'license': 'LGPL-3', 'installable': False}\n"
     offered.addons.push({**SHELF, **needs, "lamp/__manifest__.py": lamp, "lamp/__init__.py": ""})
     offered.refused("Manifests can be read and installed: lamp is marked as not installable")
+
+
+def test_release_is_refused_before_its_approval_when_nobody_may_make_the_copy(offered: Offered) -> None:
+    offered.site.register(stage="production")
+    offered.asks()
+    offered.addons.push(SHELF)
+    with offered.plain_role() as role:
+        offered.refused(f'role {role} may make no database.*`ALTER ROLE "{role}" CREATEDB`', PreconditionFailed)
