@@ -52,13 +52,20 @@ def promote(
     refuse_partial(target, record)
     commits, image = released_commits(record), record.image or ""
     refuse_unfit_request(target, commits, image)
+    approved = ""
     if not dry_run and needs_approval(target, confirm_production):
         plan = planned(target, commits, image)
         publish_release_plan(plan)
         refuse_unfit_plan(plan)
         if not plan.empty:
             wait_until_approved(plan)  # asked here: Prefect suspends no flow within another
-        confirm_production = target
+        confirm_production, approved = target, plan.digest
     return release(
-        target, refs=commits, image=image, dry_run=dry_run, confirm_production=confirm_production, return_state=True
+        target,
+        refs=commits,
+        image=image,
+        dry_run=dry_run,
+        confirm_production=confirm_production,
+        approved=approved,
+        return_state=True,
     )

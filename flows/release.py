@@ -61,6 +61,7 @@ def release(
     confirm_production: str = "",
     image: str = "",
     pushed_to: dict[str, str] | None = None,
+    approved: str = "",
 ) -> "ReleaseReport | State":
     """Put commits of addons, or an image with them, in place, with their modules updated, or leave all as it was.
 
@@ -75,6 +76,7 @@ def release(
         pushed_to: Branch or tag to which a commit in refs, or the image's, was pushed, such as refs/heads/main, by the
             name of its repository. Where that leads elsewhere by now, or a later push asked for another image, nothing
             is changed, and the run ends in a state named `Superseded`.
+        approved: The plan that was approved, as its page calls it. What has become another one is refused.
     """
     begun, refs, pushed_to = time.monotonic(), refs or {}, pushed_to or {}
     refuse_unfit_request(environment, refs, image)
@@ -91,6 +93,8 @@ def release(
         refuse_unfit_plan(plan)
         return report if plan.empty else Completed(name="Unreleased", message=plan.summary, data=report)
     publish_release_plan(plan)
+    if approved:
+        refuse_another(environment, plan.digest, approved)
     refuse_unfit_plan(plan)
     refuse_unfit_role(environment, plan)
     if needs_approval(environment, confirm_production):

@@ -19,6 +19,7 @@ from shop import Shop
 from blocks import OdooEnvironment
 from flows.backup import backup
 from flows.forecast import forecast
+from flows.promote import promote
 from flows.release import release
 from flows.restart import restart
 from flows.rollback import rollback
@@ -93,8 +94,13 @@ def test_release_updates_what_changed_and_nothing_else(shop: Shop) -> None:
         rollback(shop.site.name, confirm=shop.site.name)
 
 
-def test_release_to_production_waits_until_its_plan_is_approved(shop: Shop, tmp_path: Path) -> None:
-    """And only that plan is carried out: a push that came meanwhile is nothing that anybody has seen."""
+def test_release_to_production_waits_until_its_plan_is_approved(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And only that plan is carried out: a push that came meanwhile is nothing that anybody has seen.
+
+    Nor is a promotion's plan that has changed between its approval and its release.
+    """
     put_on_record(shop.site.name)
     shop.site.register(stage="production")
     (repository,) = shop.site.settings.release.addons
@@ -131,6 +137,16 @@ def test_release_to_production_waits_until_its_plan_is_approved(shop: Shop, tmp_
         state = approved(run, other)
         assert state.is_completed(), state.message
     assert shop.link.readlink().name == commit
+
+    def forget(module: str) -> None:
+        """What is on record of a module, so that it is to be updated."""
+        kept = f"(value::jsonb - '{module}')::text WHERE key = 'module_auto_update.installed_checksums' RETURNING id"
+        shop.sql(f"UPDATE ir_config_parameter SET value = {kept}")
+
+    forget("web")
+    monkeypatch.setattr("flows.promote.wait_until_approved", lambda _plan: forget("base"))
+    with pytest.raises(Refused, match="is no longer the plan"):
+        promote(shop.site.name, shop.site.name, soak_minutes=0)
 
 
 _BROKEN_PYTHON = {"shelf/shelf.py": SHELF["shelf/shelf.py"] + "\n1 / 0\n"}

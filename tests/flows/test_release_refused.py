@@ -96,6 +96,12 @@ def test_release_is_refused_when_a_module_would_be_installed_that_cannot_be(offe
     offered.refused("Manifests can be read and installed: lamp is marked as not installable")
 
 
+def test_release_is_refused_when_another_plan_was_approved(offered: Offered) -> None:
+    offered.asks()
+    offered.addons.push(SHELF)
+    offered.refused("is no longer the plan 0123456789ab, but", approved="0123456789ab")
+
+
 def test_release_is_refused_before_its_approval_when_nobody_may_make_the_copy(offered: Offered) -> None:
     offered.site.register(stage="production")
     offered.asks()
