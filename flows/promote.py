@@ -43,7 +43,8 @@ def promote(
         target: Name of the environment that gets it, such as production.
         soak_minutes: It must have been in place there for so long.
         dry_run: Only show the plan. A run that finds something to release ends in a state named `Unreleased`.
-        confirm_production: To release to production without being asked in the UI, write its name.
+        confirm_production: To release without being asked in the UI where a release must be approved, as in production
+            unless its file says otherwise, write the target's name.
     """
     record = read_last_release(source)
     refuse_replaced(source, record)

@@ -1,13 +1,13 @@
 """Release addons to an environment: all of it is put in place, or nothing is.
 
 The commits of the repositories of addons are fetched beside those in use, and Odoo itself says what it makes of them:
-that is the gate. Modules whose files are not those that were installed make the update set. The plan is published;
-where production is changed, the run waits until somebody approves it in the UI, and is made anew then. The
-repositories' own checks are run, as what was pushed is foreign until then. A backup is taken. Where the environment
+that is the gate. Modules whose files are not those that were installed make the update set. The plan is published; in
+production, or where the environment says so, the run waits until somebody approves it in the UI, and is made anew then.
+The repositories' own checks are run, as what was pushed is foreign until then. A backup is taken. Where the environment
 asks for a forecast, the update is tried out on a copy of that, while people go on working. Then Odoo is stopped; where
-modules are updated, that is done in a copy of database and filestore, which is booted and looked at before anybody
-else sees it, and swapped in by rename. At last the addons' links are led to the new commits, Odoo is started, and
-every layer is looked at.
+modules are updated, that is done in a copy of database and filestore, which is booted and looked at before anybody else
+sees it, and swapped in by rename. At last the addons' links are led to the new commits, Odoo is started, and every
+layer is looked at.
 
 Until the swap a failure changes nothing but the time for which Odoo was away. A release that does not serve people is
 taken back: the former database, filestore and commits; what was replaced is kept for a while in either case. Another
@@ -70,7 +70,8 @@ def release(
         refs: Branch, tag or commit to release, by the name of the repository of addons: the last part of its folder, or
             what its forge calls it, such as acme/addons. Others keep their commits. Left out: the environment file's.
         dry_run: Only show the plan. A run that finds something to release ends in a state named `Unreleased`.
-        confirm_production: To release to production without being asked in the UI, write its name.
+        confirm_production: To release without being asked in the UI where a release must be approved, as in production
+            unless its file says otherwise, write the environment's name.
         image: Image of Odoo with its addons, by tag or digest, for a compose project that `provision` made. Left out:
             the environment file's.
         pushed_to: Branch or tag to which a commit in refs, or the image's, was pushed, such as refs/heads/main, by the

@@ -34,7 +34,7 @@ def roll_out(
         environments: Names of the environments, as they were registered.
         refs: Branch, tag or commit to release, by the name of the repository of addons.
         at_once: So many are released at the same time.
-        confirm_production: Names of those that are production.
+        confirm_production: Names of those to which a release must be approved, as in production.
         image: Image to release, where all of them are compose projects that `provision` made.
     """
     for environment in environments:

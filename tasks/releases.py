@@ -31,16 +31,17 @@ def refuse_unfit_request(environment: str, refs: dict[str, str], image: str = ""
 
 
 def needs_approval(environment: str, confirm_production: str) -> bool:
-    """Whether a person must approve the plan in the UI: production is changed."""
+    """Whether a person must approve the plan in the UI: it was not done by name."""
     settings = OdooEnvironment.open(environment).environment
-    return settings.stage == "production" and confirm_production != settings.name
+    return policy.waits_for_approval(settings) and confirm_production != settings.name
 
 
 def refuse_unconfirmed(environment: str, confirmed: list[str]) -> None:
-    """Raise Refused for production that was not confirmed by name."""
+    """Raise Refused for an environment whose releases must be approved, and that was not confirmed by name."""
     if needs_approval(environment, environment if environment in confirmed else ""):
         raise Refused(
-            f"{environment} is production. Nothing was changed. Next step: name it in confirm_production, too."
+            f"A release to {environment} must be approved. Nothing was changed. Next step: name it in "
+            "confirm_production, too."
         )
 
 

@@ -118,6 +118,10 @@ class ReleasePolicy(Value):
     addons: tuple[AddonsRepository, ...] = Field(
         default=(), description="Repositories of addons. In containers they are in the image, so there are none."
     )
+    approval: bool | None = Field(
+        default=None,
+        description="Whether a release waits until somebody approves its plan. Left out: in production it does.",
+    )
     downtime_budget_seconds: int = Field(
         default=3600, ge=10, description="An update of modules that takes longer is ended, and all is as before."
     )

@@ -176,6 +176,12 @@ def policy_of(environment: Environment) -> ReleasePolicy:
     return release
 
 
+def waits_for_approval(environment: Environment) -> bool:
+    """Whether somebody must approve what is released to an environment: in production, where it does not say."""
+    asked = environment.release.approval if environment.release else None
+    return environment.stage == "production" if asked is None else asked
+
+
 def refuse_image(environment: Environment, image: str, refs: Mapping[str, str]) -> None:
     """Raise Refused where an image is asked for and there are no containers, or commits where there are."""
     in_containers = not isinstance(environment.runtime, OnHost)

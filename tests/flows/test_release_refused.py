@@ -11,7 +11,7 @@ from addons_repository import SHELF, AddonsServer
 from real_sshd import RealSshd
 
 from flows.release import release
-from odoo_ops.errors import PermanentError, PreconditionFailed, Refused
+from odoo_ops.errors import PreconditionFailed, Refused
 from odoo_ops.model.addons import ReleasePolicy
 from odoo_ops.model.environment import ProcessService
 
@@ -31,12 +31,12 @@ class Offered:
     addons: AddonsServer
     link: Path
 
-    def asks(self, **asked: object) -> None:
+    def asks(self, *, approval: bool | None = None, **asked: object) -> None:
         """Register the environment with this asked of its repository of addons."""
         repository = self.addons.repository(self.link).model_copy(update=asked)
-        self.site.register(release=ReleasePolicy(addons=(repository,)))
+        self.site.register(release=ReleasePolicy(addons=(repository,), approval=approval))
 
-    def refused(self, match: str, error: type[PermanentError] = Refused, **parameters: str) -> None:
+    def refused(self, match: str, error: type[Exception] = Refused, **parameters: str) -> None:
         """A release must be refused before its backup, after which Odoo would be stopped."""
         with pytest.raises(error, match=match):
             release(self.site.name, **parameters)
@@ -100,6 +100,17 @@ def test_release_is_refused_when_another_plan_was_approved(offered: Offered) -> 
     offered.asks()
     offered.addons.push(SHELF)
     offered.refused("is no longer the plan 0123456789ab, but", approved="0123456789ab")
+
+
+def test_release_waits_for_an_approval_where_the_environment_asks_for_one(offered: Offered) -> None:
+    """What waits is a run of a deployment; Prefect says so, as this one is none."""
+    offered.asks(approval=True, checks=(("false",),))
+    offered.addons.push(SHELF)
+    offered.refused("without a deployment", RuntimeError)
+    offered.refused("`false` ended with status 1", confirm_production=offered.site.name)
+    offered.site.register(stage="production")
+    offered.asks(approval=False, checks=(("false",),))
+    offered.refused("`false` ended with status 1")
 
 
 def test_release_is_refused_before_its_approval_when_nobody_may_make_the_copy(offered: Offered) -> None:

@@ -65,5 +65,5 @@ def test_roll_out_lets_those_under_way_go_on_when_one_fails(
 
 def test_roll_out_asks_for_production_by_name_before_anything_begins(site: Site, make_site: SiteMaker) -> None:
     first, second = _described(site), _described(make_site(), stage="production")
-    with pytest.raises(Refused, match=f"{second.name} is production"):
+    with pytest.raises(Refused, match=f"A release to {second.name} must be approved"):
         roll_out([first.name, second.name])
