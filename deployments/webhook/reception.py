@@ -66,11 +66,11 @@ class Reception:
     async def _answer(self, source: Source | None, headers: Mapping[str, str], chunks: AsyncIterator[bytes]) -> Answer:
         if not self._sources.known:
             return _NOT_READY
-        if source is None:
-            return _UNSIGNED
         body = await self._body(headers, chunks)
         if body is None:
             return _TOO_LARGE
+        if source is None:  # not sooner: what is too large would tell the names of sources apart
+            return _UNSIGNED
         if not signed_by(source, headers, body, time.time()):
             LOGGER.warning("not signed", extra={"source": source.name})
             return _UNSIGNED
