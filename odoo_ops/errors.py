@@ -2,6 +2,7 @@
 
 OdooOpsError
  ├── TransientError            worth another try: a lost connection, a lock that will be free
+ │    └── RateLimited            the other side wants to be left alone for so many seconds
  └── PermanentError            the same call fails again
       ├── InvalidConfiguration   mistakes in files or fields, all of them at once
       ├── PreconditionFailed     the world is not as the step needs it; nothing was changed
@@ -20,6 +21,7 @@ __all__ = [
     "OdooOpsError",
     "PermanentError",
     "PreconditionFailed",
+    "RateLimited",
     "Refused",
     "TransientError",
     "VerificationFailed",
@@ -32,6 +34,18 @@ class OdooOpsError(Exception):
 
 class TransientError(OdooOpsError):
     """Worth another try: a lost connection, a host that does not answer, a lock held for a moment."""
+
+
+class RateLimited(TransientError):
+    """The other side was asked too often.
+
+    Attributes:
+        seconds: how long it wants to be left alone.
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(message)
 
 
 class PermanentError(OdooOpsError):

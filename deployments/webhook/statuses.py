@@ -1,5 +1,6 @@
 """Follow the runs to their end, and tell the forges what became of their commits."""
 
+import time
 from uuid import UUID
 
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
@@ -12,7 +13,7 @@ from deployments.webhook.prefect_api import PrefectApi
 from deployments.webhook.queue import Queue
 from deployments.webhook.sources import Sources
 from odoo_ops.adapters.forge import tell
-from odoo_ops.errors import PermanentError, TransientError
+from odoo_ops.errors import PermanentError, RateLimited, TransientError
 from odoo_ops.model.webhooks import QueuedRelease, Source
 from odoo_ops.policy.commit_status import commit_status, outcome
 
@@ -25,6 +26,7 @@ class Statuses:
     def __init__(self, queue: Queue, sources: Sources, api: PrefectApi, metrics: Metrics) -> None:
         self._queue, self._sources, self._api, self._metrics = queue, sources, api, metrics
         self._asked_up_to = 0
+        self._rest_until: dict[str, float] = {}  # sources whose forge was asked too often
 
     def work(self) -> None:
         """One round. Raises TransientError when some of it must be tried again."""
@@ -61,11 +63,13 @@ class Statuses:
             source = self._sources.get(release.source)
             if source is None or source.token is None:
                 self._queue.mark_told(release)
-            elif source.name not in away:
+            elif source.name not in away and self._rest_until.get(source.name, 0) <= time.monotonic():
                 try:
                     self._tell(source, release)
                 except TransientError as error:
                     away[source.name] = error
+                    if isinstance(error, RateLimited):
+                        self._rest_until[source.name] = time.monotonic() + error.seconds
         if away:
             raise next(iter(away.values()))
 

@@ -1,12 +1,12 @@
 """Tell a forge what became of a commit."""
 
-from http import HTTPStatus
+import time
 
 import httpx
 
-from odoo_ops.errors import PermanentError, TransientError
+from odoo_ops.errors import PermanentError, RateLimited, TransientError
 from odoo_ops.model.webhooks import Source
-from odoo_ops.policy.commit_status import CommitStatus
+from odoo_ops.policy.commit_status import CommitStatus, rest_seconds
 
 _TIMEOUT_SECONDS = 10
 
@@ -14,7 +14,8 @@ _TIMEOUT_SECONDS = 10
 def tell(source: Source, status: CommitStatus) -> None:
     """Post a commit status with the source's token.
 
-    Raises TransientError when the forge does not answer or is busy; PermanentError when it refuses.
+    Raises TransientError when the forge does not answer or is busy, RateLimited when it was asked too often;
+    PermanentError when it refuses.
     """
     try:
         answer = httpx.post(status.url, json=status.body, headers=_login(source), timeout=_TIMEOUT_SECONDS)
@@ -26,7 +27,10 @@ def tell(source: Source, status: CommitStatus) -> None:
     if answer.is_success:
         return
     where = f"The forge of {source.name} answers {answer.status_code} at {status.url}."
-    if answer.is_server_error or answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+    rest = rest_seconds(answer.status_code, answer.headers, answer.text, time.time())
+    if rest is not None:
+        raise RateLimited(f"{where} It was asked too often, and is asked again in {rest:.0f} seconds.", rest)
+    if answer.is_server_error:
         raise TransientError(f"{where} It is tried again.")
     raise PermanentError(f"{where} Next step: a token that may write commit statuses there.")
 

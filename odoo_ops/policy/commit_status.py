@@ -1,5 +1,7 @@
 """What a forge is told about a commit that is released."""
 
+from collections.abc import Mapping
+from http import HTTPStatus
 from urllib.parse import quote
 
 from odoo_ops.model.base import Value
@@ -22,6 +24,8 @@ _WORDS: dict[str, dict[Told, str]] = {
 }
 # What else Prefect calls a run's state goes on.
 _ENDED: dict[str, Told] = {"COMPLETED": "success", "FAILED": "failure", "CRASHED": "failure", "CANCELLED": "failure"}
+
+_REST_SECONDS, _LONGEST_REST_SECONDS = 60.0, 3600.0  # where a forge does not say; GitHub counts by the hour
 
 
 class CommitStatus(Value):
@@ -48,3 +52,26 @@ def commit_status(source: Source, release: QueuedRelease, told: Told, run_url: s
     if source.forge == "gitlab":
         return CommitStatus(url=f"{api}/projects/{quote(push.repository, safe='')}/statuses/{push.commit}", body=said)
     return CommitStatus(url=f"{api}/repos/{quote(push.repository)}/statuses/{push.commit}", body=said)
+
+
+def rest_seconds(status: int, headers: Mapping[str, str], body: str, now: float) -> float | None:
+    """How long a forge wants to be left alone, as it was asked too often; None: its answer is about something else.
+
+    GitHub says so by 403, too: https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
+
+    Args:
+        status: of its answer.
+        headers: by their names in small letters.
+        body: what it says.
+        now: seconds since 1970.
+    """
+    after, used_up = headers.get("retry-after"), headers.get("x-ratelimit-remaining") == "0"
+    by_name = status == HTTPStatus.FORBIDDEN and (after or used_up or "rate limit" in body.lower())
+    if not (by_name or status == HTTPStatus.TOO_MANY_REQUESTS):
+        return None
+    reset = headers.get("x-ratelimit-reset", "")
+    if after and after.isdecimal():
+        return min(float(after), _LONGEST_REST_SECONDS)
+    if used_up and reset.isdecimal():
+        return min(max(float(reset) - now, 0), _LONGEST_REST_SECONDS)
+    return _REST_SECONDS

@@ -203,6 +203,21 @@ def test_forge_is_told_later_when_it_was_away(receiver: RunningReceiver, forge: 
     until(lambda: forge.states(commit) == ["pending"], receiver)
 
 
+def test_forge_that_was_asked_too_often_is_left_alone_and_told_later(
+    receiver: RunningReceiver, forge: StandInForge
+) -> None:
+    """GitHub says so by 403, which else is a token that may not write statuses."""
+    forge.status, forge.headers = 403, {"Retry-After": "8"}
+    body = push_to("master")
+    commit = json.loads(body)["after"]
+    assert receiver.deliver("hub", body, github(body)).status_code == 202
+    until(lambda: "is asked again in 8 seconds" in receiver.log(), receiver)
+    forge.status, forge.headers = 201, {}
+    before = len(forge.asked_at)
+    until(lambda: forge.states(commit) == ["pending"], receiver)
+    assert forge.asked_at[before] - forge.asked_at[before - 1] >= 8
+
+
 def test_what_asks_for_nothing_is_answered_with_a_reason_and_makes_no_run(receiver: RunningReceiver) -> None:
     before = len(runs())
     deleted, ping, tag = golden("github-push-deleted"), golden("github-ping"), golden("github-push-tag")

@@ -135,18 +135,21 @@ class StandInForge:
 
     def __init__(self) -> None:
         self.told: list[tuple[str, dict[str, Any]]] = []
-        self.status = 201
+        self.status, self.headers = 201, dict[str, str]()
+        self.asked_at: list[float] = []
         forge = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
+                forge.asked_at.append(time.monotonic())
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 known = self.headers["Authorization"] == f"Bearer {TOKEN}"
                 status = forge.status if known else 401
                 if status == 201:
                     forge.told.append((self.path, body))
                 self.send_response(status)
-                self.send_header("Content-Length", "0")
+                for name, value in {**forge.headers, "Content-Length": "0"}.items():
+                    self.send_header(name, value)
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from odoo_ops.model.webhooks import Accepted, Ignored, Push, QueuedRelease, Source
-from odoo_ops.policy.commit_status import commit_status, outcome
+from odoo_ops.policy.commit_status import commit_status, outcome, rest_seconds
 from odoo_ops.policy.rates import Bucket
 from odoo_ops.policy.webhooks import asked, body_digest, delivery_id, idempotency_key, signed_by
 
@@ -257,3 +257,25 @@ def test_bucket_lets_through_what_a_minute_allows_and_fills_again() -> None:
     assert bucket.taken(60, now=0.9) is None
     assert bucket.taken(60, now=1.0) == (0, 1.0)
     assert bucket.taken(60, now=1000.0) == (59, 1000.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "expected"),
+    [
+        (403, {"retry-after": "30"}, "", 30),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1090"}, "", 90),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "900"}, "", 0),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "99999999"}, "", 3600),
+        (403, {"x-ratelimit-remaining": "0"}, "", 60),
+        (403, {}, '{"message": "You have exceeded a secondary rate limit."}', 60),
+        (403, {"x-ratelimit-remaining": "4999"}, '{"message": "Resource not accessible"}', None),
+        (429, {}, "", 60),
+        (429, {"retry-after": "Fri, 27 Nov 2026 10:00:00 GMT"}, "", 60),
+        (401, {"retry-after": "30"}, "", None),
+        (503, {"retry-after": "30"}, "", None),
+    ],
+)
+def test_forge_that_was_asked_too_often_is_left_alone_as_it_says(
+    status: int, headers: dict[str, str], body: str, expected: float | None
+) -> None:
+    assert rest_seconds(status, headers, body, now=1000) == expected
