@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import re
 import secrets
 import sys
 import threading
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import httpx
@@ -130,27 +131,63 @@ def running_receiver(folder: Path) -> Iterator[RunningReceiver]:
         receiver.close()
 
 
-class StandInForge:
-    """A stand-in for a forge: it takes commit statuses as GitHub's API does, and keeps them."""
+class Api(NamedTuple):
+    """What a forge's own pages say of the request by which a commit gets a status."""
 
-    def __init__(self) -> None:
+    path: str
+    login: tuple[str, str]
+    states: frozenset[str]
+
+
+_REPOS = r"(/api/v1)?/repos/[^/]+/[^/]+/statuses/[0-9a-f]{40}"
+_HUB_STATES = frozenset({"error", "failure", "pending", "success"})
+_TEA = Api(_REPOS, ("Authorization", f"token {TOKEN}"), _HUB_STATES | {"warning"})
+_LAB_STATES = frozenset({"pending", "running", "success", "failed", "canceled", "skipped"})
+APIS = {
+    # https://docs.github.com/rest/commits/statuses
+    "github": Api(_REPOS, ("Authorization", f"Bearer {TOKEN}"), _HUB_STATES),
+    # https://docs.gitlab.com/api/commits/#set-commit-pipeline-status: a project by its path in one segment
+    "gitlab": Api(r"/api/v4/projects/[^/]+%2F[^/]+/statuses/[0-9a-f]{40}", ("PRIVATE-TOKEN", TOKEN), _LAB_STATES),
+    # https://docs.gitea.com/development/api-usage, and the swagger of either (CreateStatusOption)
+    "gitea": _TEA,
+    "forgejo": _TEA,
+}
+_FIELDS = {"state", "context", "description", "target_url"}
+
+
+class StandInForge:
+    """A stand-in for a forge: it takes commit statuses as its pages say, and keeps them.
+
+    It cannot show what a real one says of a token that may not write statuses, of a repository that it does not have,
+    or of a state that it thinks to be impossible after the last one.
+    """
+
+    def __init__(self, kind: str = "github") -> None:
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.status, self.headers = 201, dict[str, str]()
         self.asked_at: list[float] = []
-        forge = self
+        forge, api = self, APIS[kind]
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 forge.asked_at.append(time.monotonic())
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                known = self.headers["Authorization"] == f"Bearer {TOKEN}"
-                status = forge.status if known else 401
+                status = self._status(body)
                 if status == 201:
                     forge.told.append((self.path, body))
                 self.send_response(status)
                 for name, value in {**forge.headers, "Content-Length": "0"}.items():
                     self.send_header(name, value)
                 self.end_headers()
+
+            def _status(self, body: dict[str, str]) -> int:
+                name, login = api.login
+                if not re.fullmatch(api.path, self.path):
+                    return 404
+                if self.headers[name] != login:
+                    return 401
+                good = body["state"] in api.states and set(body) <= _FIELDS
+                return forge.status if good and self.headers["Content-Type"] == "application/json" else 422
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -167,8 +204,8 @@ class StandInForge:
 
     @classmethod
     @contextmanager
-    def run(cls) -> Iterator["StandInForge"]:
-        forge = cls()
+    def run(cls, kind: str = "github") -> Iterator["StandInForge"]:
+        forge = cls(kind)
         thread = threading.Thread(target=forge.server.serve_forever)
         thread.start()
         try:

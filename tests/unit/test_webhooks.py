@@ -1,4 +1,4 @@
-"""What deliveries mean, and who may send them. Payloads of GitHub are real ones."""
+"""What deliveries mean, and who may send them. Payloads of GitHub are real ones, others are written after its pages."""
 
 import base64
 import hmac
@@ -96,12 +96,13 @@ ASKED: list[tuple[str, str, bytes, object]] = [
     ("github", "", b"", "the event '' releases nothing"),
     ("github", "push", b"[]", "the body is not the JSON"),
     ("github", "push", b"\xff", "the body is not the JSON"),
-    ("gitlab", "Tag Push Hook", push(**GITLAB, checkout_sha=COMMIT), ("production",)),
-    ("gitlab", "Push Hook", push(**{**GITLAB, "ref": "refs/heads/x"}, checkout_sha=COMMIT), ("testing", "staging")),
+    ("gitlab", "Tag Push Hook", (GOLDEN / "gitlab-push-tag.json").read_bytes(), ("production",)),
+    ("gitlab", "Push Hook", (GOLDEN / "gitlab-push-branch.json").read_bytes(), ("staging", "testing")),
     ("gitlab", "Push Hook", push(**{**GITLAB, "after": "0" * 40}, checkout_sha=None), "refs/tags/simple-1 was deleted"),
     ("gitlab", "Merge Request Hook", push(**GITLAB), "the event 'Merge Request Hook' releases nothing"),
-    ("gitea", "push", push(**GITEA), ("staging", "testing")),
-    ("forgejo", "push", push(**GITEA), ("staging", "testing")),
+    ("gitea", "push", (GOLDEN / "gitea-push-branch.json").read_bytes(), ("staging", "testing")),
+    ("gitea", "push", (GOLDEN / "gitea-push-tag.json").read_bytes(), ("production",)),
+    ("forgejo", "push", (GOLDEN / "gitea-push-branch.json").read_bytes(), ("staging", "testing")),
     (
         "gitea",
         "push",
