@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from odoo_ops.commands.registries import login_server
 from odoo_ops.errors import PreconditionFailed, Refused
 from odoo_ops.model.pipelines import Forge, Pipeline
 from odoo_ops.render import render
@@ -25,7 +26,8 @@ def rendered_ci(forge: Forge, **wanted: object) -> str:
     except ValidationError as error:
         first = error.errors()[0]
         raise PreconditionFailed(f"{first['loc'][0]}: {first['msg']}. Nothing was written.") from None
-    return render(_PLACES[forge][1], pipeline=pipeline, checkout=_CHECKOUT)
+    server = login_server(pipeline.image or "")
+    return render(_PLACES[forge][1], pipeline=pipeline, checkout=_CHECKOUT, server=server)
 
 
 def write_ci(forge: Forge, text: str, output: Path, *, force: bool) -> tuple[Path, bool]:

@@ -21,6 +21,12 @@ def registry_of(image: str) -> str:
     return first if is_host and first != f"index.{_DOCKER_HUB}" else _DOCKER_HUB
 
 
+def login_server(image: str) -> str:
+    """What `docker login` and `docker logout` are told of an image's registry: of Docker Hub nothing."""
+    registry = registry_of(image)
+    return "" if registry == _DOCKER_HUB else registry
+
+
 def read_engine_address() -> Command:
     """Print the address of the engine that the user's own settings lead to."""
     return Command(argv=("docker", "context", "inspect", "--format={{.Endpoints.docker.Host}}"))

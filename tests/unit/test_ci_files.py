@@ -45,6 +45,23 @@ def test_files_are_the_golden_ones(name: str) -> None:
     assert golden_ci(name) == (GOLDEN / name).read_text()
 
 
+@pytest.mark.parametrize("forge", list(Forge))
+@pytest.mark.parametrize(
+    ("image", "server"),
+    [
+        ("acme/erp", ""),
+        ("docker.io/acme/erp", ""),
+        ("ghcr.io/acme/erp", " ghcr.io"),
+        ("localhost/erp", " localhost"),
+        ("erp.lan:5000/erp", " erp.lan:5000"),
+    ],
+)
+def test_login_is_to_the_registry_that_the_image_names(forge: Forge, image: str, server: str) -> None:
+    script = scripts(forge, rendered_ci(forge, image=image))["build"]
+    assert f"--password-stdin{server}\n" in script
+    assert f"docker logout{server}\n" in f"{script}\n"
+
+
 @pytest.mark.parametrize("name", [name for name, (forge, _) in GOLDENS.items() if forge in _SCHEMAS])
 def test_schema_of_the_forge_takes_it_and_not_a_misspelt_key(name: str) -> None:
     forge, _ = GOLDENS[name]
