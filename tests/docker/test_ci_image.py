@@ -45,8 +45,15 @@ def pushed(registry: RealRegistry) -> list[str]:
 
 
 def test_build_pushes_the_image_of_the_commit_and_leaves_no_login(registry: RealRegistry, tmp_path: Path) -> None:
+    """Also where the build fails."""
+    settings = tmp_path / ".docker/config.json"
     status, output = build(registry, tmp_path)
     assert (status, output) == (1, "There is no Dockerfile here, and the image is made from it.\n")
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY missing /\n")
+    status, output = build(registry, tmp_path)
+    assert status != 0
+    assert "Login Succeeded" in output
+    assert registry.address not in settings.read_text()
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /mnt/extra-addons/\n")
     status, output = build(registry, tmp_path, REGISTRY_PASSWORD="wrong")
     assert status != 0
@@ -55,5 +62,5 @@ def test_build_pushes_the_image_of_the_commit_and_leaves_no_login(registry: Real
     assert status == 0, output
     assert PASSWORD not in output
     assert pushed(registry) == [COMMIT]
-    assert registry.address not in (tmp_path / ".docker/config.json").read_text()
+    assert registry.address not in settings.read_text()
     registry.engine.run("rmi", f"{registry.address}/acme/erp:{COMMIT}")

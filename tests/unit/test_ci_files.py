@@ -59,7 +59,7 @@ def test_files_are_the_golden_ones(name: str) -> None:
 def test_login_is_to_the_registry_that_the_image_names(forge: Forge, image: str, server: str) -> None:
     script = scripts(forge, rendered_ci(forge, image=image))["build"]
     assert f"--password-stdin{server}\n" in script
-    assert f"docker logout{server}\n" in f"{script}\n"
+    assert f"trap 'docker logout{server}' EXIT\n" in script
 
 
 @pytest.mark.parametrize("name", [name for name, (forge, _) in GOLDENS.items() if forge in _SCHEMAS])
