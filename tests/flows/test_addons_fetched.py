@@ -147,6 +147,29 @@ def test_what_nobody_has_merged_yet_is_merged_on_the_host_and_equal_everywhere(
     assert (alone.commit, Path(alone.checkout, "pulled").exists()) == (head, False)
 
 
+def test_token_goes_to_its_own_server_and_not_to_that_of_a_fork(site: Site, server: AddonsServer) -> None:
+    base = server.push(SHELF)
+    fork = AddonsServer(server.sshd, server.bare.with_name("forks") / "fork.git", server.work)
+    server.git("init", "--quiet", "--bare", str(fork.bare))
+    forked = fork.push({**SHELF, "forked/__manifest__.py": "{}\n"}, "fix")
+    server.git("reset", "--quiet", "--hard", base)
+    head = server.push({**SHELF, "README": "later\n"})
+    with (
+        GitServer.run(server.bare.parent, TOKEN.text) as ours,
+        GitServer.run(fork.bare.parent, None) as theirs,
+    ):
+        repository = AddonsRepository(
+            url=ours.url(server.bare.name),
+            ref="main",
+            folder=str(site.folder / "ours"),
+            token=SecretStr(TOKEN.text),
+            merges=(MergedRef(ref="fix", url=theirs.url(fork.bare.name)),),
+        )
+        assert fetch(site, repository).commit == f"{head}+{forked}"
+    assert ours.logins == {ours.expected}
+    assert theirs.logins == {None}
+
+
 def test_conflict_of_what_is_merged_is_told_and_leaves_no_release(site: Site, server: AddonsServer) -> None:
     base = server.push(SHELF)
     server.push({**SHELF, "shelf/static/read.txt": "theirs\n"}, "theirs")
