@@ -17,6 +17,7 @@ from odoo_ops.errors import VerificationFailed
 from odoo_ops.model.sockets import TcpAddress, UnixAddress
 
 _ASSET = re.compile(r"""(?:src|href)=["'](/web/assets/[^"']+)["']""")
+_LOGIN = "/web/login"
 _POLL_SECONDS = 0.5
 _ANSWER_SECONDS = 120.0
 _PORTS = {"http": 80, "https": 443}
@@ -51,24 +52,22 @@ class OdooSite:
         while (left := deadline - time.monotonic()) > 0:
             still_runs()
             try:
-                answer = self._client.get(
-                    "/web/login", params={"db": database}, timeout=min(left, self._answer_seconds)
-                )
+                answer = self._client.get(_LOGIN, params={"db": database}, timeout=min(left, self._answer_seconds))
             except httpx.RequestError as error:
                 said = type(error).__name__
             else:
-                if answer.status_code == HTTPStatus.OK and answer.url.path.endswith("/web/login"):
+                if answer.status_code == HTTPStatus.OK and answer.url.path.endswith(_LOGIN):
                     return answer.text
                 said = f"status {answer.status_code} on {answer.url.path}"
                 if answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
                     break  # the registry does not load: it will not by itself (502 and 503 are a proxy's, they pass)
             time.sleep(_POLL_SECONDS)
         late = f" ({seconds:.0f} s were left)" if time.monotonic() >= deadline else ""
-        raise VerificationFailed(f"{self._url}/web/login does not answer: {said}{late}. Next step: read Odoo's log.")
+        raise VerificationFailed(f"{self._url}{_LOGIN} does not answer: {said}{late}. Next step: read Odoo's log.")
 
     def read_assets(self) -> list[str]:
         """Fetch the scripts and styles that the login page names. Returns their paths; raises VerificationFailed."""
-        page = self._get("/web/login").text
+        page = self._get(_LOGIN).text
         paths = sorted(set(_ASSET.findall(page)))
         if not paths:
             raise VerificationFailed("The login page names no script and no style.")
@@ -81,10 +80,15 @@ class OdooSite:
         return paths
 
     def open_page(self, path: str) -> None:
-        """Open a page. Raises VerificationFailed where the answer is not of status 200."""
+        """Open a page. Raises VerificationFailed where it does not answer with status 200, or the login page does."""
         answer = self._get(path)
         if answer.status_code != HTTPStatus.OK:
             raise VerificationFailed(f"{path}: status {answer.status_code}.")
+        if answer.url.path.endswith(_LOGIN) and not urlsplit(path).path.endswith(_LOGIN):
+            raise VerificationFailed(
+                f"{path} leads to the login page, which says nothing about it. Next step: let the addons show it to "
+                "everybody, or name a page that they do show."
+            )
 
     def log_in(self, database: str, login: str, password: str) -> int:
         """Log in and return the user's id. Raises VerificationFailed."""

@@ -23,6 +23,7 @@ from flows.promote import promote
 from flows.release import release
 from flows.restart import restart
 from flows.rollback import rollback
+from odoo_ops.adapters.odoo_site import open_site
 from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from tasks.forecasts import READS, TESTS
 from tasks.smoke import IN_USE
@@ -55,6 +56,11 @@ def test_release_updates_what_changed_and_nothing_else(shop: Shop) -> None:
     shop.installs("shelf")
     shop.sql("INSERT INTO shelf_book (name) VALUES ('dune') RETURNING id")
     assert shop.release().plan.empty
+    with open_site(OdooEnvironment.open(shop.site.name).host, str(shop.site.settings.odoo.url)) as site:
+        for path in ("/shelf", "/web/login"):
+            site.open_page(path)
+        with pytest.raises(VerificationFailed, match="/odoo leads to the login page"):
+            site.open_page("/odoo")
 
     commit = shop.addons.push({**SHELF, **SECOND})
     plan = shop.release(dry_run=True).plan
