@@ -1,5 +1,7 @@
 """Take back the last release: the former commits of the addons, and the database and filestore as they were before it.
 
+Where no module was updated since, all releases after an earlier one can be taken back at once.
+
 What was written since is shown first, table by table: it is not in the former database. The run waits until somebody
 approves that in the UI, or is told in its parameters. Then everything is swapped by rename; what was replaced is kept
 for a while, with all that was written, and a second rollback puts it back. A run that died is settled by the next one
@@ -23,7 +25,7 @@ from tasks.identity import check_identity
 from tasks.images import in_image
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
-from tasks.releases import check_way_back, read_last_release, read_rows_written
+from tasks.releases import check_way_back, read_last_release, read_rows_written, read_way_back
 from tasks.reports import publish_rollback_report, refuse_failures
 from tasks.services import refuse_without_service
 
@@ -31,13 +33,15 @@ _APPROVAL_SECONDS = 3600  # what was written since grows
 
 
 @flow(name="rollback", flow_run_name="rollback {environment}")
-def rollback(environment: str, dry_run: bool = False, confirm: str = "") -> "RollbackReport | State":
+def rollback(environment: str, dry_run: bool = False, confirm: str = "", to: str = "") -> "RollbackReport | State":
     """Put the addons and the database back that the last release replaced.
 
     Args:
         environment: Name of the environment, as it was registered.
         dry_run: Only show what was written since. The run ends in a state named `Shown`.
         confirm: To go back without being asked in the UI, write the environment's name.
+        to: Moment of an earlier release to go back to, where no module was updated since: what is none of those is
+            answered with all of them. Left out: the last release is taken back.
     """
     begun = time.monotonic()
     refuse_without_service(environment)
@@ -45,7 +49,7 @@ def rollback(environment: str, dry_run: bool = False, confirm: str = "") -> "Rol
         check_identity(environment, needs_repository=False)
         settle_leftovers(environment)
         _refuse_drift(environment)
-        record = read_last_release(environment)
+        record = read_way_back(environment, to)
         check_way_back(environment, record)
         written = read_rows_written(environment, record)
     report = RollbackReport(
@@ -97,4 +101,4 @@ def _beside(environment: str, report: RollbackReport, lock: HeldLock) -> Rollbac
 
 def _told_apart(record: ReleaseRecord) -> str:
     """What tells the rollback of a release from that of another one."""
-    return f"of the release of {record.at.isoformat(timespec='seconds')}"
+    return f"of the release of {record.moment}"

@@ -15,6 +15,7 @@ from odoo_ops.model.release import FetchedAddons, ImageChange, ReleasePlan, Rele
 from odoo_ops.policy import releases as policy
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.policy.wanted_commits import refuse_refs
+from odoo_ops.policy.ways_back import way_back
 from odoo_ops.runtimes import image_releases, release_records, releases, staging
 from odoo_ops.runtimes.commit_checks import check_commit
 from odoo_ops.runtimes.project import Project
@@ -190,12 +191,38 @@ def read_release_of(environment: str, moment: datetime) -> ReleaseRecord | None:
 @task(cache_policy=NO_CACHE)
 def read_last_release(environment: str) -> ReleaseRecord:
     """The last release. Raises PreconditionFailed where nothing was released yet."""
-    records = release_records.read_records(OdooEnvironment.open(environment))
+    return _read_records(OdooEnvironment.open(environment))[-1]
+
+
+@task(cache_policy=NO_CACHE)
+def read_way_back(environment: str, to: str) -> ReleaseRecord:
+    """What is taken back, as one release: the last one, or all that came after the release of a moment.
+
+    Raises as `policy.ways_back` and `read_last_release` do, and PreconditionFailed where the database is another one
+    than at that moment.
+    """
+    runtime = OdooEnvironment.open(environment)
+    record = way_back(environment, _read_records(runtime), to)
+    if to:
+        with database.connect(runtime.host, runtime.environment.database) as connection:
+            present = read_database_oid(connection)
+        if present != record.database_oid:
+            raise PreconditionFailed(
+                f"The database is not the one that was there at the release of {to}: something else, such as a "
+                "restore, came after it. Nothing was changed. Next step: release its commits or image; that looks at "
+                "whether they fit the database."
+            )
+    return record
+
+
+def _read_records(runtime: Runtime) -> tuple[ReleaseRecord, ...]:
+    records = release_records.read_records(runtime)
     if not records:
         raise PreconditionFailed(
-            f"Nothing was released to {environment} yet. Nothing was changed. Next step: run `release` for it first."
+            f"Nothing was released to {runtime.environment.name} yet. Nothing was changed. Next step: run `release` "
+            "for it first."
         )
-    return records[-1]
+    return records
 
 
 @task(cache_policy=NO_CACHE)

@@ -191,6 +191,11 @@ class ReleaseRecord(Value):
     taken_back: str = ""
 
     @property
+    def moment(self) -> str:
+        """What tells it from another one."""
+        return self.at.isoformat(timespec="seconds")
+
+    @property
     def beside(self) -> bool:
         """Whether it was, and can be taken back, without stopping Odoo: an image, and no module was updated."""
         return self.image is not None and self.kept_database is None
@@ -273,7 +278,7 @@ class RollbackReport(Value):
     def summary(self) -> str:
         """What is lost from sight, in one sentence."""
         if self.record.kept_database is None:
-            return "No module was updated by that release, so the database stays as it is."
+            return "No module was updated since, so the database stays as it is."
         rows, tables = sum(self.written.values()), len(self.written)
         at = f"{self.record.at:%Y-%m-%d %H:%M %Z}"
         return f"The database goes back to {at}: {rows} rows in {tables} tables were written since."

@@ -25,6 +25,7 @@ from flows.restart import restart
 from flows.rollback import rollback
 from odoo_ops.adapters.odoo_site import open_site
 from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
+from odoo_ops.runtimes.release_records import read_records
 from tasks.forecasts import READS, TESTS
 from tasks.smoke import IN_USE
 
@@ -91,6 +92,16 @@ def test_release_updates_what_changed_and_nothing_else(shop: Shop) -> None:
     shop.addons.push({**SHELF, **SECOND, "shelf/static/read.txt": "other words\n"})
     report = shop.release()
     assert (report.plan.updates, report.kept_database) == ((), None)
+    assert shop.page("/shelf/static/read.txt") == "other words\n"
+
+    (first,) = [record.moment for record in read_records(OdooEnvironment.open(shop.site.name))[-1:]]
+    for words in ("third words", "fourth words"):
+        shop.addons.push({**SHELF, **SECOND, "shelf/static/read.txt": f"{words}\n"})
+        shop.release()
+    with pytest.raises(Refused, match=rf"Those with no module updated since: \S+ \(ours \w+\); {re.escape(first)} \("):
+        rollback(shop.site.name, confirm=shop.site.name, to="yesterday")
+    assert shop.page("/shelf/static/read.txt") == "fourth words\n"
+    rollback(shop.site.name, confirm=shop.site.name, to=first)
     assert shop.page("/shelf/static/read.txt") == "other words\n"
 
     present = shop.link.readlink()

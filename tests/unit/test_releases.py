@@ -20,6 +20,7 @@ from odoo_ops.model.checks import failures
 from odoo_ops.model.release import InstalledModules, ModuleFacts, ReleaseRecord, RollbackReport
 from odoo_ops.model.revisions import exactly, is_commit, is_exact, revision_of, shown_revision
 from odoo_ops.policy import releases, wanted_commits
+from odoo_ops.policy.ways_back import way_back
 from odoo_ops.render import render
 
 PATTERNS = ("*.pyc", "*.pyo", "i18n/*.pot", "i18n_extra/*.pot", "static/*", "tests/*")
@@ -440,3 +441,48 @@ def test_commits_that_were_tried_elsewhere_are_promoted_by_name_and_only_after_t
     with pytest.raises(Refused, match="released there 30 minutes ago, and must have been for 60"):
         releases.refuse_unsoaked("staging", record, 60, at + timedelta(minutes=30))
     releases.refuse_unsoaked("staging", record, 30, at + timedelta(minutes=30))
+
+
+class TestWaysBack:
+    def records(self, *changes: dict[str, object]) -> list[ReleaseRecord]:
+        """Releases of the days 1, 2, … of a month."""
+        return [
+            ReleaseRecord.model_validate(
+                {
+                    "at": datetime(2026, 11, day, 12, tzinfo=UTC),
+                    "addons": {"/opt/ours": f"/opt/.ours.releases/{day}"},
+                    "former": {"/opt/ours": f"/opt/.ours.releases/{day - 1}"},
+                    "database_oid": day,
+                    **changed,
+                }
+            )
+            for day, changed in enumerate(changes, 1)
+        ]
+
+    def test_last_release_is_taken_back_where_none_is_named(self) -> None:
+        records = self.records({}, {"kept_database": "kept"})
+        assert way_back("erp", records, "") == records[-1]
+
+    def test_all_since_the_named_one_are_taken_back_as_one(self) -> None:
+        record = way_back("erp", self.records({}, {}, {}), "2026-11-01T12:00:00+00:00")
+        assert (record.addons["/opt/ours"], record.former["/opt/ours"]) == (
+            *("/opt/.ours.releases/3", "/opt/.ours.releases/1"),
+        )
+        assert record.database_oid == 1
+
+    @pytest.mark.parametrize(
+        ("changes", "kept"),
+        [
+            (({}, {"kept_database": "kept"}, {}), [2]),
+            (({}, {}, {"kept_database": "kept"}), []),
+            (({}, {}, {"taken_back": "it did not start"}), [1]),
+            (({"addons": {}}, {}, {}), [2]),
+            (({"image": "erp:1"}, {}, {}), [2]),
+        ],
+    )
+    def test_releases_to_which_addons_alone_do_not_lead_back_are_not_named(
+        self, changes: tuple[dict[str, object], ...], kept: list[int]
+    ) -> None:
+        with pytest.raises(Refused, match="cannot go back to a release of nowhere") as raised:
+            way_back("erp", self.records(*changes), "nowhere")
+        assert [day for day in (1, 2, 3) if f"2026-11-0{day}T" in str(raised.value)] == kept

@@ -1,0 +1,48 @@
+"""To which release before the present one an environment can go back."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from odoo_ops.errors import Refused
+from odoo_ops.model.release import ReleaseRecord
+from odoo_ops.model.revisions import shown_revision
+
+
+def way_back(environment: str, records: Sequence[ReleaseRecord], to: str) -> ReleaseRecord:
+    """What is taken back, as one release: the last one, or all that came after the one that `to` names.
+
+    The latter is by commits or image alone: of the database there is only what the last release replaced. Raises
+    Refused where `to` names none to which these lead back.
+    """
+    last = records[-1]
+    if not to:
+        return last
+    ways = _ways(records)
+    if to not in ways:
+        kept = "; ".join(f"{name} ({_shown(record)})" for name, record in ways.items()) or "none but the last one's"
+        raise Refused(
+            f"{environment} cannot go back to a release of {to}. Those with no module updated since: {kept}. Nothing "
+            "was changed. Next step: name one of these as `to`, or leave it out to take back the last release; to go "
+            "back further, restore a backup."
+        )
+    target = ways[to]
+    changes = {"former": target.addons, "former_image": target.image, "database_oid": target.database_oid}
+    return last.model_copy(update={**changes, "taken_back": ""})
+
+
+def _ways(records: Sequence[ReleaseRecord]) -> dict[str, ReleaseRecord]:
+    """Releases before the last one since which no module was updated, the newest first, by their moments."""
+    ways, last = dict[str, ReleaseRecord](), records[-1]
+    for earlier, later in reversed(list(pairwise(records))):
+        if later.kept_database is not None:
+            break
+        same_places = earlier.addons.keys() == last.addons.keys() and bool(earlier.image) == bool(last.image)
+        if same_places and not later.taken_back:  # that one did not serve people
+            ways[earlier.moment] = earlier
+    return ways
+
+
+def _shown(record: ReleaseRecord) -> str:
+    folders = {link.rpartition("/")[2]: folder for link, folder in record.addons.items() if folder}
+    commits = [f"{name} {shown_revision(folder.rpartition('/')[2])}" for name, folder in folders.items()]
+    return ", ".join([*commits, *([record.image] if record.image else [])])
