@@ -31,12 +31,12 @@ from odoo_ops.model.release import SUPERSEDED, ImageChange, ReleasePlan, Release
 from odoo_ops.policy.pushes import refuse_pushes
 from tasks.approvals import refuse_another, wait_for_approval
 from tasks.identity import check_identity
+from tasks.images import keep_images
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.pushes import read_later_push
 from tasks.releases import (
     check_commits,
-    keep_images,
     needs_approval,
     needs_forecast,
     plan_release,

@@ -9,7 +9,8 @@ from odoo_ops.model.plan import ProvisionPlan
 from odoo_ops.model.release import ImageChange, ReleaseRecord
 from odoo_ops.model.runtimes import Container
 from odoo_ops.policy import images as policy
-from odoo_ops.runtimes import image_releases, site_switch
+from odoo_ops.policy.releases import policy_of
+from odoo_ops.runtimes import image_releases, release_records, site_switch
 from odoo_ops.runtimes.project import Project
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
@@ -82,3 +83,14 @@ def close_site(environment: str) -> None:
 def open_site_again(environment: str) -> None:
     """Let nginx lead people to Odoo again."""
     site_switch.open_site_again(OdooEnvironment.open(environment))
+
+
+@task(cache_policy=NO_CACHE)
+def keep_images(environment: str) -> None:
+    """Let the images of the last releases stay on the host, where images are released; the way back leads to them."""
+    if not in_image(environment):
+        return
+    runtime = OdooEnvironment.open(environment)
+    recent = release_records.read_records(runtime)[-policy_of(runtime.environment).keep_releases :]
+    images = [image for record in recent for image in (record.image, record.former_image) if image]
+    image_releases.keep_images(_open(environment), dict.fromkeys(images), get_run_logger().info)

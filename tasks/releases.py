@@ -286,18 +286,6 @@ def read_rows_written(environment: str, record: ReleaseRecord) -> dict[str, int]
 
 
 @task(cache_policy=NO_CACHE)
-def keep_images(environment: str) -> None:
-    """Let the images of the last releases stay on the host, where images are released; the way back leads to them."""
-    runtime = OdooEnvironment.open(environment)
-    if not image_releases.is_provisioned(runtime.environment):
-        return
-    recent = release_records.read_records(runtime)[-_policy_of(runtime).keep_releases :]
-    images = [image for record in recent for image in (record.image, record.former_image) if image]
-    project = Project.of(runtime.machine, runtime.environment)
-    image_releases.keep_images(project, dict.fromkeys(images), get_run_logger().info)
-
-
-@task(cache_policy=NO_CACHE)
 def remove_old_checkouts(environment: str) -> list[str]:
     """Delete commits that are neither in use nor among those that may be wanted again."""
     runtime = OdooEnvironment.open(environment)

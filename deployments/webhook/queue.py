@@ -50,6 +50,7 @@ class Queue:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(_TABLES)
+            _add_images(self._connection)
         except (OSError, sqlite3.Error) as error:
             raise PreconditionFailed(
                 f"The queue {path} cannot be opened ({error}). Next step: name a file in a folder that this user may "
@@ -151,6 +152,12 @@ class Queue:
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+
+
+def _add_images(connection: sqlite3.Connection) -> None:
+    """Give a queue of before images were released their column: what waits in it is kept."""
+    if "image" not in {column for _, column, *_ in connection.execute("PRAGMA table_info(releases)")}:
+        connection.execute("ALTER TABLE releases ADD COLUMN image TEXT NOT NULL DEFAULT ''")
 
 
 def _make_for_us_alone(path: Path) -> None:

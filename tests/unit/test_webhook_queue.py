@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,17 @@ def test_release_goes_its_way_and_the_forge_is_told_each_state(path: Path) -> No
     for each in queue.untold():
         queue.mark_told(each)
     assert queue.untold() == []
+
+
+def test_queue_of_before_images_were_released_goes_on(path: Path) -> None:
+    queue = Queue(path)
+    queue.add([delivery(1)])
+    queue.close()
+    with closing(sqlite3.connect(path)) as former:
+        former.execute("ALTER TABLE releases DROP COLUMN image")
+    queue = Queue(path)
+    assert queue.add([delivery(2)]) == [True]
+    assert [(each.delivery, each.image) for each in queue.in_state("queued")] == [("1", ""), ("2", "")]
 
 
 def test_nothing_of_a_batch_is_queued_when_one_cannot_be(path: Path) -> None:
