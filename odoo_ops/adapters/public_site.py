@@ -18,6 +18,7 @@ from odoo_ops.model.health import Certificate
 from odoo_ops.model.sockets import TcpAddress, UnixAddress
 
 _ANSWER_SECONDS = 20
+_UPGRADE_SECONDS = 60  # for its first websocket an Odoo that was started just now loads all modules
 _CLOSE_SECONDS = 10
 _PORTS = {"http": 80, "https": 443}
 
@@ -85,7 +86,7 @@ class PublicSite:
                     origin=Origin(self.url),
                     additional_headers={"X-Odoo-Database": database},
                     user_agent_header=None,  # a browser would have to know which version of the client Odoo wants
-                    open_timeout=_ANSWER_SECONDS,
+                    open_timeout=_UPGRADE_SECONDS,
                     close_timeout=_CLOSE_SECONDS,
                     **options,
                 )

@@ -10,9 +10,10 @@ from contextlib import suppress
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from odoo_ops.adapters.odoo_site import open_site
+from odoo_ops.adapters.public_site import PublicSite
 from odoo_ops.commands import image_releases as commands
 from odoo_ops.commands.provision import parse_hashes, print_hashes, remove_containers
-from odoo_ops.errors import PreconditionFailed, VerificationFailed
+from odoo_ops.errors import PreconditionFailed, TransientError, VerificationFailed
 from odoo_ops.model.runtimes import Container
 from odoo_ops.policy.provisioning import GEVENT_PORT, NGINX_SERVICE, ODOO_PORT, ODOO_SERVICES
 from odoo_ops.project_files import COMPOSE_FILE
@@ -33,7 +34,7 @@ _LOOK_SECONDS = 0.5
 _WATCH_SECONDS = 3
 _NAME_CHARACTERS = 12  # of a container's number, by which Docker's name server knows it
 _LOG_LINES = 15
-_WEBSOCKET_SECONDS = 30  # it is started with those that serve the login page
+_WEBSOCKET_SECONDS = 60  # its process has yet to load all modules
 
 
 def start_beside(runtime: Runtime, image: str) -> Container:
@@ -84,16 +85,22 @@ def try_beside(runtime: Runtime, container: Container, seconds: float, *, new: b
 
 
 def _try_websockets(runtime: Runtime, container: Container) -> None:
-    """Wait until the process that serves websockets answers. Raises VerificationFailed."""
+    """Wait until a websocket is opened, for which its process loads all modules: none of the people waits for that.
+
+    Raises VerificationFailed.
+    """
     port = ODOO_PORT if runtime.environment.stage == "development" else GEVENT_PORT  # there it is the only process
-    with open_site(runtime.host, f"http://{_host(container)}:{port}") as site:
-        tries = Retrying(
-            stop=stop_after_delay(_WEBSOCKET_SECONDS),
-            wait=wait_fixed(_LOOK_SECONDS),
-            retry=retry_if_exception_type(VerificationFailed),
-            reraise=True,
-        )
-        tries(site.open_page, "/websocket/health")
+    site = PublicSite(runtime.host, f"http://{_host(container)}:{port}", None)
+    tries = Retrying(
+        stop=stop_after_delay(_WEBSOCKET_SECONDS),
+        wait=wait_fixed(_LOOK_SECONDS),
+        retry=retry_if_exception_type((TransientError, VerificationFailed)),
+        reraise=True,
+    )
+    try:
+        tries(site.upgrades_to_websocket, runtime.environment.database.name)
+    except TransientError as error:
+        raise VerificationFailed(str(error)) from error
 
 
 class _Watch:

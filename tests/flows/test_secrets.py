@@ -248,7 +248,9 @@ class Planted:
             "environment__service": service.model_dump(mode="json"),
             "environment__odoo": odoo,
             "environment__health": {"cron_minutes": 24 * 60},
-            "environment__release": self.addons.described(self.secret(by_ssh), self.secret(by_http)),
+            "environment__release": self.addons.described(
+                self.secret(by_ssh), self.secret(by_http), self.secret("admin of Odoo")
+            ),
         }
 
     @property
@@ -268,6 +270,12 @@ class Planted:
         """An operator's command that installs a module."""
         options = [f"--config={self.config}", f"--init={module}", "--stop-after-init", "--no-http"]
         return "run", "", [*self.site.settings.odoo.command, *options]
+
+    def password_given(self) -> Step:
+        """An operator's command that gives Odoo's user `admin` the password that releases log in with."""
+        file = self.folder / "admin of Odoo"
+        script = f"env.ref('base.user_admin').password = open({str(file)!r}).read().strip()\nenv.cr.commit()\n"
+        return "run", script, [*self.site.settings.odoo.command, "shell", f"--config={self.config}", "--no-http"]
 
 
 @pytest.fixture
@@ -298,6 +306,7 @@ def planted(
         "off-site",
         "rest-server",
         "token",
+        "admin of Odoo",
         "wrong",
         "no key",
     ]
@@ -400,6 +409,7 @@ def _passing(planted: Planted) -> list[tuple[Step, object]]:
         (("delete", f"{planted.site.settings.state_dir}/marker-offsite.json", None), 0),  # another one, on purpose
         (planted.flow("copy_offsite"), 0),
         (planted.installed("shelf"), 0),
+        (planted.password_given(), 0),
         (planted.flow("backup"), 0),
         _registered(planted.describe("served", **planted.served(), **by_rest)),
         (("planted", name, None), dict),

@@ -45,7 +45,7 @@ def _run(kind: str, name: str, arguments: Any) -> object:  # noqa: ANN401 - each
                     _print_error(result.exception)
                 return result.exit_code
             case "run":
-                return subprocess.run(arguments, check=False).returncode
+                return subprocess.run(arguments, input=name, text=True, check=False).returncode
             case "planted":
                 return _planted(name)
             case "spoil":

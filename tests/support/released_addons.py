@@ -36,8 +36,8 @@ class ReleasedAddons:
         with GitServer.run(tools.bare.parent, token) as http:
             yield cls(shelf, http, links)
 
-    def described(self, private_key: Secret, token: Secret) -> dict[str, object]:
-        """The section `release` of an environment file."""
+    def described(self, private_key: Secret, token: Secret, smoke_password: Secret) -> dict[str, object]:
+        """The section `release` of an environment file, with records that the user `admin` reads."""
         sshd, (shelf, tools) = self.shelf.sshd, self.links
         by_ssh = {
             "url": f"ssh://{getpass.getuser()}@127.0.0.1:{sshd.port}{self.shelf.bare}",
@@ -48,4 +48,5 @@ class ReleasedAddons:
             "checks": [["git", "log", "-1"]],
         }
         by_http = {"url": self.http.url("addons.git"), "ref": "main", "folder": str(tools), "token": token}
-        return {"addons": [by_ssh, by_http], "smoke_paths": ["/shelf"]}
+        reader = {"smoke_models": ["res.partner"], "smoke_login": "admin", "smoke_password": smoke_password}
+        return {"addons": [by_ssh, by_http], "smoke_paths": ["/shelf"], **reader}
