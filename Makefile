@@ -7,7 +7,7 @@ UV := .tools/bin/uv
 export UV_CACHE_DIR := $(CURDIR)/.tools/cache/uv
 export PIP_CACHE_DIR := $(CURDIR)/.tools/cache/pip
 
-.PHONY: help packages packages-for-tests engines engines-for-tests check test demo demo-stop bench bench-webhook bench-release
+.PHONY: help packages packages-for-tests engines engines-for-tests check test demo demo-stop bench bench-webhook bench-release bench-provision
 
 help:
 	@echo 'make demo       a real Odoo: backed up, lost, restored and proved, all under .demo'
@@ -17,6 +17,7 @@ help:
 	@echo '                REPEAT=1 JSON=path KEEP=1 ANYWHERE=1 (docs/benchmarks.md)'
 	@echo '                RUNTIME=compose: our backup through a compose project beside the same without containers'
 	@echo 'make bench-webhook   10,000 bad deliveries, then 500 good ones a second, on the webhook receiver (docs/webhook.md)'
+	@echo 'make bench-provision a project from nothing on Docker Compose, and a second run that changes nothing: JSON=path'
 	@echo 'make bench-release   a release of one changed module beside -u all, and its rollback: DATABASE_MB=100 JSON=path'
 	@echo 'make test       install what is needed and run the tests; LONG=1: those that take long, too'
 	@echo 'make check      style, types and layers (seconds)'
@@ -96,6 +97,9 @@ bench: $(PACKAGES_OF_DEMO) .venv/installed
 
 bench-webhook: .venv/installed
 	@PYTHONPATH=.:tests/support exec setpriv --pdeathsig TERM .venv/bin/python tests/support/webhook_load.py
+
+bench-provision: engines-for-tests
+	@PATH="$(CURDIR)/.tools/bin:$$PATH" JSON="$(JSON)" .venv/bin/python -m pytest -q -s tests/docker/bench_provision.py
 
 bench-release: engines
 	@PATH="$(CURDIR)/.tools/bin:$$PATH" DATABASE_MB=$(DATABASE_MB) JSON="$(JSON)" .venv/bin/python -m pytest -q -s tests/flows/bench_release.py

@@ -5,10 +5,11 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import Artifact
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import Artifact, State
 from provisioned_site import ADMIN, RUNNING, SECRETS, Provisioned, provisioned, secret_of
 from real_processes import execute_run, run_flow
 from real_sshd import RealSshd
@@ -92,6 +93,7 @@ def test_drift_is_named_by_a_dry_run_and_mended_by_the_next_one(site: Provisione
         "of unless-stopped",
     }
     assert not found.applied
+    assert provision(site.name, dry_run=True, return_state=True).name == "Drift"
     assert site.running() == ["nginx", "odoo"]
     with project_locked(site.name, "provision"):  # as long as PostgreSQL is brought up, no other lock tells it
         assert str(health(site.name).at_work).startswith("provision (")
@@ -103,13 +105,13 @@ def test_drift_is_named_by_a_dry_run_and_mended_by_the_next_one(site: Provisione
 
 
 def test_lost_container_and_an_edited_odoo_conf_come_back_without_touching_postgres(site: Provisioned) -> None:
-    before = site.containers()
+    before, started = site.containers(), site.started_at("db")
     (site.project.folder / "config/odoo/odoo.conf").write_text("[options]\n")
     site.project.engine.run("rm", "--force", before["nginx"])
     report = site.provision()
     assert _why(report)["nginx"].startswith("create")
     assert site.provision(dry_run=True).plan.empty
-    assert site.containers()["db"] == before["db"]
+    assert (site.containers()["db"], site.started_at("db")) == (before["db"], started)
     assert site.login_page().status_code == 200
 
 
@@ -222,7 +224,6 @@ def test_secrets_that_others_may_see_are_closed_again(site: Provisioned) -> None
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.long
 def test_other_database_in_the_same_folder_is_refused(site: Provisioned) -> None:
     before = site.containers()
     site.register(database="another")
@@ -234,7 +235,6 @@ def test_other_database_in_the_same_folder_is_refused(site: Provisioned) -> None
     assert site.containers() == before
 
 
-@pytest.mark.long
 def test_image_whose_odoo_could_not_write_to_the_filestore_is_refused(site: Provisioned, tmp_path: Path) -> None:
     before = site.containers()
     (tmp_path / "Dockerfile").write_text(
@@ -250,6 +250,25 @@ def test_image_whose_odoo_could_not_write_to_the_filestore_is_refused(site: Prov
     finally:
         site.register()
         site.project.engine.run("rmi", "odoo-ops-test:other-user")
+    assert site.containers() == before
+
+
+def test_image_of_another_postgresql_is_refused_where_data_is(site: Provisioned, tmp_path: Path) -> None:
+    """A stand-in that calls itself another major version: of none is there a second image here."""
+    before, other = site.containers(), "odoo-ops-test:other-major"
+    says = r"""printf '#!/bin/sh\necho "postgres (PostgreSQL) 99.1"\n' >/usr/local/bin/postgres"""
+    dockerfile = f"FROM {site.images['postgres']}\nUSER root\nRUN {says} && chmod 755 /usr/local/bin/postgres\n"
+    (tmp_path / "Dockerfile").write_text(dockerfile)
+    site.project.engine.run("build", f"--tag={other}", str(tmp_path))
+    site.register(images={**site.images, "postgres": other})
+    try:
+        with pytest.raises(
+            Refused, match=rf"made by PostgreSQL \d+, and {other} is PostgreSQL 99,.*Nothing was changed"
+        ):
+            site.provision()
+    finally:
+        site.register()
+        site.project.engine.run("rmi", other)
     assert site.containers() == before
 
 
@@ -374,19 +393,37 @@ def test_plan_for_production_waits_for_its_approval(site: Provisioned, tmp_path:
     with get_client(sync_client=True) as client:
         entrypoint = "flows.provision.provision"
         deployment = client.create_deployment(client.create_flow(provision), "approved", entrypoint=entrypoint)
-        run = client.create_flow_run_from_deployment(deployment, parameters={"environment": site.name}).id
-        said = execute_run(run, tmp_path)
-        assert client.read_flow_run(run).state_name == "Suspended", said
+        run, digest = _suspended(site, client, deployment, tmp_path)
         assert site.containers() == before
-        (plan,) = [str(each.data) for each in client.read_artifacts() if each.flow_run_id == run and _is_page(each)]
-        (digest,) = re.findall(r"Plan `([0-9a-f]{12})`; nothing was changed", plan)
-        client.resume_flow_run(run, run_input={"plan": digest})
-        execute_run(run, tmp_path)
-        state = client.read_flow_run(run).state
-        assert state
+        site.register(stage="production", addons=[], cors_origins=[], body_limit_bytes=2**20, **production)
+        state = _approve(client, run, digest, tmp_path)
+        assert state.is_failed()
+        assert "Nothing was changed" in str(state.message)
+        assert site.containers() == before
+        run, digest = _suspended(site, client, deployment, tmp_path)
+        state = _approve(client, run, digest, tmp_path)
         assert state.is_completed(), state.message
     assert site.provision(dry_run=True).plan.empty
     assert "production" in (site.project.folder / "compose.yaml").read_text()
+
+
+def _suspended(site: Provisioned, client: SyncPrefectClient, deployment: UUID, folder: Path) -> tuple[UUID, str]:
+    """A run that waits for its approval, and the plan that its page shows."""
+    run = client.create_flow_run_from_deployment(deployment, parameters={"environment": site.name}).id
+    said = execute_run(run, folder)
+    assert client.read_flow_run(run).state_name == "Suspended", said
+    (plan,) = [str(each.data) for each in client.read_artifacts() if each.flow_run_id == run and _is_page(each)]
+    (digest,) = re.findall(r"Plan `([0-9a-f]{12})`; nothing was changed", plan)
+    return run, digest
+
+
+def _approve(client: SyncPrefectClient, run: UUID, digest: str, folder: Path) -> State:
+    """Answer a run's question, and let it go on; how it ended."""
+    client.resume_flow_run(run, run_input={"plan": digest})
+    execute_run(run, folder)
+    state = client.read_flow_run(run).state
+    assert state
+    return state
 
 
 def _is_page(artifact: Artifact) -> bool:

@@ -1,7 +1,6 @@
-"""Production, as `provision` makes it on a machine by SSH, with an image from a registry that asks who one is."""
+"""Production, as `provision` makes it on a machine by SSH as a user of its own, with an image of a private registry."""
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from exec_records import Started, recorder, started
+from own_user import PYTHON, OwnUser, own_user
 from prefect.settings import get_current_settings
 from provisioned_site import IMAGES, RUNNING, Provisioned, provisioned
 from real_nginx import Authority
@@ -38,10 +38,16 @@ class Production:
     settings: dict[Path, str]
 
 
-def _settings_of_docker(docker: DockerEngine) -> dict[Path, str]:
-    folders = [Path.home() / ".docker", Path(docker.variables.get("DOCKER_CONFIG", Path.home() / ".docker"))]
+def _settings_of_docker(user: OwnUser) -> dict[Path, str]:
+    folders = [user.home / ".docker", Path(user.variables.get("DOCKER_CONFIG", Path.home() / ".docker"))]
     files = [folder / "config.json" for folder in folders]
     return {file: file.read_text() if file.exists() else "" for file in files}
+
+
+@pytest.fixture(scope="module")
+def user(docker: DockerEngine) -> Iterator[OwnUser]:
+    with own_user(docker) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +69,10 @@ def registry(
 
 
 @pytest.fixture(scope="module")
-def far(docker: DockerEngine, sshd_program: Path, strace: Path, folder: Path) -> Iterator[RealSshd]:
-    with RealSshd.run(sshd_program, folder, docker.variables, recorder(strace, folder / "record")) as running:
+def far(sshd_program: Path, strace: Path, folder: Path, user: OwnUser) -> Iterator[RealSshd]:
+    place = user.home / "sshd"
+    place.mkdir()
+    with RealSshd.run(sshd_program, place, user.variables, recorder(strace, folder / "record")) as running:
         yield running
 
 
@@ -74,24 +82,28 @@ def production(
     prefect_server: None,  # noqa: ARG001 - the server must run
     far: RealSshd,
     registry: RealRegistry,
+    *,
     folder: Path,
+    user: OwnUser,
 ) -> Iterator[Production]:
     docker, authority = registry.engine, Authority()
-    before = _settings_of_docker(docker)
-    authority.write(folder, DOMAIN, timedelta(days=90))
+    before, srv = _settings_of_docker(user), user.home / "srv"
+    srv.mkdir()
+    authority.write(srv, DOMAIN, timedelta(days=90))
+    user.give(srv, srv / "chain.pem", srv / "key.pem")
     (folder / "authority.pem").write_text(authority.pem)
-    tls = {"kind": "files", "certificate": f"{folder}/chain.pem", "private_key_file": f"{folder}/key.pem"}
+    tls = {"kind": "files", "certificate": f"{srv}/chain.pem", "private_key_file": f"{srv}/key.pem"}
     pinned = {name: docker.run("image", "inspect", "--format={{.Id}}", image(name)).strip() for name in IMAGES}
     pinned["nginx"] = registry.push(image("nginx"), "erp/nginx")
     with provisioned(
         docker,
         image,
-        folder,
+        srv,
         stage="production",
         domain=DOMAIN,
         images=pinned,
         wanted={**SMALL, "tls": tls, "addons": [], "cors_origins": []},
-        host={"connection": far.connection(), "python": sys.executable},
+        host={"connection": far.connection(user=user.name), "python": PYTHON},
         registry=registry.credentials,
         authority=folder / "authority.pem",
     ) as site:
@@ -105,16 +117,17 @@ def _pulls(production: Production) -> set[Started]:
 
 
 def test_image_of_a_private_registry_is_fetched_without_a_login_that_stays(
-    production: Production, password: Canary
+    production: Production, password: Canary, user: OwnUser
 ) -> None:
     site = production.site
+    assert (site.project.folder / "compose.yaml").owner() == user.name
     assert site.running() == RUNNING
     assert site.login_page().headers["Strict-Transport-Security"]
     (pull,) = _pulls(production)
     assert site.images["nginx"].encode() in pull.argv
     variables = dict(word.split("=", 1) for word in os.fsdecode(pull.variables).split("\0") if "=" in word)
     assert not Path(variables["DOCKER_CONFIG"]).exists()
-    assert _settings_of_docker(site.project.engine) == production.settings
+    assert _settings_of_docker(user) == production.settings
     programs = list(started(production.record))
     assert [each for each in programs if seen(each.argv + each.variables, [password])] == []
     assert {"docker", "docker-compose"} & {each.program for each in programs}

@@ -7,19 +7,16 @@ a script does, `-u all`.
 import json
 import os
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from addons_repository import SHELF, put_on_record
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.sorting import FlowRunSort
 from psycopg import sql
 from real_sshd import RealSshd
 from shop import Shop
+from task_times import task_seconds
 
 from blocks import OdooEnvironment
 from flows.release import release
@@ -67,9 +64,9 @@ def test_release_figures(shop: Shop) -> None:
 
     shop.addons.push({**SHELF, **_CHANGED})
     released = release(shop.site.name)
-    of_release = _task_seconds("release")
+    of_release = task_seconds("release")
     back = rollback(shop.site.name, confirm=shop.site.name)
-    of_rollback = _task_seconds("rollback")
+    of_rollback = task_seconds("rollback")
     assert [update.name for update in released.plan.updates] == ["shelf"]
     figures = {
         "modules": shop.sql("SELECT count(*) FROM ir_module_module WHERE state = 'installed'")[0][0],
@@ -110,16 +107,4 @@ def _seconds_of_update_all(shop: Shop) -> float:
         seconds = time.monotonic() - begun
         connection.execute(sql.SQL("DROP DATABASE {}").format(names[0]))
     odoo.start()
-    return seconds
-
-
-def _task_seconds(flow: str) -> dict[str, float]:
-    """Seconds that each task of the last run of a flow took."""
-    with get_client(sync_client=True) as client:
-        runs = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=50)
-        run = next(run for run in runs if run.name.startswith(f"{flow} "))
-        tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])), limit=200)
-    seconds: dict[str, float] = defaultdict(float)
-    for task in tasks:
-        seconds[task.name.rpartition("-")[0]] += task.total_run_time.total_seconds()
     return seconds

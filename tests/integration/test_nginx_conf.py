@@ -264,6 +264,14 @@ class TestProduction:
         done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=True)
         assert b"ALPN protocol: h2" in done.stdout
 
+    def test_older_tls_is_refused(self, edge: Edge) -> None:
+        address = ["-connect", f"127.0.0.1:{edge.https_port}", "-servername", "erp.example.com"]
+        # its own side of OpenSSL would not ask otherwise
+        words = ["openssl", "s_client", "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0", *address]
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        assert done.returncode
+        assert b"alert protocol version" in done.stderr
+
 
 def test_staging_says_on_every_page_what_it_is(nginx_program: Path, certificates: Path, tmp_path: Path) -> None:
     with served("staging", nginx_program, certificates, tmp_path) as edge:

@@ -171,6 +171,10 @@ class Provisioned:
     def containers(self) -> dict[str, str]:
         return {service: self.project.container(service) for service in RUNNING}
 
+    def started_at(self, service: str) -> str:
+        """When a service's container was started."""
+        return self.project.engine.run("inspect", "--format={{.State.StartedAt}}", self.project.container(service))
+
     def running(self) -> list[str]:
         return sorted(self.project.compose("ps", "--services", "--status=running").split())
 
@@ -238,7 +242,7 @@ class Browser(httpx.Client):
 
 
 @contextmanager
-def provisioned(
+def registered(
     engine: DockerEngine,
     image: Callable[[str], str],
     folder: Path,
@@ -246,7 +250,7 @@ def provisioned(
     images: Iterable[str] | Mapping[str, str] = IMAGES,
     **site: Any,  # noqa: ANN401 - fields of the site
 ) -> Iterator[Provisioned]:
-    """A site that `provision` made from nothing, and that leaves nothing behind. Flows find Docker and the secrets.
+    """A site that is described and not yet made. Flows find Docker and the secrets.
 
     Of images without a name for the host, those of the tests are taken.
     """
@@ -259,9 +263,21 @@ def provisioned(
         tags = images if isinstance(images, Mapping) else {name: image(name) for name in images}
         made = Provisioned(project, folder / "environments" / "erp.yaml", tags, **site)
         made.register()
+        yield made
+
+
+@contextmanager
+def provisioned(
+    engine: DockerEngine,
+    image: Callable[[str], str],
+    folder: Path,
+    **site: Any,  # noqa: ANN401 - as `registered` takes it
+) -> Iterator[Provisioned]:
+    """A site that `provision` made from nothing, and that leaves nothing behind."""
+    with registered(engine, image, folder, **site) as made:
         planned = made.provision(dry_run=True)
         assert planned.plan.new_database
-        assert not project.folder.exists()
+        assert not made.project.folder.exists()
         try:
             report = made.provision(confirm_production=made.name)
             outcomes = {check.name: check.outcome for check in report.checks}
@@ -271,5 +287,5 @@ def provisioned(
             assert outcomes[layers.CERTIFICATE] == ("not measured" if bare else "passed"), report.checks
             yield made
         finally:
-            if project.folder.exists():
-                project.remove()
+            if made.project.folder.exists():
+                made.project.remove()

@@ -120,6 +120,16 @@ def test_certbot_trusts_another_authority_only_where_one_is_named() -> None:
     assert "certbot" not in compose("staging")["services"]
 
 
+@pytest.mark.parametrize(("wanted", "said"), [(False, "without_demo = all"), (True, "without_demo = False")])
+def test_odoo_18_is_told_of_demo_data_by_its_own_option(wanted: bool, said: str) -> None:
+    fields = described("staging", demo_data=wanted)
+    fields["odoo"]["version"] = "18.0"
+    files = project_files(Environment.model_validate(fields), FACTS)
+    (conf,) = [file.content.get_secret_value() for file in files if file.path == "config/odoo/odoo.conf"]
+    assert said in conf.splitlines()
+    assert "with_demo = " not in conf.replace("without_demo", "")
+
+
 def test_new_odoo_conf_makes_odoo_anew_and_new_settings_of_postgresql_do_not() -> None:
     def parts(**change: object) -> tuple[Any, Any, Any]:
         services = yaml.safe_load(text(files_of("staging", **change), "compose.yaml"))["services"]
