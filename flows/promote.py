@@ -1,26 +1,32 @@
 """Release to one environment exactly what another one has had in place for a while, and runs well with.
 
+Where refs or an image are named, they are released to the first one now, and a run of its own goes on when they have
+been there for the time of soaking.
+
 What was released to the first one is read from its own record, so it is the commits, or the image, that were tried
 there, whatever their branches or its tag lead to by now. They must have been in place for the time of soaking, and each
 layer of it must be well. Then they are released to the second one, as `release` does it: gate, plan, approval in
 production, backup, copy, swap.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.states import Completed
 from pydantic import Field
 
 from flows.release import planned, release, wait_until_approved
 from odoo_ops.policy.releases import released_commits
 from tasks.health import check_health
+from tasks.later_runs import run_again_at
 from tasks.releases import (
     needs_approval,
     read_last_release,
     refuse_partial,
     refuse_replaced,
+    refuse_unconfirmed,
     refuse_unfit_plan,
     refuse_unfit_request,
     refuse_unsoaked,
@@ -35,27 +41,44 @@ def promote(
     soak_minutes: Annotated[int, Field(ge=0)] = 24 * 60,
     dry_run: bool = False,
     confirm_production: str = "",
+    refs: dict[str, str] | None = None,
+    image: str = "",
 ) -> State:
-    """Release what an environment has in place to another one.
+    """Release what an environment has in place to another one; what is named, to the first one before.
 
     Args:
         source: Name of the environment where it was tried, such as staging.
         target: Name of the environment that gets it, such as production.
         soak_minutes: It must have been in place there for so long.
-        dry_run: Only show the plan. A run that finds something to release ends in a state named `Unreleased`.
+        dry_run: Only show the plan, of the first release that is to be made. A run that finds something to release ends
+            in a state named `Unreleased`.
         confirm_production: To release without being asked in the UI where a release must be approved, as in production
             unless its file says otherwise, write the target's name.
+        refs: Branch, tag or commit to release to the source now, by the name of its repository of addons. The run then
+            ends in a state named `Soaking`, and another one goes on after the time of soaking.
+        image: Image to release to the source now, in the same way.
     """
+    if refs or image:
+        refuse_unfit_request(source, refs or {}, image)
+        refuse_unconfirmed(source, [])
+        released = release(source, refs=refs, image=image, dry_run=dry_run, return_state=True)
+        if dry_run or not released.is_completed():
+            return released
     record = read_last_release(source)
+    soaked_at = record.at + timedelta(minutes=soak_minutes)
+    if (refs or image) and soaked_at > datetime.now(UTC):
+        told = {"source": source, "target": target, "soak_minutes": soak_minutes}
+        goes_on = run_again_at(soaked_at, {**told, "confirm_production": confirm_production})
+        return Completed(name="Soaking", message=f"{source} has it, and {target} gets it next: {goes_on}")
     refuse_replaced(source, record)
     refuse_unsoaked(source, record, soak_minutes, datetime.now(UTC))
     refuse_failures(f"{source} is not well, so nothing of it is released to {target}:", check_health(source))
     refuse_partial(target, record)
-    commits, image = released_commits(record), record.image or ""
-    refuse_unfit_request(target, commits, image)
+    commits, tried_image = released_commits(record), record.image or ""
+    refuse_unfit_request(target, commits, tried_image)
     approved = ""
     if not dry_run and needs_approval(target, confirm_production):
-        plan = planned(target, commits, image)
+        plan = planned(target, commits, tried_image)
         publish_release_plan(plan)
         refuse_unfit_plan(plan)
         if not plan.empty:
@@ -64,7 +87,7 @@ def promote(
     return release(
         target,
         refs=commits,
-        image=image,
+        image=tried_image,
         dry_run=dry_run,
         confirm_production=confirm_production,
         approved=approved,

@@ -41,8 +41,8 @@ def refuse_unconfirmed(environment: str, confirmed: list[str]) -> None:
     """Raise Refused for an environment whose releases must be approved, and that was not confirmed by name."""
     if needs_approval(environment, environment if environment in confirmed else ""):
         raise Refused(
-            f"A release to {environment} must be approved. Nothing was changed. Next step: name it in "
-            "confirm_production, too."
+            f"A release to {environment} must be approved, and no run within another can wait for that. Nothing was "
+            "changed. Next step: name it in confirm_production (`roll_out`), or release to it by itself."
         )
 
 

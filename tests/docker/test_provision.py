@@ -1,17 +1,15 @@
 """`provision` on a real Docker engine: from nothing to an Odoo that answers, and back to it after a drift."""
 
-import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import UUID
 
 import pytest
-from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.objects import Artifact, State
+from deployed_flow import DeployedFlow
+from prefect.client.orchestration import get_client
 from provisioned_site import ADMIN, RUNNING, SECRETS, Provisioned, provisioned, secret_of
-from real_processes import execute_run, run_flow
+from real_processes import run_flow
 from real_sshd import RealSshd
 from used_site import SMALL, see_it_used_and_converge
 
@@ -390,41 +388,18 @@ def test_plan_for_production_waits_for_its_approval(site: Provisioned, tmp_path:
     }
     production = {"images": {name: image.strip() for name, image in ids.items()}, "tls": {"kind": "none"}}
     site.register(stage="production", addons=[], cors_origins=[], **production)
-    with get_client(sync_client=True) as client:
-        entrypoint = "flows.provision.provision"
-        deployment = client.create_deployment(client.create_flow(provision), "approved", entrypoint=entrypoint)
-        run, digest = _suspended(site, client, deployment, tmp_path)
+    with DeployedFlow.of(provision, tmp_path) as deployed:
+        run = deployed.run(environment=site.name)
+        plan = deployed.asked(run)
+        assert f"Plan `{plan}`; nothing was changed" in deployed.page_of(run)
         assert site.containers() == before
         site.register(stage="production", addons=[], cors_origins=[], body_limit_bytes=2**20, **production)
-        state = _approve(client, run, digest, tmp_path)
+        state = deployed.approve(run, plan)
         assert state.is_failed()
-        assert "Nothing was changed" in str(state.message)
+        assert f"no longer the plan {plan}" in str(state.message)
         assert site.containers() == before
-        run, digest = _suspended(site, client, deployment, tmp_path)
-        state = _approve(client, run, digest, tmp_path)
+        run = deployed.run(environment=site.name)
+        state = deployed.approve(run, deployed.asked(run))
         assert state.is_completed(), state.message
     assert site.provision(dry_run=True).plan.empty
     assert "production" in (site.project.folder / "compose.yaml").read_text()
-
-
-def _suspended(site: Provisioned, client: SyncPrefectClient, deployment: UUID, folder: Path) -> tuple[UUID, str]:
-    """A run that waits for its approval, and the plan that its page shows."""
-    run = client.create_flow_run_from_deployment(deployment, parameters={"environment": site.name}).id
-    said = execute_run(run, folder)
-    assert client.read_flow_run(run).state_name == "Suspended", said
-    (plan,) = [str(each.data) for each in client.read_artifacts() if each.flow_run_id == run and _is_page(each)]
-    (digest,) = re.findall(r"Plan `([0-9a-f]{12})`; nothing was changed", plan)
-    return run, digest
-
-
-def _approve(client: SyncPrefectClient, run: UUID, digest: str, folder: Path) -> State:
-    """Answer a run's question, and let it go on; how it ended."""
-    client.resume_flow_run(run, run_input={"plan": digest})
-    execute_run(run, folder)
-    state = client.read_flow_run(run).state
-    assert state
-    return state
-
-
-def _is_page(artifact: Artifact) -> bool:
-    return artifact.type == "markdown"

@@ -2,17 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import pytest
 from addons_repository import SECOND, SHELF, put_on_record
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
-from prefect.client.schemas.objects import State
+from deployed_flow import DeployedFlow
 from pydantic import SecretStr
-from real_processes import execute_run, run_flow
+from real_processes import run_flow
 from real_sshd import RealSshd
 from shop import Shop
 
@@ -121,49 +119,73 @@ def test_release_to_production_waits_until_its_plan_is_approved(
     put_on_record(shop.site.name)
     shop.site.register(stage="production")
     (repository,) = shop.site.settings.release.addons
-    with get_client(sync_client=True) as client:
-        deployment = client.create_deployment(
-            client.create_flow(release), "approved", entrypoint="flows.release.release"
-        )
-
-        def waiting() -> tuple[UUID, str]:
-            """A run that waits, and the plan that it shows."""
-            run = client.create_flow_run_from_deployment(deployment, parameters={"environment": shop.site.name}).id
-            said = execute_run(run, tmp_path)
-            assert client.read_flow_run(run).state_name == "Suspended", said
-            filters = ArtifactFilter(key=ArtifactFilterKey(any_=[f"release-{shop.site.name}"]))
-            pages = [each for each in client.read_artifacts(artifact_filter=filters) if each.flow_run_id == run]
-            (digest,) = re.findall(r"Plan `([0-9a-f]{12})`; nothing was changed", str(pages[0].data))
-            return run, digest
-
-        def approved(run: UUID, digest: str) -> State:
-            client.resume_flow_run(run, run_input={"plan": digest})
-            execute_run(run, tmp_path)
-            state = client.read_flow_run(run).state
-            assert state
-            return state
-
-        run, digest = waiting()
+    with DeployedFlow.of(release, tmp_path) as deployed:
+        run = deployed.run(environment=shop.site.name)
+        plan = deployed.asked(run)
+        assert f"Plan `{plan}`; nothing was changed" in deployed.page_of(run)
         assert (shop.link.is_symlink(), shop.leftovers()) == (False, [])
         commit = shop.addons.push({**SHELF, "README": "pushed meanwhile\n"}, repository.ref)
-        refused = approved(run, digest)
-        assert f"no longer the plan {digest}" in str(refused.message)
+        refused = deployed.approve(run, plan)
+        assert f"no longer the plan {plan}" in str(refused.message)
         assert not shop.link.is_symlink()
-        run, other = waiting()
-        assert other != digest
-        state = approved(run, other)
+        run = deployed.run(environment=shop.site.name)
+        other = deployed.asked(run)
+        assert other != plan
+        state = deployed.approve(run, other)
         assert state.is_completed(), state.message
     assert shop.link.readlink().name == commit
 
-    def forget(module: str) -> None:
-        """What is on record of a module, so that it is to be updated."""
-        kept = f"(value::jsonb - '{module}')::text WHERE key = 'module_auto_update.installed_checksums' RETURNING id"
-        shop.sql(f"UPDATE ir_config_parameter SET value = {kept}")
-
-    forget("web")
-    monkeypatch.setattr("flows.promote.wait_until_approved", lambda _plan: forget("base"))
+    _forget(shop, "web")
+    monkeypatch.setattr("flows.promote.wait_until_approved", lambda _plan: _forget(shop, "base"))
     with pytest.raises(Refused, match="is no longer the plan"):
         promote(shop.site.name, shop.site.name, soak_minutes=0)
+
+
+def _forget(shop: Shop, module: str) -> None:
+    """What is on record of a module, so that it is to be updated."""
+    kept = f"(value::jsonb - '{module}')::text WHERE key = 'module_auto_update.installed_checksums' RETURNING id"
+    shop.sql(f"UPDATE ir_config_parameter SET value = {kept}")
+
+
+def test_what_is_named_is_released_to_the_first_one_and_to_the_second_one_after_its_soaking(
+    shop: Shop, tmp_path: Path
+) -> None:
+    """They are one and the same here, so what the second one is to get is made anew by hand; each asks in the UI."""
+    name = shop.site.name
+    put_on_record(name)
+    assert release(name).applied
+    shop.installs("shelf")
+    put_on_record(name)
+    commit = shop.addons.push({**SHELF, "README": "to be tried\n"})
+    with DeployedFlow.of(promote, tmp_path) as deployed:
+        run = deployed.run(source=name, target=name, soak_minutes=60, refs={"ours": commit})
+        assert run.state
+        assert (run.state.name, shop.link.readlink().name) == ("Soaking", commit), run.state.message
+        (later,) = deployed.planned()
+        assert f"the run {later.name!r} is planned for" in str(run.state.message)
+        assert later.parameters["soak_minutes"] == 60
+        assert "refs" not in later.parameters
+        assert later.expected_start_time
+        assert later.expected_start_time - datetime.now(UTC) > timedelta(minutes=50)
+        early = deployed.execute(later.id).state
+        assert early
+        assert "and must have been for 60. Nothing was changed" in str(early.message)
+
+        _forget(shop, "shelf")
+        shop.site.register(release=shop.site.settings.release.model_copy(update={"approval": True}))
+        with pytest.raises(Refused, match="must be approved, and no run within another can wait"):
+            promote(name, name, refs={"ours": commit})
+        run = deployed.run(source=name, target=name, soak_minutes=0)
+        state = deployed.approve(run, deployed.asked(run))
+        assert state.is_completed(), state.message
+    shop.sql("INSERT INTO shelf_book (name) VALUES ('emma') RETURNING id")
+    with DeployedFlow.of(rollback, tmp_path) as deployed:
+        run = deployed.run(environment=name)
+        assert "public.shelf_book" in deployed.page_of(run)
+        assert shop.sql("SELECT count(*) FROM shelf_book") == [(1,)]
+        state = deployed.approve(run, deployed.asked(run))
+        assert state.is_completed(), state.message
+    assert shop.sql("SELECT count(*) FROM shelf_book") == [(0,)]
 
 
 _BROKEN_PYTHON = {"shelf/shelf.py": SHELF["shelf/shelf.py"] + "\n1 / 0\n"}
