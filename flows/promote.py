@@ -18,9 +18,10 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.release import planned, release, wait_until_approved
-from odoo_ops.policy.releases import released_commits
+from odoo_ops.model.release import UNRELEASED
+from odoo_ops.policy.releases import refuse_other_release, released_commits
 from tasks.health import check_health
-from tasks.later_runs import run_again_at
+from tasks.later_runs import run_again_after
 from tasks.releases import (
     needs_approval,
     read_last_release,
@@ -43,6 +44,7 @@ def promote(
     confirm_production: str = "",
     refs: dict[str, str] | None = None,
     image: str = "",
+    tried: str = "",
 ) -> State:
     """Release what an environment has in place to another one; what is named, to the first one before.
 
@@ -50,26 +52,28 @@ def promote(
         source: Name of the environment where it was tried, such as staging.
         target: Name of the environment that gets it, such as production.
         soak_minutes: It must have been in place there for so long.
-        dry_run: Only show the plan, of the first release that is to be made. A run that finds something to release ends
-            in a state named `Unreleased`.
+        dry_run: Only show the plan of what is released next. A run that finds something to release ends in a state
+            named `Unreleased`.
         confirm_production: To release without being asked in the UI where a release must be approved, as in production
             unless its file says otherwise, write the target's name.
         refs: Branch, tag or commit to release to the source now, by the name of its repository of addons. The run then
             ends in a state named `Soaking`, and another one goes on after the time of soaking.
         image: Image to release to the source now, in the same way.
+        tried: Moment of the release that the source must have in place; another one is refused. Left out: whichever
+            it has.
     """
     if refs or image:
         refuse_unfit_request(source, refs or {}, image)
-        refuse_unconfirmed(source, [])
+        refuse_unfit_request(target, refs or {}, image)
+        if not dry_run:
+            refuse_unconfirmed(source, [])
         released = release(source, refs=refs, image=image, dry_run=dry_run, return_state=True)
-        if dry_run or not released.is_completed():
+        if not dry_run and released.is_completed():
+            return _soak(source, target, soak_minutes, confirm_production)
+        if not released.is_completed() or released.name == UNRELEASED:
             return released
     record = read_last_release(source)
-    soaked_at = record.at + timedelta(minutes=soak_minutes)
-    if (refs or image) and soaked_at > datetime.now(UTC):
-        told = {"source": source, "target": target, "soak_minutes": soak_minutes}
-        goes_on = run_again_at(soaked_at, {**told, "confirm_production": confirm_production})
-        return Completed(name="Soaking", message=f"{source} has it, and {target} gets it next: {goes_on}")
+    refuse_other_release(source, record, tried)
     refuse_replaced(source, record)
     refuse_unsoaked(source, record, soak_minutes, datetime.now(UTC))
     refuse_failures(f"{source} is not well, so nothing of it is released to {target}:", check_health(source))
@@ -93,3 +97,16 @@ def promote(
         approved=approved,
         return_state=True,
     )
+
+
+def _soak(source: str, target: str, soak_minutes: int, confirm_production: str) -> State:
+    """Have the rest done when what was just released has been in place for long enough, in a run that names it.
+
+    Never in this run: what asks in the UI begins anew when it is answered, and would release to the source again.
+    """
+    record = read_last_release(source)
+    told = {"source": source, "target": target, "soak_minutes": soak_minutes, "tried": record.moment}
+    nothing_new: dict[str, object] = {"refs": None, "image": "", "dry_run": False}
+    soaked_at = record.at + timedelta(minutes=soak_minutes)
+    goes_on = run_again_after(soaked_at, {**told, "confirm_production": confirm_production, **nothing_new})
+    return Completed(name="Soaking", message=f"{source} has it; {target} is to get it next: {goes_on}")

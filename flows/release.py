@@ -27,7 +27,7 @@ from prefect.states import Completed
 from flows._cut_over import cut_over, replace_beside
 from flows.backup import backup
 from flows.forecast import fetched_image, fetched_plan, forecast
-from odoo_ops.model.release import SUPERSEDED, ImageChange, ReleasePlan, ReleaseReport
+from odoo_ops.model.release import SUPERSEDED, UNRELEASED, ImageChange, ReleasePlan, ReleaseReport
 from odoo_ops.policy.pushes import refuse_pushes
 from tasks.approvals import refuse_another, wait_for_approval
 from tasks.identity import check_identity
@@ -92,7 +92,7 @@ def release(
         )
         publish_release_report(report)
         refuse_unfit_plan(plan)
-        return report if plan.empty else Completed(name="Unreleased", message=plan.summary, data=report)
+        return report if plan.empty else Completed(name=UNRELEASED, message=plan.summary, data=report)
     publish_release_plan(plan)
     if approved:
         refuse_another(environment, plan.digest, approved)

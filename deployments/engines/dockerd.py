@@ -107,7 +107,8 @@ def _not_started(status: int | None, log: Path) -> OdooOpsError:
 
 def _write_configuration(folder: Path, address: str) -> None:
     runtime = _runtime(folder)
-    runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
+    runtime.mkdir(parents=True, exist_ok=True)
+    runtime.chmod(0o711)  # whom the socket's own group lets in finds it
     settings = {
         "hosts": [address],
         "data-root": str(folder / "data"),

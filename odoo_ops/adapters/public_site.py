@@ -79,6 +79,7 @@ class PublicSite:
         options: dict[str, Any] = {"ssl": self._tls(), "server_hostname": self._name} if self.has_certificate else {}
         with self._connected() as plain:
             upgrade = unix_connect if plain.family == socket.AF_UNIX else connect
+            plain.settimeout(None)  # each step below has a limit of its own
             try:
                 websocket = upgrade(
                     uri=f"ws{self.url.removeprefix('http')}/websocket",
@@ -90,7 +91,7 @@ class PublicSite:
                     close_timeout=_CLOSE_SECONDS,
                     **options,
                 )
-            except InvalidHandshake as error:
+            except (InvalidHandshake, ConnectionClosed) as error:
                 raise VerificationFailed(f"{self.url}/websocket is not upgraded: {_answered(error)}.") from error
             answered = False
             # Odoo's answer to the close is none to go by: nginx may drop it, as Odoo ends the connection at once
@@ -128,7 +129,7 @@ def connection_to(address: TcpAddress | UnixAddress) -> socket.socket:
     return connection
 
 
-def _answered(error: InvalidHandshake) -> str:
+def _answered(error: InvalidHandshake | ConnectionClosed) -> str:
     if isinstance(error, InvalidStatus):
         return f"status {error.response.status_code} instead of 101"
     return str(error)

@@ -8,6 +8,7 @@ from odoo_ops.model.base import Value
 from odoo_ops.model.checks import Check
 from odoo_ops.model.revisions import exactly, shown_revision
 
+UNRELEASED = "Unreleased"  # the state in which a dry run ends that found something to release
 SUPERSEDED = "Superseded"  # the state in which the release of a push ends that is not the newest
 
 

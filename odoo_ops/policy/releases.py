@@ -245,6 +245,15 @@ def released_commits(record: ReleaseRecord) -> dict[str, str]:
     }
 
 
+def refuse_other_release(environment: str, record: ReleaseRecord, tried: str) -> None:
+    """Raise Refused where the last release is not the one of the moment that was `tried`; empty: any will do."""
+    if tried and record.moment != tried:
+        raise Refused(
+            f"{environment} had the release of {tried} tried, and has that of {record.moment} in place now. Nothing "
+            "was changed. Next step: promote that one when it has been tried, without naming the other."
+        )
+
+
 def refuse_unsoaked(environment: str, record: ReleaseRecord, soak_minutes: int, now: datetime) -> None:
     """Raise Refused for a release that has not been in place for its time of soaking."""
     minutes = (now - record.at).total_seconds() / 60

@@ -38,7 +38,8 @@ def test_provision_figures(
             assert site.containers() == before
             assert site.provision(dry_run=True).plan.empty
         finally:
-            site.project.remove()
+            if site.project.folder.exists():
+                site.project.remove()
     figures = {
         "apply_seconds": apply_seconds,
         "odoo_initialisation_seconds": odoo_seconds,

@@ -17,8 +17,15 @@ from odoo_ops.errors import OdooOpsError, PreconditionFailed, Refused
 
 pytestmark = pytest.mark.docker
 
+# stand-ins; they cannot show what such a Docker does otherwise
 _OLD_DOCKER = """#!/bin/sh
 case "$1" in version) echo 19.03.5;; *) exec {docker} "$@";; esac
+"""
+_WITHOUT_COMPOSE = """#!/bin/sh
+case "$1" in
+compose) echo "docker: 'compose' is not a docker command." >&2; exit 1;;
+*) exec {docker} "$@";;
+esac
 """
 
 
@@ -44,9 +51,18 @@ def small_disk(tmp_path: Path, require: Callable[[str, Path | None, str], Path])
     subprocess.run(["/bin/umount", tmp_path], check=True)
 
 
-def _at(site: Provisioned, folder: Path) -> Provisioned:
-    """The same site, whose project has its folder elsewhere."""
-    return replace(site, project=replace(site.project, folder=folder / "erp"))
+@contextmanager
+def _described(site: Provisioned, folder: Path | None = None, **provision: object) -> Iterator[Provisioned]:
+    """The site with another folder or other fields of `provision`, while the block lasts; nothing is left of it."""
+    place = folder / "erp" if folder else site.project.folder
+    elsewhere = replace(site, project=replace(site.project, folder=place))
+    elsewhere.register(**provision)
+    try:
+        yield elsewhere
+    finally:
+        if place.exists():
+            elsewhere.project.remove()
+        site.register()
 
 
 @contextmanager
@@ -63,6 +79,7 @@ def _nothing_made(site: Provisioned, message: str, refused: type[OdooOpsError] =
 
 def test_port_that_somebody_has_is_refused(site: Provisioned) -> None:
     with (
+        _described(site),
         socket.create_server(("127.0.0.1", site.https_port)),
         _nothing_made(site, f"something listens on port {site.https_port} already. Nothing was changed"),
     ):
@@ -70,59 +87,58 @@ def test_port_that_somebody_has_is_refused(site: Provisioned) -> None:
 
 
 def test_too_little_memory_is_refused(site: Provisioned) -> None:
-    site.register(memory_bytes=2**28)
-    try:
-        with _nothing_made(site, "256 MiB of memory are too little for an Odoo"):
-            site.provision()
-    finally:
-        site.register()
-
-
-def test_full_disk_is_refused(site: Provisioned, small_disk: Path) -> None:
-    elsewhere = _at(site, small_disk)
-    elsewhere.register()
-    try:
-        with _nothing_made(elsewhere, f"the disk of {small_disk}/erp has .* free, and .* are needed. Nothing was"):
-            elsewhere.provision()
-    finally:
-        site.register()
-
-
-def test_all_that_does_not_fit_is_said_at_once(site: Provisioned, small_disk: Path, tmp_path: Path) -> None:
-    """A file system that nobody may write to, not even root; a port of somebody else's; addons that are not there."""
-    subprocess.run(["/bin/mount", "-o", "remount,ro", small_disk], check=True)
-    elsewhere = _at(site, small_disk)
-    elsewhere.register(addons=[str(tmp_path / "adons")])
-    port = site.http_port
-    message = rf"may not write to {small_disk}/erp; .*no folder is at .*/adons .*; something listens on port {port} "
-    try:
-        with socket.create_server(("127.0.0.1", port)), _nothing_made(elsewhere, message):
-            elsewhere.provision()
-    finally:
-        site.register()
-
-
-@pytest.mark.parametrize(
-    ("variables", "message"),
-    [
-        ({"DOCKER_HOST": "unix:///run/no-docker.sock"}, "failed: Docker does not run"),
-        ({"DOCKER_CONFIG": "/var/empty"}, "failed: its Compose plugin is missing or too old"),
-    ],
-)
-def test_docker_that_cannot_be_asked_is_named(
-    site: Provisioned, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
-) -> None:
-    with _nothing_made(site, message, PreconditionFailed), monkeypatch.context() as patch:
-        for name, value in variables.items():
-            patch.setenv(name, value)
+    with _described(site, memory_bytes=2**28), _nothing_made(site, "256 MiB of memory are too little for an Odoo"):
         site.provision()
 
 
-def test_docker_that_is_too_old_is_refused(site: Provisioned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in that says so; it cannot show what an old Docker does otherwise."""
+def test_full_disk_is_refused(site: Provisioned, small_disk: Path) -> None:
+    message = f"the disk of {small_disk}/erp has .* free, and .* are needed. Nothing was"
+    with _described(site, small_disk) as elsewhere, _nothing_made(elsewhere, message):
+        elsewhere.provision()
+
+
+def test_all_that_does_not_fit_is_said_at_once(site: Provisioned, small_disk: Path) -> None:
+    """A file system that nobody may write to, not even root; a port of somebody else's; addons that are not there."""
+    subprocess.run(["/bin/mount", "-o", "remount,ro", small_disk], check=True)
+    adons, port = f"{small_disk}/adons", site.http_port
+    message = rf"may not write to {small_disk}/erp; .*no folder is at {adons} .*; something listens on port {port} "
+    with (
+        _described(site, small_disk, addons=[adons]) as elsewhere,
+        socket.create_server(("127.0.0.1", port)),
+        _nothing_made(elsewhere, message),
+    ):
+        elsewhere.provision()
+
+
+def test_docker_that_does_not_run_is_named(site: Provisioned, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        _described(site),
+        _nothing_made(site, "failed: Docker does not run", PreconditionFailed),
+        monkeypatch.context() as patch,
+    ):
+        patch.setenv("DOCKER_HOST", "unix:///run/no-docker.sock")
+        site.provision()
+
+
+@pytest.mark.parametrize(
+    ("stand_in", "message", "refused"),
+    [
+        (_OLD_DOCKER, r"Docker is 19\.03\.5, and 20\.10 is needed", Refused),
+        (_WITHOUT_COMPOSE, "failed: its Compose plugin is missing or too old", PreconditionFailed),
+    ],
+)
+def test_docker_that_is_too_old_or_has_no_compose_is_refused(
+    site: Provisioned,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    stand_in: str,
+    message: str,
+    refused: type[OdooOpsError],
+) -> None:
     program = tmp_path / "docker"
-    program.write_text(_OLD_DOCKER.format(docker=shutil.which("docker")))
+    program.write_text(stand_in.format(docker=shutil.which("docker")))
     program.chmod(0o755)
-    with _nothing_made(site, r"Docker is 19\.03\.5, and 20\.10 is needed"), monkeypatch.context() as patch:
+    with _described(site), _nothing_made(site, message, refused), monkeypatch.context() as patch:
         patch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
         site.provision()

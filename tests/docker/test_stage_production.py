@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from exec_records import Started, recorder, started
-from own_user import PYTHON, OwnUser, own_user
+from own_user import PYTHON, OwnUser, group_of_docker, own_user
 from prefect.settings import get_current_settings
 from provisioned_site import IMAGES, RUNNING, Provisioned, provisioned
 from real_nginx import Authority
@@ -45,8 +45,10 @@ def _settings_of_docker(user: OwnUser) -> dict[Path, str]:
 
 
 @pytest.fixture(scope="module")
-def user(docker: DockerEngine) -> Iterator[OwnUser]:
-    with own_user(docker) as made:
+def user(docker: DockerEngine, require: Callable[[str, Path | None, str], Path]) -> Iterator[OwnUser]:
+    group = group_of_docker(docker)
+    require("a group that may use Docker", Path(docker.address) if group else None, "install docker.io, which has one")
+    with own_user(docker, str(group)) as made:
         yield made
 
 

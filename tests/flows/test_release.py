@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,13 +163,18 @@ def test_what_is_named_is_released_to_the_first_one_and_to_the_second_one_after_
         assert (run.state.name, shop.link.readlink().name) == ("Soaking", commit), run.state.message
         (later,) = deployed.planned()
         assert f"the run {later.name!r} is planned for" in str(run.state.message)
-        assert later.parameters["soak_minutes"] == 60
-        assert "refs" not in later.parameters
+        (record,) = read_records(OdooEnvironment.open(name))[-1:]
+        assert (later.parameters["tried"], later.parameters["soak_minutes"]) == (record.moment, 60)
+        assert (later.parameters["refs"], later.parameters["dry_run"]) == (None, False)
         assert later.expected_start_time
-        assert later.expected_start_time - datetime.now(UTC) > timedelta(minutes=50)
-        early = deployed.execute(later.id).state
+        assert timedelta(minutes=61) < later.expected_start_time - record.at <= timedelta(minutes=62)
+        early = deployed.begin_now(later.id).state
         assert early
         assert "and must have been for 60. Nothing was changed" in str(early.message)
+        with pytest.raises(
+            Refused, match=f"had the release of yesterday tried, and has that of {record.moment} in place"
+        ):
+            promote(name, name, soak_minutes=0, tried="yesterday")
 
         _forget(shop, "shelf")
         shop.site.register(release=shop.site.settings.release.model_copy(update={"approval": True}))

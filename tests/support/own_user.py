@@ -1,6 +1,7 @@
-"""A user of this machine who is not root, and may use Docker as the group `docker` may: as hosts are set up."""
+"""A user of this machine who is not root, and may use Docker as its socket's group may: as hosts are set up."""
 
 import getpass
+import grp
 import os
 import pwd
 import secrets
@@ -37,31 +38,37 @@ class OwnUser:
             shutil.chown(file, self.name, pwd.getpwnam(self.name).pw_gid)
 
 
+def group_of_docker(engine: DockerEngine) -> str | None:
+    """The group whose members may use an engine; None where there is none but root's."""
+    socket = Path(engine.address.removeprefix("unix://"))
+    if not socket.is_socket() or socket.stat().st_gid == 0:
+        return None
+    return grp.getgrgid(socket.stat().st_gid).gr_name
+
+
 @contextmanager
-def own_user(engine: DockerEngine) -> Iterator[OwnUser]:
-    """Make a user and its home, and remove them. For a test that is not run as root it is the user who runs it."""
+def own_user(engine: DockerEngine, group: str) -> Iterator[OwnUser]:
+    """Make a user in a group, and a home, and remove them. A test that is not run as root has the user who runs it."""
     home = Path(tempfile.mkdtemp(prefix="odoo-ops-test-home-"))
     try:
         if os.geteuid() != 0:
             yield OwnUser(getpass.getuser(), home, dict(engine.variables))
             return
         name = f"odoo-ops-test-{secrets.token_hex(3)}"
-        socket = Path(engine.address.removeprefix("unix://"))
-        folder_mode = socket.parent.stat().st_mode
-        group = str(socket.stat().st_gid)
-        # `*` is a password that nobody has; without one sshd calls the account locked
-        options = ["--system", f"--home-dir={home}", "--shell=/bin/sh", "--password=*", f"--groups={group}"]
+        # no account of the system: containers have users of such numbers. `*` is a password that nobody has; without
+        # one sshd calls the account locked
+        options = [f"--home-dir={home}", "--shell=/bin/sh", "--password=*", f"--groups={group}"]
         subprocess.run(["/usr/sbin/useradd", *options, name], check=True)
         try:
-            socket.parent.chmod(folder_mode | 0o011)
             made = OwnUser(name, home, {"DOCKER_HOST": engine.address, "DOCKER_CONFIG": str(_settings(engine, home))})
             made.give(home, home / ".docker")
             yield made
         finally:
-            socket.parent.chmod(folder_mode & 0o7777)
+            # a session of sshd may not have ended yet
             subprocess.run(["/usr/sbin/userdel", "--force", name], check=True)
     finally:
-        shutil.rmtree(home)
+        # what a container's root wrote can be removed by root alone
+        shutil.rmtree(home, ignore_errors=os.geteuid() != 0)
 
 
 def _settings(engine: DockerEngine, home: Path) -> Path:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import UUID
 
@@ -155,5 +156,8 @@ def execute_run(run: UUID, folder: Path) -> str:
     empty.mkdir(exist_ok=True)
     execute = [sys.executable, "-m", "prefect", "flow-run", "execute", str(run)]
     process = MarkedProcess(["env", f"--chdir={empty}", *execute], folder / "run.log")
-    process.end(300)
+    with ExitStack() as failed:
+        failed.callback(process.close)
+        process.end(300)
+        failed.pop_all()
     return process.log()

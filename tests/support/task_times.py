@@ -16,4 +16,4 @@ def task_seconds(flow: str) -> dict[str, float]:
     seconds: dict[str, float] = defaultdict(float)
     for task in tasks:
         seconds[task.name.rpartition("-")[0]] += task.total_run_time.total_seconds()
-    return seconds
+    return dict(seconds)
