@@ -83,8 +83,8 @@ def print_docker_folder() -> Command:
 
 
 def print_owner(image: str, volume: str) -> Command:
-    """Print user and group (numbers) of what is in a volume; nothing for an empty one."""
-    script = '[ -z "$(ls -A /data)" ] || stat -c %u:%g /data'
+    """Print the users and groups (numbers) of a filestore's volume and its folders; nothing for an empty one."""
+    script = '[ -z "$(ls -A /data)" ] || stat -c %u:%g /data /data/filestore /data/filestore/* 2>/dev/null | sort -u'
     options = ("--rm", "--network=none", "--user=0", f"--volume={volume}:/data:ro", "--entrypoint=sh")
     return Command(argv=("docker", "run", *options, image, "-c", script))
 

@@ -168,7 +168,9 @@ class Provisioning(Value):
     )
     body_limit_bytes: int = Field(default=128 * 2**20, ge=2**20, description="Largest upload.")
     cors_origins: tuple[Origin, ...] = Field(
-        default=(), description="Other sites whose pages may call it, such as https://shop.example.com."
+        default=(),
+        description="Other sites whose pages may call it, such as https://shop.example.com. "
+        "No others may, whatever Odoo says.",
     )
     operator_networks: tuple[IpNetwork, ...] = Field(
         default=(),

@@ -83,15 +83,15 @@ def refuse_other_owner(owner: str, odoo_user: str, image: str) -> None:
     """Raise Refused for an image whose Odoo could not write to the filestore that is there.
 
     Args:
-        owner: user and group of the filestore's volume, as numbers; empty where nothing is in it.
+        owner: users and groups of the filestore's volume and its folders, as numbers; empty where nothing is in it.
         odoo_user: those of Odoo in the image.
         image: its name.
     """
-    if owner and owner != odoo_user:
+    if others := [found for found in owner.split() if found != odoo_user]:
         raise Refused(
-            f"The filestore belongs to {owner}, and Odoo in {image} is {odoo_user}: it could not write there. Nothing "
-            "was changed. Next step: name an image whose Odoo is the same user; or stop Odoo and give the volume's "
-            f"files to {odoo_user} (`chown --recursive` in a container), then run again."
+            f"The filestore belongs to {' and '.join(others)}, and Odoo in {image} is {odoo_user}: it could not write "
+            "there. Nothing was changed. Next step: name an image whose Odoo is the same user; or stop Odoo and give "
+            f"the volume's files to {odoo_user} (`chown --recursive` in a container), then run again."
         )
 
 

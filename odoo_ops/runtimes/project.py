@@ -184,7 +184,7 @@ class Project:
         return self.run(provision.find_volume(name), f"Looking for the volume {name}").strip()
 
     def read_owner(self, name: str) -> str:
-        """User and group of what is in a volume; empty where nothing is. Odoo's image must be on the host."""
+        """Users and groups of what is in a volume; empty where nothing is. Odoo's image must be on the host."""
         return self.run(provision.print_owner(self.wanted.images.odoo, name), f"Looking into the volume {name}").strip()
 
     def check_owner(self, volume: str) -> None:

@@ -18,6 +18,7 @@ from flows.backup import backup
 from flows.drill import drill
 from flows.health import health
 from flows.provision import provision
+from flows.restart import restart
 from flows.restore import restore
 from odoo_ops.commands.image_releases import STATIC_COPIES
 from odoo_ops.commands.provision import print_data_version
@@ -50,6 +51,9 @@ def test_login_page_comes_by_tls_and_a_second_run_plans_nothing(site: Provisione
     assert 'name="login"' in answer.text
     assert site.logs_in("admin", secret_of(ADMIN))
     assert not site.logs_in("admin", "admin")
+    prepared = "SELECT extname, extowner::regrole FROM pg_extension WHERE extname IN ('pg_trgm', 'unaccent') ORDER BY 1"
+    assert site.sql(prepared, "erp").split() == ["pg_trgm|postgres", "unaccent|postgres"]
+    assert site.sql("SELECT provolatile FROM pg_proc WHERE oid = 'unaccent(text)'::regprocedure", "erp") == "i"
     before = site.containers()
     report = site.provision()
     assert report.plan.empty, report.plan
@@ -148,6 +152,21 @@ def test_other_settings_reach_postgres_by_a_reload_and_what_waits_for_a_restart_
         site.register()
         site.provision()
     assert site.containers() == before
+
+
+def test_restart_of_postgres_is_asked_for_and_waited_for_while_odoo_is_stopped(site: Provisioned) -> None:
+    before = {service: site.started_at(service) for service in RUNNING}
+    site.sql("ALTER SYSTEM SET max_connections = 99")
+    try:
+        assert site.provision(dry_run=True).plan.waiting == ("max_connections",)
+        report = restart(site.name, database=True)
+        assert [check for check in report.checks if check.outcome == "failed"] == []
+        assert site.sql("SHOW max_connections") == "99"
+        assert {name for name in RUNNING if site.started_at(name) == before[name]} == {"nginx"}
+    finally:
+        site.sql("ALTER SYSTEM RESET max_connections")
+        restart(site.name, database=True)
+    assert site.provision(dry_run=True).plan.waiting == ()
 
 
 @pytest.mark.long
@@ -268,6 +287,39 @@ def test_image_of_another_postgresql_is_refused_where_data_is(site: Provisioned,
         site.register()
         site.project.engine.run("rmi", other)
     assert site.containers() == before
+
+
+def test_filestore_in_which_odoo_could_not_write_is_refused(site: Provisioned) -> None:
+    """As one is that root brought back by hand."""
+    before, owner = site.containers(), site.project.exec("odoo", "id", "-u").strip()
+    filestore = "/var/lib/odoo/filestore/erp"
+    site.project.run("toolbox-restore", "chown", "0:0", filestore)
+    site.project.compose("rm", "--stop", "--force", "odoo-cron")
+    try:
+        with pytest.raises(Refused, match=r"The filestore belongs to 0:0, and Odoo in .*Nothing was changed"):
+            site.provision()
+    finally:
+        site.project.run("toolbox-restore", "chown", f"{owner}:{owner}", filestore)
+        site.provision()
+    assert site.containers()["odoo"] == before["odoo"]
+
+
+def test_container_of_another_image_is_named_and_mended(site: Provisioned, tmp_path: Path) -> None:
+    engine, tag = site.project.engine, f"odoo-ops-test/{site.name}:nginx"
+    engine.run("tag", site.images["nginx"], tag)
+    site.register(images={**site.images, "nginx": tag})
+    try:
+        site.provision()
+        (tmp_path / "Dockerfile").write_text(f"FROM {site.images['nginx']}\nLABEL edition=second\n")
+        engine.run("build", f"--tag={tag}", str(tmp_path))
+        assert _why(site.provision(dry_run=True))["nginx"].startswith("recreate: ")
+        site.provision()
+        running = engine.run("inspect", "--format={{.Image}}", site.project.container("nginx"))
+        assert running == engine.run("image", "inspect", "--format={{.Id}}", tag)
+    finally:
+        site.register()
+        site.provision()
+        engine.run("rmi", tag)
 
 
 def test_version_of_the_data_is_read_by_an_image_of_another_user(site: Provisioned, tmp_path: Path) -> None:

@@ -35,10 +35,13 @@ class Odoo(BaseHTTPRequestHandler):
             self.send_header("Served", str(time.monotonic_ns()))
         else:
             self.send_header("Set-Cookie", "session_id=abc; Path=/; HttpOnly")
+        if "/embed/" in self.path:
+            self.send_header("Access-Control-Allow-Origin", "*")
         for name, value in self.headers.items():
             self.send_header(f"Seen-{name}", value)
         if sends_file:
             self.send_header("X-Accel-Redirect", "/web/filestore/erp/ab/abcdef")
+            self.send_header("Content-Security-Policy", "default-src 'none'")
         self.send_header("Content-Length", str(len(page)))
         self.end_headers()
         self.wfile.write(page)
@@ -209,7 +212,11 @@ class TestProduction:
             edge.get("/", "evil.example.com")
 
     def test_attachments_are_sent_from_the_filestore_and_only_when_odoo_says_so(self, edge: Edge) -> None:
-        assert edge.get("/web/content/7", "erp.example.com").text == "an attachment"
+        answer = edge.get("/web/content/7", "erp.example.com")
+        assert answer.text == "an attachment"
+        assert answer.headers["Content-Security-Policy"] == "default-src 'none'", "as Odoo said"
+        assert answer.headers["Strict-Transport-Security"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert edge.get("/web/filestore/erp/ab/abcdef", "erp.example.com").status_code == 404
 
     def test_guessing_passwords_is_slowed_down_and_looking_at_the_page_is_not(self, edge: Edge) -> None:
@@ -278,6 +285,14 @@ def test_staging_says_on_every_page_what_it_is(nginx_program: Path, certificates
         answer = edge.get("/odoo", "erp-staging.example.com", Accept_Encoding="gzip")
         assert ">staging: erp-staging</div></body>" in answer.text
         assert "Strict-Transport-Security" not in answer.headers
+
+
+@pytest.mark.parametrize("stage", ["staging", "testing"])
+def test_who_may_call_is_not_left_to_odoo(nginx_program: Path, certificates: Path, tmp_path: Path, stage: str) -> None:
+    host, tls = ("erp-staging.example.com", True) if stage == "staging" else ("erp-testing.localhost", False)
+    with served(stage, nginx_program, certificates, tmp_path) as edge:
+        answer = edge.get("/embed/x", host, tls=tls, Origin="https://evil.example.com")
+        assert not answer.headers.get("Access-Control-Allow-Origin")
 
 
 def test_testing_is_served_without_tls(nginx_program: Path, certificates: Path, tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ def test_services_are_confined(stage: str) -> None:
     assert "version" not in project
     for name, service in project["services"].items():
         assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["pids_limit"] > 0, name
         assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}, name
         if "operations" in service.get("profiles", []):
             continue
