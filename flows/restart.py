@@ -2,7 +2,8 @@
 
 How the layers are is noted first. Then Odoo's service is stopped and started, or its services of a compose project in
 the order of their dependencies, and waited for by asking: containers until they are healthy, then `/web/login`.
-PostgreSQL and the proxy are not touched. At last all layers are looked at again; the run fails for what does not serve,
+The proxy is not touched, and PostgreSQL only where that is asked for: then while Odoo is stopped, which is started when
+it is healthy. At last all layers are looked at again; the run fails for what does not serve,
 and for what did not fail before.
 An Odoo that a run which died had stopped is started by the next run, of any flow. One that was stopped by hand is
 started, too.
@@ -21,19 +22,32 @@ from tasks.identity import check_identity
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.reports import publish_restart_report, refuse_failures
-from tasks.services import check_odoo_came_back, refuse_without_service, start_odoo, stop_odoo
+from tasks.services import (
+    check_odoo_came_back,
+    refuse_foreign_database,
+    refuse_without_service,
+    restart_database,
+    start_odoo,
+    stop_odoo,
+)
 
 
 @flow(name="restart", flow_run_name="restart {environment}")
-def restart(environment: str, wait_minutes: Annotated[int, Field(ge=1, le=240)] = 10) -> RestartReport:
+def restart(
+    environment: str, wait_minutes: Annotated[int, Field(ge=1, le=240)] = 10, database: bool = False
+) -> RestartReport:
     """Stop and start an Odoo, and wait until it serves people.
 
     Args:
         environment: Name of the environment, as it was registered.
         wait_minutes: The run fails when Odoo does not answer after so many minutes.
+        database: Restart PostgreSQL, too, for settings that it takes only when it starts: of a project that `provision`
+            made.
     """
     begun = time.monotonic()
     refuse_without_service(environment)
+    if database:
+        refuse_foreign_database(environment)
     with environment_locked(environment, "restart") as lock:
         check_identity(environment, needs_repository=False)
         settle_leftovers(environment)
@@ -41,6 +55,8 @@ def restart(environment: str, wait_minutes: Annotated[int, Field(ge=1, le=240)] 
         lock.check()
         stopped = time.monotonic()
         stop_odoo(environment)
+        if database:
+            restart_database(environment)
         start_odoo(environment)
         came_back = check_odoo_came_back(environment, wait_minutes)
         down_seconds = time.monotonic() - stopped

@@ -5,11 +5,15 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters.odoo_site import open_site
+from odoo_ops.commands.provision import restart
 from odoo_ops.errors import PreconditionFailed, VerificationFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.environment import NoService
 from odoo_ops.model.report import Swap
 from odoo_ops.model.runtimes import OnHost
+from odoo_ops.policy.provisioning import DATABASE_SERVICE
+from odoo_ops.runtimes.image_releases import is_provisioned
+from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.waiting import wait_for_odoo
 
 CAME_BACK = "Odoo came back"
@@ -47,6 +51,25 @@ def refuse_without_service(environment: str) -> None:
             f"{environment} names no service, so its Odoo cannot be stopped and started. Nothing was changed. "
             "Next step: name it as `service` in the environment file and register that again."
         )
+
+
+def refuse_foreign_database(environment: str) -> None:
+    """Raise PreconditionFailed where PostgreSQL is not one that `provision` made for this environment alone."""
+    if not is_provisioned(OdooEnvironment.open(environment).environment):
+        raise PreconditionFailed(
+            f"PostgreSQL of {environment} was not made by `provision`, and may serve others, too. Nothing was changed. "
+            "Next step: restart without `database`, and PostgreSQL where it runs."
+        )
+
+
+@task(cache_policy=NO_CACHE)
+def restart_database(environment: str) -> None:
+    """Restart PostgreSQL's container, and wait until it is healthy."""
+    runtime = OdooEnvironment.open(environment)
+    project = Project.of(runtime.machine, runtime.environment)
+    get_run_logger().info("Restarting PostgreSQL")
+    project.run(restart(project.runtime, [DATABASE_SERVICE]), "Restarting PostgreSQL")
+    project.bring_up([DATABASE_SERVICE])
 
 
 @task(cache_policy=NO_CACHE)

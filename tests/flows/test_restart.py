@@ -50,6 +50,13 @@ def _pid(site: Site) -> int:
     return int((site.folder / "odoo.pid").read_text())
 
 
+def test_postgres_that_may_serve_others_is_not_restarted(served_site: Site) -> None:
+    before = _pid(served_site)
+    with pytest.raises(PreconditionFailed, match="may serve others, too. Nothing was changed. Next step"):
+        restart(served_site.name, database=True)
+    assert _pid(served_site) == before
+
+
 def test_restart_puts_another_odoo_in_place_and_blames_itself_only_for_what_was_well(
     served_site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
