@@ -135,7 +135,6 @@ def test_what_compose_would_leave_as_it_is_comes_back_too(site: Provisioned) -> 
     assert site.containers()["db"] == before["db"]
 
 
-@pytest.mark.long
 def test_other_settings_reach_postgres_by_a_reload_and_what_waits_for_a_restart_is_named(site: Provisioned) -> None:
     before = site.containers()
     site.register(cores=1)

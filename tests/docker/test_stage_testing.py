@@ -67,7 +67,6 @@ def test_mail_of_testing_goes_to_the_catcher(testing: Provisioned, mail_port: in
     assert [(mail["Subject"], mail["To"][0]["Address"]) for mail in found] == [("An invoice", "customer@example.com")]
 
 
-@pytest.mark.long
 def test_testing_is_used_and_converges_again(testing: Provisioned) -> None:
     see_it_used_and_converge(testing)
 

@@ -219,7 +219,6 @@ def _well(name: str) -> None:
     assert outcomes == {layer: "not measured" if layer in missing else "passed" for layer in layers.LAYERS}
 
 
-@pytest.mark.long
 @pytest.mark.odoo
 @pytest.mark.sshd
 def test_health_names_the_layer_when_each_is_broken_in_turn(
