@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from prefect.events.schemas.automations import AutomationCore, EventTrigger
 from typer.testing import CliRunner
 
 from deployments.cli import app
@@ -50,3 +51,10 @@ def test_every_fault_is_a_test() -> None:
     assert len(named) > 20
     assert all(named)
     assert [name for names in named for name in names if f"def {name}(" not in tests] == []
+
+
+def test_alarm_is_an_automation_that_prefect_takes_and_hears_of_states_that_flows_end_in() -> None:
+    automation = AutomationCore.model_validate(yaml.safe_load((ROOT / "deployments/alarm.yaml").read_text()))
+    assert isinstance(automation.trigger, EventTrigger)
+    assert "prefect.flow-run.Drift" in automation.trigger.expect
+    assert 'name="Drift"' in (ROOT / "flows/provision.py").read_text()
