@@ -3,7 +3,7 @@
 How the layers are is noted first. Then Odoo's service is stopped and started, or its services of a compose project in
 the order of their dependencies, and waited for by asking: containers until they are healthy, then `/web/login`.
 The proxy is not touched, and PostgreSQL only where that is asked for: then while Odoo is stopped, which is started when
-it is healthy. At last all layers are looked at again; the run fails for what does not serve,
+it answers. At last all layers are looked at again; the run fails for what does not serve,
 and for what did not fail before.
 An Odoo that a run which died had stopped is started by the next run, of any flow. One that was stopped by hand is
 started, too.
@@ -42,7 +42,7 @@ def restart(
         environment: Name of the environment, as it was registered.
         wait_minutes: The run fails when Odoo does not answer after so many minutes.
         database: Restart PostgreSQL, too, for settings that it takes only when it starts: of a project that `provision`
-            made.
+            made. A drill that uses it at the time fails.
     """
     begun = time.monotonic()
     refuse_without_service(environment)
@@ -55,9 +55,12 @@ def restart(
         lock.check()
         stopped = time.monotonic()
         stop_odoo(environment)
-        if database:
-            restart_database(environment)
-        start_odoo(environment)
+        try:
+            if database:
+                lock.check()
+                restart_database(environment, wait_minutes)
+        finally:
+            start_odoo(environment)
         came_back = check_odoo_came_back(environment, wait_minutes)
         down_seconds = time.monotonic() - stopped
         after = check_health(environment)

@@ -133,9 +133,9 @@ def downtime_budget(environment: str) -> float:
     return _policy_of(OdooEnvironment.open(environment)).downtime_budget_seconds
 
 
-def judge_downtime(environment: str, seconds: float) -> Check:
-    """Whether what people would wait for is within the environment's downtime budget."""
-    return policy.judge_downtime(seconds, downtime_budget(environment))
+def judge_downtime(environment: str, parts: list[float | None]) -> Check:
+    """Whether what people would wait for is within the environment's downtime budget; seconds, None: not measured."""
+    return policy.judge_downtime(parts, downtime_budget(environment))
 
 
 @task(cache_policy=NO_CACHE)

@@ -2,13 +2,16 @@
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from blocks import OdooEnvironment
+from odoo_ops.adapters import database
+from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.adapters.odoo_site import open_site
 from odoo_ops.commands.provision import restart
-from odoo_ops.errors import PreconditionFailed, VerificationFailed
+from odoo_ops.errors import PreconditionFailed, TransientError, VerificationFailed
 from odoo_ops.model.checks import Check
-from odoo_ops.model.environment import NoService
+from odoo_ops.model.environment import DatabaseSettings, NoService
 from odoo_ops.model.report import Swap
 from odoo_ops.model.runtimes import OnHost
 from odoo_ops.policy.provisioning import DATABASE_SERVICE
@@ -19,6 +22,7 @@ from odoo_ops.runtimes.waiting import wait_for_odoo
 CAME_BACK = "Odoo came back"
 ANSWERS = "Odoo answers on /web/login"
 _WAIT_SECONDS = 300
+_LOOK_SECONDS = 1
 
 
 @task(cache_policy=NO_CACHE)
@@ -55,7 +59,9 @@ def refuse_without_service(environment: str) -> None:
 
 def refuse_foreign_database(environment: str) -> None:
     """Raise PreconditionFailed where PostgreSQL is not one that `provision` made for this environment alone."""
-    if not is_provisioned(OdooEnvironment.open(environment).environment):
+    runtime = OdooEnvironment.open(environment)
+    settings = runtime.environment
+    if not is_provisioned(settings) or Project.of(runtime.machine, settings).read_record() is None:
         raise PreconditionFailed(
             f"PostgreSQL of {environment} was not made by `provision`, and may serve others, too. Nothing was changed. "
             "Next step: restart without `database`, and PostgreSQL where it runs."
@@ -63,13 +69,25 @@ def refuse_foreign_database(environment: str) -> None:
 
 
 @task(cache_policy=NO_CACHE)
-def restart_database(environment: str) -> None:
-    """Restart PostgreSQL's container, and wait until it is healthy."""
+def restart_database(environment: str, wait_minutes: int) -> None:
+    """Restart PostgreSQL's container as it is, and wait until the database answers. Raises TransientError."""
     runtime = OdooEnvironment.open(environment)
-    project = Project.of(runtime.machine, runtime.environment)
+    project, settings = Project.of(runtime.machine, runtime.environment), runtime.environment.database
     get_run_logger().info("Restarting PostgreSQL")
     project.run(restart(project.runtime, [DATABASE_SERVICE]), "Restarting PostgreSQL")
-    project.bring_up([DATABASE_SERVICE])
+    tries = Retrying(
+        stop=stop_after_delay(60 * wait_minutes),
+        wait=wait_fixed(_LOOK_SECONDS),
+        retry=retry_if_exception_type(TransientError),
+        reraise=True,
+    )
+    with runtime.host.agents_kept():
+        tries(_answers, runtime.host, settings)
+
+
+def _answers(host: HostAdapter, settings: DatabaseSettings) -> None:
+    with database.connect(host, settings):
+        return
 
 
 @task(cache_policy=NO_CACHE)

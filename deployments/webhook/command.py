@@ -17,7 +17,7 @@ from odoo_ops.errors import PreconditionFailed
 app = typer.Typer(no_args_is_help=True, help="The webhook receiver: a push becomes a release.")
 
 _FAILED = 2
-_MAX_BODY_BYTES = 5_000_000
+_MAX_BODY_BYTES = 25_000_000  # GitHub sends no larger ones, and none again
 _SWITCH_SECONDS = 0.0005
 
 

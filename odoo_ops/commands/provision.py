@@ -82,11 +82,12 @@ def print_docker_folder() -> Command:
     return Command(argv=("docker", "info", "--format={{.DockerRootDir}}"))
 
 
-def print_owner(image: str, volume: str) -> Command:
-    """Print the users and groups (numbers) of a filestore's volume and its folders; nothing for an empty one."""
-    script = '[ -z "$(ls -A /data)" ] || stat -c %u:%g /data /data/filestore /data/filestore/* 2>/dev/null | sort -u'
+def print_owners(image: str, volume: str, database: str) -> Command:
+    """Print user and group of a volume of Odoo and of a database's filestore there; nothing where it is empty."""
+    folder = 'stat -c %u:%g /data && if [ -e "/data/filestore/$1" ]; then stat -c %u:%g "/data/filestore/$1"; fi'
+    script = f'[ -z "$(ls -A /data)" ] || {{ {folder}; }}'
     options = ("--rm", "--network=none", "--user=0", f"--volume={volume}:/data:ro", "--entrypoint=sh")
-    return Command(argv=("docker", "run", *options, image, "-c", script))
+    return Command(argv=("docker", "run", *options, image, "-c", script, "sh", database))
 
 
 def find_volume(name: str) -> Command:

@@ -79,7 +79,7 @@ class Source(Value):
     )
     rules: tuple[ReleaseRule, ...] = Field(min_length=1, description="What is released where.")
     deliveries_per_minute: int = Field(
-        default=600, ge=1, description="More signed deliveries than that are refused (429)."
+        default=30_000, ge=1, description="More signed deliveries than that are refused (429)."
     )
 
     @model_validator(mode="after")

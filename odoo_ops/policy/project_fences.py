@@ -79,15 +79,15 @@ def refuse_other_major(data: str, image: str, name: str) -> None:
         )
 
 
-def refuse_other_owner(owner: str, odoo_user: str, image: str) -> None:
+def refuse_other_owner(owners: Sequence[str], odoo_user: str, image: str) -> None:
     """Raise Refused for an image whose Odoo could not write to the filestore that is there.
 
     Args:
-        owner: users and groups of the filestore's volume and its folders, as numbers; empty where nothing is in it.
+        owners: users and groups of the filestore's volume and folder, as numbers; none where nothing is in it.
         odoo_user: those of Odoo in the image.
         image: its name.
     """
-    if others := [found for found in owner.split() if found != odoo_user]:
+    if others := [found for found in owners if found != odoo_user]:
         raise Refused(
             f"The filestore belongs to {' and '.join(others)}, and Odoo in {image} is {odoo_user}: it could not write "
             "there. Nothing was changed. Next step: name an image whose Odoo is the same user; or stop Odoo and give "

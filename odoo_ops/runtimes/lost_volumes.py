@@ -22,4 +22,4 @@ def lost_volumes(project: Project, containers: Sequence[Container]) -> tuple[str
 def _is_lost(project: Project, volume: str) -> bool:
     name = project.find_volume(volume)
     image_there = project.image_id(project.wanted.images.odoo) is not None
-    return not name or (image_there and not project.read_owner(name))
+    return not name or (image_there and not project.read_owners(name))

@@ -183,15 +183,16 @@ class Project:
         name = f"{self.runtime.project}_{volume}"
         return self.run(provision.find_volume(name), f"Looking for the volume {name}").strip()
 
-    def read_owner(self, name: str) -> str:
-        """Users and groups of what is in a volume; empty where nothing is. Odoo's image must be on the host."""
-        return self.run(provision.print_owner(self.wanted.images.odoo, name), f"Looking into the volume {name}").strip()
+    def read_owners(self, name: str) -> list[str]:
+        """Users and groups of a volume with Odoo's data; none where it is empty. Odoo's image must be on the host."""
+        command = provision.print_owners(self.wanted.images.odoo, name, self.settings.database.name)
+        return sorted(set(self.run(command, f"Looking into the volume {name}").split()))
 
     def check_owner(self, volume: str) -> None:
         """Raise Refused where Odoo of its image could not write to a volume with files; nothing while none is there."""
         user = self._odoo_user
         if user and (name := self.find_volume(volume)):
-            refuse_other_owner(self.read_owner(name), user, self.wanted.images.odoo)
+            refuse_other_owner(self.read_owners(name), user, self.wanted.images.odoo)
 
     @cached_property
     def _odoo_user(self) -> str | None:

@@ -290,7 +290,7 @@ def test_image_of_another_postgresql_is_refused_where_data_is(site: Provisioned,
 
 def test_filestore_in_which_odoo_could_not_write_is_refused(site: Provisioned) -> None:
     """As one is that root brought back by hand."""
-    before, owner = site.containers(), site.project.exec("odoo", "id", "-u").strip()
+    before = site.containers()
     filestore = "/var/lib/odoo/filestore/erp"
     site.project.run("toolbox-restore", "chown", "0:0", filestore)
     site.project.compose("rm", "--stop", "--force", "odoo-cron")
@@ -298,7 +298,7 @@ def test_filestore_in_which_odoo_could_not_write_is_refused(site: Provisioned) -
         with pytest.raises(Refused, match=r"The filestore belongs to 0:0, and Odoo in .*Nothing was changed"):
             site.provision()
     finally:
-        site.project.run("toolbox-restore", "chown", f"{owner}:{owner}", filestore)
+        site.project.run("toolbox-restore", "chown", "--reference=/var/lib/odoo", filestore)
         site.provision()
     assert site.containers()["odoo"] == before["odoo"]
 

@@ -343,10 +343,10 @@ def test_service_whose_folder_was_lost_is_restarted_as_it_would_not_see_the_new_
 
 
 def test_image_whose_odoo_is_another_user_than_the_filestore_s_is_refused() -> None:
-    refuse_other_owner("100:101", "100:101", "odoo:19.0")
-    refuse_other_owner("", "100:101", "odoo:19.0")
+    refuse_other_owner(["100:101"], "100:101", "odoo:19.0")
+    refuse_other_owner([], "100:101", "odoo:19.0")
     with pytest.raises(Refused, match=r"belongs to 101:101, and Odoo in odoo:19.0 is 100:101.*Next step"):
-        refuse_other_owner("101:101", "100:101", "odoo:19.0")
+        refuse_other_owner(["100:101", "101:101"], "100:101", "odoo:19.0")
 
 
 def test_environment_that_does_not_describe_a_project_is_refused() -> None:

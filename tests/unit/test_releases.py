@@ -486,3 +486,17 @@ class TestWaysBack:
         with pytest.raises(Refused, match="cannot go back to a release of nowhere") as raised:
             way_back("erp", self.records(*changes), "nowhere")
         assert [day for day in (1, 2, 3) if f"2026-11-0{day}T" in str(raised.value)] == kept
+
+
+@pytest.mark.parametrize(
+    ("parts", "outcome", "detail"),
+    [
+        ([20, 30, 5, 5], "passed", "60 s of 60 s"),
+        ([20, 31, 5, 5], "failed", "61 s of 60 s"),
+        ([None, 30, 5, 5], "not measured", "40 s of 60 s, without what was not measured"),
+        ([None, 51, 5, 5], "failed", "61 s of 60 s, without what was not measured"),
+    ],
+)
+def test_downtime_that_was_not_measured_is_never_none(parts: list[float | None], outcome: str, detail: str) -> None:
+    check = releases.judge_downtime(parts, 60)
+    assert (check.outcome, check.detail) == (outcome, detail)
