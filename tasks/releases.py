@@ -1,5 +1,6 @@
 """Addons of an environment: fetched, looked at, put in place, put on record, and the way back."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from prefect import get_run_logger, task
@@ -133,7 +134,7 @@ def downtime_budget(environment: str) -> float:
     return _policy_of(OdooEnvironment.open(environment)).downtime_budget_seconds
 
 
-def judge_downtime(environment: str, parts: list[float | None]) -> Check:
+def judge_downtime(environment: str, parts: Sequence[float | None]) -> Check:
     """Whether what people would wait for is within the environment's downtime budget; seconds, None: not measured."""
     return policy.judge_downtime(parts, downtime_budget(environment))
 

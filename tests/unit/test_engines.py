@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from deployments.engines import odoo, python_environment
+from deployments.engines import odoo, ports, python_environment
 from deployments.engines.__main__ import app
 from deployments.engines.debian import debian_mirror, unpack_packages
 from deployments.engines.folder import engines_folder, make_once
@@ -286,3 +287,22 @@ def test_each_debian_package_has_its_reason_on_the_line_above(name: str) -> None
     packages = [(above, line) for above, line in pairwise(lines) if line[:1] not in ("", "#")]
     assert packages
     assert all(above.startswith("# ") and re.fullmatch(r"[a-z0-9.+-]+", line) for above, line in packages)
+
+
+def test_port_that_another_process_was_given_is_not_given_again() -> None:
+    hold = (
+        "import sys; from deployments.engines.ports import free_port; print(free_port(), flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", hold],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    ) as other:
+        assert other.stdout
+        port = int(other.stdout.readline())
+        assert ports.is_free(port)
+        assert not ports.reserve(port)
+        other.communicate()
+    assert ports.reserve(port)
