@@ -58,7 +58,7 @@ def nginx_before(receiver: RunningReceiver, program: Path, folder: Path) -> Iter
     paths = " ".join(
         f"{kind}_temp_path {folder}/{kind};" for kind in ("proxy", "client_body", "fastcgi", "uwsgi", "scgi")
     )
-    head = f"daemon off; pid {folder}/nginx.pid; error_log stderr;"
+    head = f"daemon off; user root; pid {folder}/nginx.pid; error_log stderr;"
     folder.joinpath("nginx.conf").write_text(f"{head} events {{}} http {{ access_log off; {paths} {example} }}")
     with (folder / "nginx.log").open("wb") as log:
         process = subprocess.Popen([program, "-c", folder / "nginx.conf"], stdout=log, stderr=log)
@@ -74,13 +74,15 @@ def nginx_before(receiver: RunningReceiver, program: Path, folder: Path) -> Iter
 def test_delivery_comes_through_nginx_with_tls_and_nothing_else_does(
     receiver: RunningReceiver, nginx_program: Path, tmp_path: Path
 ) -> None:
-    body = push_to("master")
+    body = push_to("master") + b" " * 60_000  # more than nginx holds in memory
     with nginx_before(receiver, nginx_program, tmp_path) as address:
         certificate = str(tmp_path / "certificate.pem")
         with httpx.Client(verify=certificate, base_url=address) as client:
             answer = client.post("/hooks/github", content=body, headers=github(body))
             assert (answer.status_code, answer.json()) == (202, {"releases": ["staging"]})
-            assert client.post("/hooks/github", content=b" " * 6_000_000).status_code == 413
+            too_large = client.post("/hooks/github", content=b" " * 27_000_000)
+            assert too_large.status_code == 413
+            assert "nginx" in too_large.text
             assert {client.get(path).status_code for path in ("/health", "/metrics", "/docs")} == {404}
     assert receiver.health()["waiting"] == 1
 
