@@ -1,4 +1,4 @@
-"""Bring Prefect to what the environment files say: blocks, and one concurrency limit per environment.
+"""Bring Prefect to what the environment files say: blocks, and two concurrency limits per environment.
 
 Everything is read and checked before the first block is saved. Running it again changes nothing; a run that
 was cut off is completed by the next one.
@@ -82,8 +82,8 @@ def register(directory: Path) -> Registration:
         for name, repository in configuration.repositories.items():
             changes += _save_repository(client, name, repository)
         for name, environment in configuration.environments.items():
-            # The limit first: an environment without one cannot be locked.
-            changes.append(_ensure_limit(client, f"odoo-environment-{name}"))
+            # The limits first: an environment without them cannot be locked.
+            changes += [_ensure_limit(client, f"odoo-{what}-{name}") for what in ("releases", "environment")]
             changes.append(_save(client, _environment_block(environment), "environment", name))
         for name, source in configuration.webhooks.items():
             changes.append(_save(client, WebhookSource(settings=source), "webhook source", name))

@@ -21,7 +21,7 @@ from odoo_ops.policy.releases import judge_finished
 from tasks.health import check_health
 from tasks.images import check_beside, close_site, open_site_again, start_beside, take_over
 from tasks.leftovers import settle_leftovers
-from tasks.modules import clone_data, refuse_written_meanwhile, try_release, update_modules
+from tasks.modules import clone_data, try_release, update_modules
 from tasks.releases import downtime_budget, finish_cut_over, note_cut_over, planned_record, read_release_of
 from tasks.restores import kept_name, scratch_name, swap_in
 from tasks.services import CAME_BACK, check_odoo_came_back, start_odoo, stop_odoo
@@ -72,7 +72,7 @@ def replace_beside(environment: str, plan: ReleasePlan, lock: HeldLock, begun: f
 
 def _update_and_put_in_place(environment: str, plan: ReleasePlan, lock: HeldLock) -> tuple[ReleaseRecord, list[Check]]:
     """Put the release in place of a database and addons that nobody uses. Odoo is to be started then."""
-    checks: list[Check] = []
+    checks, changes = list[Check](), None
     scratch = scratch_name(environment) if plan.updates else None
     until = time.monotonic() + downtime_budget(environment)
     with odoo_stopped(environment, lock):
@@ -80,9 +80,8 @@ def _update_and_put_in_place(environment: str, plan: ReleasePlan, lock: HeldLock
             changes = clone_data(environment, scratch)
             checks += update_modules(environment, scratch, plan, _left(until))
             checks += try_release(environment, scratch, plan, _left(until))
-            refuse_written_meanwhile(environment, changes)
         lock.check()
-        record, placed = put_in_place(environment, planned_record(plan, scratch), lock)
+        record, placed = put_in_place(environment, planned_record(plan, scratch), lock, changes)
     return record, [*checks, *placed]
 
 
@@ -112,16 +111,19 @@ def _settled_when_it_fails(environment: str, lock: HeldLock) -> Iterator[None]:
             settle_leftovers(environment)
 
 
-def put_in_place(environment: str, record: ReleaseRecord, lock: HeldLock) -> tuple[ReleaseRecord, list[Check]]:
+def put_in_place(
+    environment: str, record: ReleaseRecord, lock: HeldLock, changes: dict[str, int] | None = None
+) -> tuple[ReleaseRecord, list[Check]]:
     """Note what is put in place, swap the data in, if there is any, and lead the links, while Odoo is stopped.
 
-    Returns what is on record. Where that stopped past the swap it is finished by settling it, and a check says so.
+    `changes`: as for `swap_in`, which refuses what the data lacks. Returns what is on record. Where that stopped past
+    the swap it is finished by settling it, and a check says so.
     """
     kept = kept_name(environment) if record.scratch else None
     try:
         note_cut_over(environment, record.model_copy(update={"kept_database": kept}))
         if record.scratch and kept:
-            swap_in(environment, record.scratch, kept, start=False)
+            swap_in(environment, record.scratch, kept, start=False, changes=changes)
         return finish_cut_over(environment), []
     except OdooOpsError as error:
         return _settled(environment, record, lock, error)

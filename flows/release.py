@@ -14,11 +14,13 @@ taken back: the former database, filestore and commits; what was replaced is kep
 layer that fails since marks the run. A run that died is settled by the next run of any flow: undone before the swap,
 finished after it.
 
-Of pushes the newest is released, in whatever order their runs come: one whose branch or tag leads elsewhere by now
-changes nothing.
+Releases to one environment are made one after the other: the next one is planned when the one before is in place. Of
+pushes the newest is released, in whatever order their runs come: one whose branch or tag leads elsewhere by now changes
+nothing.
 """
 
 import time
+from contextlib import nullcontext
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -33,7 +35,7 @@ from tasks.approvals import refuse_another, wait_for_approval
 from tasks.identity import check_identity
 from tasks.images import keep_images
 from tasks.leftovers import settle_leftovers
-from tasks.locks import environment_locked
+from tasks.locks import environment_locked, releases_queued
 from tasks.pushes import read_later_push
 from tasks.releases import (
     check_commits,
@@ -83,45 +85,46 @@ def release(
     refuse_unfit_request(environment, refs, image)
     refuse_pushes(environment, refs, image, pushed_to)
     refuse_without_service(environment)
-    if why := read_later_push(environment, refs, image, pushed_to):
-        return Completed(name=SUPERSEDED, message=why)
-    plan = planned(environment, refs, image)
-    if dry_run or plan.empty:
-        report = ReleaseReport(
-            environment=environment, seconds=time.monotonic() - begun, plan=plan, applied=False, checks=plan.gate
-        )
-        publish_release_report(report)
-        refuse_unfit_plan(plan)
-        return report if plan.empty else Completed(name=UNRELEASED, message=plan.summary, data=report)
-    publish_release_plan(plan)
-    if approved:
-        refuse_another(environment, plan.digest, approved)
-    refuse_unfit_plan(plan)
-    refuse_unfit_role(environment, plan)
-    if needs_approval(environment, confirm_production):
-        wait_until_approved(plan)
-    plan = plan.model_copy(update={"gate": (*plan.gate, *check_commits(environment, plan.addons))})
-    refuse_unfit_plan(plan)
-    backup(environment)
-    if needs_forecast(environment, plan):
-        forecast(environment, refs=plan.commits, image=plan.image.image if plan.image else "")
-    with environment_locked(environment, "release") as lock:
-        check_identity(environment, needs_repository=False)
-        settle_leftovers(environment)
+    with nullcontext() if dry_run else releases_queued(environment):
         if why := read_later_push(environment, refs, image, pushed_to):
             return Completed(name=SUPERSEDED, message=why)
-        anew = plan_release(environment, read_present(environment, plan.addons), _present_image(environment, plan))
-        refuse_another(environment, anew.digest, plan.digest)
-        refuse_unfit_plan(anew)
-        if plan.updates:
-            refuse_without_space(environment)
-        put = replace_beside if plan.beside else cut_over
-        report = put(environment, plan, lock, begun)
-        keep_images(environment)
-        remove_old_checkouts(environment)
-    publish_release_report(report)
-    refuse_failures(f"{environment} was released and serves people, but", list(report.checks))
-    return report
+        plan = planned(environment, refs, image)
+        if dry_run or plan.empty:
+            report = ReleaseReport(
+                environment=environment, seconds=time.monotonic() - begun, plan=plan, applied=False, checks=plan.gate
+            )
+            publish_release_report(report)
+            refuse_unfit_plan(plan)
+            return report if plan.empty else Completed(name=UNRELEASED, message=plan.summary, data=report)
+        publish_release_plan(plan)
+        if approved:
+            refuse_another(environment, plan.digest, approved)
+        refuse_unfit_plan(plan)
+        refuse_unfit_role(environment, plan)
+        if needs_approval(environment, confirm_production):
+            wait_until_approved(plan)
+        plan = plan.model_copy(update={"gate": (*plan.gate, *check_commits(environment, plan.addons))})
+        refuse_unfit_plan(plan)
+        backup(environment)
+        if needs_forecast(environment, plan):
+            forecast(environment, refs=plan.commits, image=plan.image.image if plan.image else "")
+        with environment_locked(environment, "release") as lock:
+            check_identity(environment, needs_repository=False)
+            settle_leftovers(environment)
+            if why := read_later_push(environment, refs, image, pushed_to):
+                return Completed(name=SUPERSEDED, message=why)
+            anew = plan_release(environment, read_present(environment, plan.addons), _present_image(environment, plan))
+            refuse_another(environment, anew.digest, plan.digest)
+            refuse_unfit_plan(anew)
+            if plan.updates:
+                refuse_without_space(environment)
+            put = replace_beside if plan.beside else cut_over
+            report = put(environment, plan, lock, begun)
+            keep_images(environment)
+            remove_old_checkouts(environment)
+        publish_release_report(report)
+        refuse_failures(f"{environment} was released and serves people, but", list(report.checks))
+        return report
 
 
 def planned(environment: str, refs: dict[str, str], image: str = "") -> ReleasePlan:

@@ -13,6 +13,7 @@ from odoo_ops.policy.project_plans import described_project
 from odoo_ops.policy.provisioning import PROJECT_LOCK
 
 _WAIT_SECONDS = 3600
+_RELEASE_WAIT_SECONDS = 4 * 3600  # the one before may try an update out on a copy of a large database
 # so long, at the most, a killed run keeps the next one waiting
 _LEASE_SECONDS = 60
 
@@ -68,12 +69,21 @@ def data_locked(environment: str, purpose: str) -> AbstractContextManager[HeldLo
     return _host_locked(runtime.host, runtime.environment.state_dir, "lock", purpose)
 
 
+def releases_queued(environment: str) -> AbstractContextManager[None]:
+    """Let no other release to an environment be planned while the block lasts: it would plan for what is replaced."""
+    return _one_at_a_time(f"odoo-releases-{environment}", _RELEASE_WAIT_SECONDS)
+
+
 def _limit(environment: str) -> AbstractContextManager[None]:
+    return _one_at_a_time(f"odoo-environment-{environment}", _WAIT_SECONDS)
+
+
+def _one_at_a_time(limit: str, wait_seconds: int) -> AbstractContextManager[None]:
     return concurrency(
-        f"odoo-environment-{environment}",
+        limit,
         occupy=1,
         strict=True,
-        timeout_seconds=_WAIT_SECONDS,
+        timeout_seconds=wait_seconds,
         lease_duration=_LEASE_SECONDS,
     )
 

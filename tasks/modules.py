@@ -7,11 +7,10 @@ from blocks import OdooEnvironment
 from odoo_ops.adapters import cluster, database
 from odoo_ops.adapters.modules import read_installed, read_row_changes, record_checksums
 from odoo_ops.commands import modules
-from odoo_ops.errors import CommandFailed, Refused, VerificationFailed
+from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.checks import Check, first_of
 from odoo_ops.model.release import ReleasePlan
 from odoo_ops.policy.dumps import scratch_mark
-from odoo_ops.policy.releases import rows_written
 from odoo_ops.runtimes import releases
 from odoo_ops.runtimes.copies import BOOT_SECONDS, booted, write_config
 from odoo_ops.runtimes.image_releases import tried
@@ -30,8 +29,7 @@ SMOKE = "Pages and records of the environment's own"
 def clone_data(environment: str, scratch: str) -> dict[str, int]:
     """Copy the database on its server, and its filestore by hard links. Odoo is stopped, so that both fit.
 
-    Returns the rows that had been written to each table before it was copied, by which `refuse_written_meanwhile` sees
-    others.
+    Returns the rows that had been written to each table before it was copied, by which `swap_in` sees others.
     """
     runtime = OdooEnvironment.open(environment)
     settings = runtime.environment
@@ -65,20 +63,6 @@ def _link_filestore(runtime: Runtime, scratch: str, *, in_use: bool) -> None:
     if runtime.writable.call("describe_path", path=settings.filestore)["exists"]:
         runtime.writable.call(
             "link_tree", source=settings.filestore, destination=settings.filestore_of(scratch), in_use=in_use
-        )
-
-
-@task(cache_policy=NO_CACHE)
-def refuse_written_meanwhile(environment: str, changes: dict[str, int]) -> None:
-    """Raise Refused where something wrote to the database since it was copied: the copy does not hold it."""
-    runtime = OdooEnvironment.open(environment)
-    with database.connect(runtime.host, runtime.environment.database) as connection:
-        written = rows_written(changes, read_row_changes(connection))
-    if written:
-        raise Refused(
-            f"Something wrote to the database while its copy was updated, and the copy does not hold it: "
-            f"{first_of([f'{rows} rows in {table}' for table, rows in written.items()])}. The database is as it was. "
-            "Next step: stop what writes to it beside this Odoo (another node, a queue, an import), release again."
         )
 
 

@@ -236,10 +236,12 @@ def kept_name(target: str) -> str:
 
 
 @task(cache_policy=NO_CACHE)
-def swap_in(target: str, scratch: str, kept: str, *, start: bool = True) -> Swap:
+def swap_in(target: str, scratch: str, kept: str, *, start: bool = True, changes: dict[str, int] | None = None) -> Swap:
     """Stop Odoo, put the proved database and filestore in place by rename; start Odoo again if it ran.
 
     `kept` is the name of what was there. Without `start` it is left to the caller, who has more to put in place.
+    `changes`: rows that had been written to each table of the present database when it was copied to scratch. Raises
+    Refused, with everything as it was, where others came since: the copy does not hold them.
     """
     runtime = OdooEnvironment.open(target)
     settings, host = runtime.environment, runtime.host
@@ -255,6 +257,8 @@ def swap_in(target: str, scratch: str, kept: str, *, start: bool = True) -> Swap
             replaced = cluster.swap_databases(
                 connection, scratch=scratch, target=settings.database.name, kept=kept, kept_mark=mark
             )
+            if changes is not None:
+                staging.refuse_written_since(runtime, connection, changes, scratch=scratch, kept=kept)
         except PermanentError:  # nothing was renamed: Odoo goes on as it was
             if was_running and (problem := runtime.try_to_start_odoo()):
                 get_run_logger().error("Nothing was put in place, and Odoo does not start again: %s", problem)

@@ -5,6 +5,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from odoo_ops.adapters.database import Connection, last_line
+from odoo_ops.adapters.database_properties import carry_over
 from odoo_ops.errors import PreconditionFailed
 
 _SWAP_TRIES = 5
@@ -196,8 +197,9 @@ def _hide(connection: Connection, name: str, *, hidden: bool) -> None:
 def swap_databases(connection: Connection, *, scratch: str, target: str, kept: str, kept_mark: str) -> bool:
     """Rename `target` to `kept` and `scratch` to `target`, both or neither. Returns whether there was a target.
 
-    Sessions on both are ended first. Needs autocommit. Raises PreconditionFailed when PostgreSQL refuses, or when
-    something keeps coming back between the end of the sessions and the rename; nothing was renamed then.
+    What was set of the target (parameters, rights, a limit) is set of what takes its place. Sessions on both are ended
+    first. Needs autocommit. Raises PreconditionFailed when PostgreSQL refuses, or when something keeps coming back
+    between the end of the sessions and the rename; nothing was renamed then.
     """
     for _attempt in range(_SWAP_TRIES):
         try:
@@ -226,6 +228,7 @@ def _rename_both(connection: Connection, scratch: str, target: str, kept: str, k
             connection.execute(rename.format(sql.Identifier(target), sql.Identifier(kept)))
             mark_database(connection, kept, kept_mark)
             _hide(connection, kept, hidden=True)
+            carry_over(connection, kept, scratch)
         connection.execute(rename.format(sql.Identifier(scratch), sql.Identifier(target)))
         _hide(connection, target, hidden=False)
         connection.execute(sql.SQL("COMMENT ON DATABASE {} IS NULL").format(sql.Identifier(target)))

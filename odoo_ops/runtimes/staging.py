@@ -4,9 +4,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from odoo_ops.adapters import cluster, database
-from odoo_ops.errors import PreconditionFailed
+from odoo_ops.adapters.modules import read_row_changes
+from odoo_ops.errors import PreconditionFailed, Refused
+from odoo_ops.model.checks import first_of
 from odoo_ops.model.environment import Environment
 from odoo_ops.policy.dumps import scratch_mark
+from odoo_ops.policy.releases import rows_written
 from odoo_ops.policy.space import Need
 from odoo_ops.runtimes.disks import read_database_disk
 from odoo_ops.runtimes.runtime import Runtime
@@ -85,3 +88,24 @@ def filestore_staged(runtime: Runtime, scratch: str) -> Iterator[str]:
         host.call("make_directory", path=staged)
         yield staged
         host.call("give_tree", path=staged, uid=owner["uid"], gid=owner["gid"], mode=present["mode"])
+
+
+def refuse_written_since(
+    runtime: Runtime, connection: database.Connection, changes: dict[str, int], *, scratch: str, kept: str
+) -> None:
+    """Undo a swap, and raise Refused, where something wrote to the replaced database since it was copied to scratch.
+
+    Only now nobody can write to it any more, and each session has put on record what it wrote. `changes` are the rows
+    that had been written to each table when it was copied, `connection` is the swap's own.
+    """
+    settings = runtime.environment
+    with database.connect(runtime.host, settings.database, kept) as of_replaced:
+        written = rows_written(changes, read_row_changes(of_replaced))
+    if written:
+        name, mark = settings.database.name, scratch_mark(settings.name)
+        cluster.swap_databases(connection, scratch=kept, target=name, kept=scratch, kept_mark=mark)
+        raise Refused(
+            f"Something wrote to the database while its copy was updated, and the copy does not hold it: "
+            f"{first_of([f'{rows} rows in {table}' for table, rows in written.items()])}. The database is as it was. "
+            "Next step: stop what writes to it beside this Odoo (another node, a queue, an import), release again."
+        )

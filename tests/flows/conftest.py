@@ -16,9 +16,8 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from limits import free_limits, make_limits
 from own_prefect import PrefectServer
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
@@ -220,11 +219,7 @@ class Site:
         return found
 
     def free_limit(self) -> None:
-        """A killed holder's lease ends by itself after a minute; do not wait for it."""
-        with get_client(sync_client=True) as client:
-            client.update_global_concurrency_limit(
-                f"odoo-environment-{self.name}", GlobalConcurrencyLimitUpdate(active_slots=0)
-            )
+        free_limits(self.name)
 
     def register(self, **changes: object) -> None:
         """Save the environment's blocks, with changed settings."""
@@ -319,8 +314,7 @@ def _made_site(
     Path(settings.data_dir, "filestore").mkdir(parents=True)
     if role is None:
         site.create_role()
-    with get_client(sync_client=True) as client:
-        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=f"odoo-environment-{name}", limit=1))
+    make_limits(name)
     OdooHost(settings=Host(name="here", restic=str(restic))).save(f"{name}-host")
     repository = Repository(
         name="main", location=FolderLocation(path=str(folder / "repository")), password=SecretStr("repository-password")

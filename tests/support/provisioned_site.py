@@ -15,8 +15,7 @@ import httpx
 import pytest
 import yaml
 from compose_project import ComposeProject
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
+from limits import free_limits
 from prefect_docker import DockerRegistryCredentials
 from provisioned import described
 from websockets.sync.client import connect
@@ -143,10 +142,7 @@ class Provisioned:
         return report
 
     def free_limit(self) -> None:
-        """A killed holder's lease ends by itself after a minute; do not wait for it."""
-        with get_client(sync_client=True) as client:
-            name = f"odoo-environment-{self.name}"
-            client.update_global_concurrency_limit(name, GlobalConcurrencyLimitUpdate(active_slots=0))
+        free_limits(self.name)
 
     @property
     def address(self) -> str:

@@ -9,8 +9,7 @@ from typing import IO, cast
 
 from compose_project import ComposeProject
 from docker_images import ensure_image
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
+from limits import free_limits
 from real_processes import wait_until
 
 from deployments.engines.docker import DockerEngine
@@ -104,10 +103,7 @@ class RealProject(ComposeProject):
         return {name: digest for digest, name in (line.split(maxsplit=1) for line in listed.splitlines())}
 
     def free_limit(self) -> None:
-        """A killed holder's lease ends by itself after a minute; do not wait for it."""
-        with get_client(sync_client=True) as client:
-            name = f"odoo-environment-{self.production}"
-            client.update_global_concurrency_limit(name, GlobalConcurrencyLimitUpdate(active_slots=0))
+        free_limits(self.production)
 
     def register(self, host: Mapping[str, object] | None = None) -> None:
         """Register both environments as the example describes them; `host` says how the machine is reached."""

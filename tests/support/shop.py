@@ -43,7 +43,8 @@ class Shop:
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         with self.site.connect() as connection:
-            return connection.execute(statement).fetchall()
+            found = connection.execute(statement)
+            return found.fetchall() if found.description else []
 
     def installs(self, module: str) -> None:
         """As an operator does by hand; then click-odoo-update puts on record which files are installed."""

@@ -1,0 +1,22 @@
+"""Prefect's limits of an environment, in tests."""
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
+
+
+def _names(environment: str) -> tuple[str, ...]:
+    return f"odoo-environment-{environment}", f"odoo-releases-{environment}"
+
+
+def make_limits(environment: str) -> None:
+    """As its registration makes them."""
+    with get_client(sync_client=True) as client:
+        for name in _names(environment):
+            client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=1))
+
+
+def free_limits(environment: str) -> None:
+    """A killed holder's lease ends by itself after a minute; do not wait for it."""
+    with get_client(sync_client=True) as client:
+        for name in _names(environment):
+            client.update_global_concurrency_limit(name, GlobalConcurrencyLimitUpdate(active_slots=0))
