@@ -72,3 +72,4 @@ class Sizing(Value):
     odoo: OdooSizing
     postgres: PostgresSizing
     nginx_memory_bytes: int
+    toolbox_memory_bytes: int

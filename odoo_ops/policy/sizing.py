@@ -3,7 +3,8 @@
 What the operating system, Docker, nginx and a backup's programs need is set aside. Odoo and PostgreSQL get what they
 need at least, and halve the rest; that is for as many workers as the machine can have, so that more people make no
 PostgreSQL anew. Their limits and nginx's never exceed the machine together. What runs for a while
-comes on top: a drill's Odoo (at most one process's limit), the toolboxes, certbot.
+comes on top: a drill's Odoo (at most one process's limit), the toolboxes (each at most half of the machine: a backup
+takes much less, and one that runs wild ends before PostgreSQL or Odoo do), certbot.
 """
 
 from math import ceil
@@ -50,7 +51,12 @@ def machine_sizing(facts: HostFacts, expected_users: int) -> Sizing:
     odoo = odoo_sizing(facts, expected_users)
     left = facts.memory_bytes - _SYSTEM - odoo.web_memory_bytes - odoo.cron_memory_bytes
     postgres = postgres_sizing(HostFacts(cores=facts.cores, memory_bytes=left), odoo.connections)
-    return Sizing(odoo=odoo, postgres=postgres, nginx_memory_bytes=_NGINX)
+    return Sizing(
+        odoo=odoo,
+        postgres=postgres,
+        nginx_memory_bytes=_NGINX,
+        toolbox_memory_bytes=_whole(facts.memory_bytes // 2, MIB),
+    )
 
 
 def odoo_sizing(facts: HostFacts, expected_users: int) -> OdooSizing:

@@ -153,6 +153,17 @@ def test_no_process_is_root_or_shows_the_password_or_writes_beside_its_volumes(s
             staging.project.exec(service, "touch", "/mine")
 
 
+@pytest.mark.parametrize(
+    ("service", "capabilities"),
+    [("toolbox", 0b10), ("toolbox-restore", 0b1011), ("toolbox-drill", 0b1011)],  # numbers of linux/capability.h
+)
+def test_toolbox_has_the_rights_it_needs_and_no_others(staging: Staging, service: str, capabilities: int) -> None:
+    one_off = ("run", "--rm", "--no-TTY", "--no-deps", "--entrypoint=sh", service, "-c")
+    script = "grep -E 'CapBnd|NoNewPrivs' /proc/self/status; touch /tmp/mine; touch /mine || echo refused"
+    found = staging.project.compose(*one_off, script).split()
+    assert found == ["CapBnd:", f"{capabilities:016x}", "NoNewPrivs:", "1", "refused"]
+
+
 def test_only_nginx_is_in_a_network_that_leads_out(staging: Staging) -> None:
     engine = staging.project.engine
     for service, container in staging.containers().items():

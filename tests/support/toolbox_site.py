@@ -90,8 +90,15 @@ class Toolboxes:
             "network_mode": "host",
             "extra_hosts": [f"{SERVER}:127.0.0.1"],
             "environment": {"RESTIC_CACHE_DIR": f"{folder}/cache"},
+            # as in the projects of `provision`
+            "read_only": True,
+            "cap_drop": ["ALL"],
+            "cap_add": ["DAC_OVERRIDE"],
+            "security_opt": ["no-new-privileges:true"],
+            "tmpfs": ["/tmp"],  # noqa: S108 - of a container
         }
-        writing = {**toolbox, "volumes": [f"{folder}:{folder}"]}
+        restoring = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
+        writing = {**toolbox, "cap_add": restoring, "volumes": [f"{folder}:{folder}"]}
         reading = {**toolbox, "volumes": [f"{folder}:{folder}", f"{data_dir}:{data_dir}:ro"]}
         services = {"odoo": writing, "toolbox": reading, "toolbox-restore": writing}
         made = folder / name / "project"
