@@ -51,10 +51,15 @@ TLS_KEY = f"{TLS_FOLDER}/key.pem"
 ACME_AUTHORITY = "config/acme/authority.pem"
 
 _DIGEST_CHARACTERS = 16
+_HTTP2_DIRECTIVE = (1, 25, 1)  # the nginx that has it; since then it warns of `listen … http2`
 
 
 def project_files(
-    environment: Environment, facts: HostFacts, *, odoo_user: str | None = None
+    environment: Environment,
+    facts: HostFacts,
+    *,
+    odoo_user: str | None = None,
+    nginx_version: tuple[int, ...] = (),
 ) -> tuple[ProjectFile, ...]:
     """All files of the project of an environment that has `provision`, for a host.
 
@@ -63,6 +68,7 @@ def project_files(
         facts: what the host has.
         odoo_user: user and group of Odoo in its image (`read_odoo_user`). As them nginx sends attachments of any mode;
             without, it is the image's own `nginx`, which sends those that all may read.
+        nginx_version: of the nginx in its image; without, what is written suits all, but newer ones warn of it.
 
     Raises:
         InvalidConfiguration: fields that do not fit, all of them.
@@ -80,7 +86,7 @@ def project_files(
         _file(ODOO_CONF, odoo_conf),
         _file(POSTGRESQL_CONF, render("postgres/postgresql.conf", sizing=sizing.postgres)),
         _file(FIRST_START, render("postgres/first-start.sql", **_named(environment))),
-        _file(NGINX_CONF, _nginx(environment, wanted, sizing.odoo)),
+        _file(NGINX_CONF, _nginx(environment, wanted, sizing.odoo, nginx_version)),
         _secret(ODOO_PASSWORD, environment.database.password),
         _secret(POSTGRES_PASSWORD, environment.database.admin_password),
         *_pgbouncer(environment, wanted, sizing.odoo),
@@ -134,12 +140,13 @@ def _odoo_conf(environment: Environment, wanted: Provisioning, sizing: Sizing) -
     )
 
 
-def _nginx(environment: Environment, wanted: Provisioning, odoo: OdooSizing) -> str:
+def _nginx(environment: Environment, wanted: Provisioning, odoo: OdooSizing, version: tuple[int, ...]) -> str:
     return render(
         "nginx/nginx.conf",
         **_named(environment),
         wanted=wanted,
         encrypted=not isinstance(wanted.tls, NoTls),
+        http2_directive=version >= _HTTP2_DIRECTIVE,
         odoo_port=provisioning.ODOO_PORT,
         websocket_port=provisioning.GEVENT_PORT if odoo.workers else provisioning.ODOO_PORT,
         data_dir=provisioning.DATA_DIR,

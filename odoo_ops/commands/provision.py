@@ -1,6 +1,7 @@
 """Commands by which a compose project is looked at and brought to what its rendered file says."""
 
 import json
+import re
 from collections.abc import Sequence
 
 from pydantic import SecretStr
@@ -68,6 +69,18 @@ def read_image_id(image: str) -> Command:
 def print_postgres_version(image: str) -> Command:
     """Print the version of the PostgreSQL in an image."""
     return Command(argv=("docker", "run", "--rm", "--network=none", "--entrypoint=postgres", image, "--version"))
+
+
+def print_nginx_version(image: str) -> Command:
+    """Print the version of the nginx in an image; `parse_nginx_version` reads it."""
+    script = "nginx -v 2>&1"
+    return Command(argv=("docker", "run", "--rm", "--network=none", "--entrypoint=sh", image, "-c", script))
+
+
+def parse_nginx_version(output: str) -> tuple[int, ...]:
+    """The numbers of `nginx version: nginx/1.26.3 (Ubuntu)`; none where it says something else."""
+    said = re.search(r"nginx/([0-9]+(?:\.[0-9]+)*)", output)
+    return tuple(int(number) for number in said[1].split(".")) if said else ()
 
 
 def print_data_version(image: str, volume: str) -> Command:

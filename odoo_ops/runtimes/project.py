@@ -173,7 +173,7 @@ class Project:
         certificate does not fit.
         """
         settings = self.settings.model_copy(update={"provision": self.wanted})
-        made = project_files(settings, self.facts, odoo_user=self._odoo_user)
+        made = project_files(settings, self.facts, odoo_user=self._odoo_user, nginx_version=self._nginx_version)
         return made + certificate_files(
             self.machine, self.runtime.folder, self.settings.name, self.wanted, datetime.now(UTC)
         )
@@ -201,6 +201,15 @@ class Project:
         if self.image_id(image) is None:
             return None
         return self.run(read_odoo_user(image), "Looking for Odoo's user").strip()
+
+    @cached_property
+    def _nginx_version(self) -> tuple[int, ...]:
+        """Version of nginx in its image; empty while that is not on the host, and where it does not matter."""
+        image = self.wanted.images.nginx
+        if isinstance(self.wanted.tls, NoTls) or self.image_id(image) is None:
+            return ()
+        printed = self.run(provision.print_nginx_version(image), "Looking at nginx's version")
+        return provision.parse_nginx_version(printed)
 
     def note_image(self) -> None:
         """Note that the image with which this was opened is the released one."""

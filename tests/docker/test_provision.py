@@ -1,6 +1,7 @@
 """`provision` on a real Docker engine: from nothing to an Odoo that answers, and back to it after a drift."""
 
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -58,6 +59,13 @@ def test_login_page_comes_by_tls_and_a_second_run_plans_nothing(site: Provisione
     report = site.provision()
     assert report.plan.empty, report.plan
     assert site.containers() == before
+
+
+def test_nginx_speaks_http_2_and_finds_nothing_deprecated(site: Provisioned) -> None:
+    words = ["openssl", "s_client", "-alpn", "h2", "-connect", f"127.0.0.1:{site.https_port}", "-servername", HOST]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    assert b"ALPN protocol: h2" in done.stdout
+    assert "deprecated" not in site.project.compose("logs", "nginx")
 
 
 def _why(report: ProvisionReport) -> dict[str, str]:

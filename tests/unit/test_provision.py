@@ -20,6 +20,7 @@ from provisioned import (
 )
 from pydantic import ValidationError
 
+from odoo_ops.commands.provision import parse_nginx_version
 from odoo_ops.errors import InvalidConfiguration, Refused
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.provision import HostFacts, ProjectFile, is_pinned
@@ -129,6 +130,23 @@ def test_odoo_18_is_told_of_demo_data_by_its_own_option(wanted: bool, said: str)
     (conf,) = [file.content.get_secret_value() for file in files if file.path == "config/odoo/odoo.conf"]
     assert said in conf.splitlines()
     assert "with_demo = " not in conf.replace("without_demo", "")
+
+
+@pytest.mark.parametrize(
+    ("printed", "lines"),
+    [
+        ("nginx version: nginx/1.25.1\n", ["listen 8443 ssl;", "http2 on;"]),
+        ("nginx version: nginx/1.26.3 (Ubuntu)\n", ["listen 8443 ssl;", "http2 on;"]),
+        ("nginx version: nginx/1.25.0\n", ["listen 8443 ssl http2;"]),
+        ("nginx version: another/2.0\n", ["listen 8443 ssl http2;"]),
+    ],
+)
+def test_http_2_is_asked_for_as_the_nginx_of_the_image_wants_it(printed: str, lines: list[str]) -> None:
+    environment = Environment.model_validate(described("production"))
+    files = project_files(environment, FACTS, nginx_version=parse_nginx_version(printed))
+    (conf,) = [file.content.get_secret_value() for file in files if file.path == "config/nginx/nginx.conf"]
+    asked = [line.strip() for line in conf.splitlines() if "listen 8443" in line or "http2" in line]
+    assert asked == ["listen 8443 ssl default_server;", *lines]
 
 
 def test_new_odoo_conf_makes_odoo_anew_and_new_settings_of_postgresql_do_not() -> None:
