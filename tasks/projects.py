@@ -58,6 +58,7 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
         record, containers = project.read_record(), project.read_containers()
         volume = project.find_volume(DATABASE_VOLUME)
         refuse_other_project(record, project.identity, project.runtime.folder, _foreign(project, containers, volume))
+        project.check_folder()
         lost = lost_volumes(project, containers) if record and record.has_database else ()
         if not loss_accepted:
             refuse_lost_volumes(project.runtime.project, lost, project.machine.name)

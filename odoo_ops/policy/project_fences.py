@@ -9,6 +9,9 @@ from odoo_ops.units import shown_bytes
 
 # images apart: a new database, its log and a first backup
 _LEAST_FREE_BYTES = 2_000_000_000
+# Compose takes one of these beside the compose file
+_ADDED = tuple(f"{name}.override.{suffix}" for name in ("compose", "docker-compose") for suffix in ("yml", "yaml"))
+_COMPOSE_VARIABLE = re.compile(r"^[ \t]*(?:export[ \t]+)?(COMPOSE_\w+)[ \t]*[=:]", re.MULTILINE)
 
 
 def refuse_other_project(
@@ -39,6 +42,24 @@ def refuse_other_project(
             f"What {folder} holds is not what the environment file describes: {'; '.join(differs)}. Its data would be "
             "left behind. Nothing was changed. Next step: correct the environment file; to move the data, back it up "
             "and restore it in a new folder."
+        )
+
+
+def refuse_what_compose_adds(folder: str, names: Collection[str], variables: str) -> None:
+    """Raise Refused for files by which Compose makes another project of the planned one, for whoever names none.
+
+    Args:
+        folder: of the project.
+        names: what is in it.
+        variables: the text of its `.env`.
+    """
+    found = [name for name in _ADDED if name in names]
+    found += [f".env with {name}" for name in _COMPOSE_VARIABLE.findall(variables)]
+    if found:
+        raise Refused(
+            f"{folder} holds {', '.join(found)}: Docker Compose would follow that, and the plan does not know of it. "
+            "Nothing was changed. Next step: say what it says in the environment file, and move it out of the folder "
+            "(of .env, that line alone); services of your own belong in a project of their own."
         )
 
 

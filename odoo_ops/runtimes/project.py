@@ -17,7 +17,12 @@ from odoo_ops.model.plan import FileChange, PresentFile, ProjectRecord, Released
 from odoo_ops.model.provision import HostFacts, NoTls, ProjectFile, Provisioning
 from odoo_ops.model.runtimes import ComposeProject, Container
 from odoo_ops.policy.images import is_passing, released_image
-from odoo_ops.policy.project_fences import refuse_old_docker, refuse_other_owner, refuse_unfit_machine
+from odoo_ops.policy.project_fences import (
+    refuse_old_docker,
+    refuse_other_owner,
+    refuse_unfit_machine,
+    refuse_what_compose_adds,
+)
 from odoo_ops.policy.project_plans import MOUNTED_FOLDERS, described_project
 from odoo_ops.policy.provisioning import NGINX_SERVICE
 from odoo_ops.project_files import (
@@ -129,6 +134,12 @@ class Project:
         """Raise PreconditionFailed when Docker does not answer, or it or Compose is too old."""
         engine, compose = (self.run(command, "Asking Docker for its version") for command in provision.read_versions())
         refuse_old_docker(engine, compose, self.machine.name)
+
+    def check_folder(self) -> None:
+        """Raise Refused when Compose would find more in the folder than the compose file."""
+        names = self.machine.call("list_directory", path=self.runtime.folder)
+        variables = self.machine.call("read_text", path=self.place(".env")) or ""
+        refuse_what_compose_adds(self.runtime.folder, names, variables)
 
     def check_room(self, containers: Sequence[Container], *, much: bool) -> None:
         """Raise Refused when the folder cannot be written, a port is somebody else's, or addons are not there.

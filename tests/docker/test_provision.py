@@ -1,5 +1,6 @@
 """`provision` on a real Docker engine: from nothing to an Odoo that answers, and back to it after a drift."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from tasks.locks import project_locked
 pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic]
 
 HOST = "erp-staging.example.com"
+_ANOTHER = "services: {another: {image: example}}"
 _NGINX_CONF = "config/nginx/nginx.conf"
 
 
@@ -234,6 +236,25 @@ def test_project_that_was_made_by_hand_is_left_alone(site: Provisioned) -> None:
     finally:
         record.write_text(noted)
     assert site.provision(dry_run=True).plan.empty
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("compose.override.yaml", _ANOTHER), (".env", "COMPOSE_FILE=compose.yaml:another.yaml\n")]
+)
+def test_file_that_compose_would_follow_unseen_is_refused(site: Provisioned, name: str, text: str) -> None:
+    before, folder = site.containers(), site.project.folder
+    added = [folder / name, folder / "another.yaml"]
+    for path, content in zip(added, (text, _ANOTHER), strict=True):
+        path.write_text(content)
+    try:
+        assert "another" in site.project.compose("config", "--services").split(), "Compose follows it"
+        with pytest.raises(Refused, match=rf"{folder} holds {re.escape(name)}.*Nothing was changed. Next step: "):
+            site.provision(dry_run=True)
+    finally:
+        for path in added:
+            path.unlink()
+    assert site.provision(dry_run=True).plan.empty
+    assert site.containers() == before
 
 
 def test_secrets_that_others_may_see_are_closed_again(site: Provisioned) -> None:

@@ -25,6 +25,7 @@ from odoo_ops.policy.project_fences import (
     refuse_other_owner,
     refuse_other_project,
     refuse_unfit_machine,
+    refuse_what_compose_adds,
 )
 from odoo_ops.policy.project_plans import (
     described_project,
@@ -162,6 +163,25 @@ def test_database_is_made_only_where_there_never_was_one(
         cluster=ClusterFacts(has_database=has_database),
     )
     assert (plan.new_database, plan.lost_database) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "variables", "found"),
+    [
+        (["compose.yaml", "compose.override.yaml"], "", "/srv/erp holds compose.override.yaml: "),
+        (["docker-compose.override.yml", "config"], "", "/srv/erp holds docker-compose.override.yml: "),
+        ([".env"], "# ours\nCOMPOSE_FILE=a.yaml:b.yaml\n", "/srv/erp holds .env with COMPOSE_FILE: "),
+        ([".env"], "export COMPOSE_PROFILES = x\nA=1", "/srv/erp holds .env with COMPOSE_PROFILES: "),
+    ],
+)
+def test_what_compose_would_add_to_the_project_is_refused(names: list[str], variables: str, found: str) -> None:
+    with pytest.raises(Refused, match=f"^{found}.*Nothing was changed. Next step: "):
+        refuse_what_compose_adds("/srv/erp", names, variables)
+
+
+def test_variables_of_others_and_the_release_s_file_are_no_matter_of_compose() -> None:
+    names = ["compose.yaml", "compose.release.yaml", "config", "secrets"]
+    refuse_what_compose_adds("/srv/erp", names, "# COMPOSE_FILE=a\nA_COMPOSE_FILE=b\nA=COMPOSE_FILE=c")
 
 
 def test_lost_volumes_are_named_with_the_way_out_for_moved_and_for_lost_ones() -> None:
