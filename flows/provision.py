@@ -5,9 +5,9 @@ somebody approves it in the UI; it is made anew then, and refused if it is anoth
 only they tell all. Then files are written, PostgreSQL is brought up (and touched only if the plan says so), what a
 dead run left is settled, a new environment's database is made and filled by Odoo beside its place, the other services
 are brought up, and what can be reloaded is reloaded. A certificate of an ACME directory is got when nginx runs, with a
-stand-in until then. At last the environment is looked at, layer by layer. Run again,
-it plans nothing. Where data was and its volume is lost, nothing is done; with `loss_accepted` PostgreSQL alone is
-brought up, for `restore`.
+stand-in until then. At last the environment is looked at, layer by layer. Run again, it plans nothing, and looks at
+the environment all the same. Where data was and its volume is lost, nothing is done; with `loss_accepted` PostgreSQL
+alone is brought up, for `restore`.
 """
 
 import time
@@ -70,8 +70,13 @@ def provision(
         fetch_images(environment, plan)
         plan = plan_project(environment, loss_accepted=loss_accepted)
     if dry_run or plan.empty:
-        report = ProvisionReport(environment=environment, seconds=time.monotonic() - begun, plan=plan, applied=False)
+        checks = [] if dry_run else check_health(environment)
+        seconds = time.monotonic() - begun
+        report = ProvisionReport(
+            environment=environment, seconds=seconds, plan=plan, applied=False, checks=tuple(checks)
+        )
         publish_provision_report(report)
+        refuse_failures(f"{environment} is as its file says, and nothing was changed, but", checks)
         return report if plan.empty else Completed(name="Drift", message=plan.summary, data=report)
     if needs_approval(environment, confirm_production):
         publish_plan(plan)

@@ -24,7 +24,7 @@ from flows.restart import restart
 from flows.restore import restore
 from odoo_ops.commands.image_releases import STATIC_COPIES
 from odoo_ops.commands.provision import print_data_version
-from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused
+from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.plan import ProvisionReport
 from tasks.locks import project_locked
 
@@ -60,7 +60,19 @@ def test_login_page_comes_by_tls_and_a_second_run_plans_nothing(site: Provisione
     before = site.containers()
     report = site.provision()
     assert report.plan.empty, report.plan
+    assert {check.outcome for check in report.checks} == {"passed", "not measured"}, report.checks
     assert site.containers() == before
+
+
+def test_run_that_plans_nothing_fails_where_a_layer_does(site: Provisioned) -> None:
+    wait = "UPDATE ir_module_module SET state = '{}' WHERE name = 'base'"
+    site.sql(wait.format("to upgrade"), "erp")
+    try:
+        assert site.provision(dry_run=True).checks == ()
+        with pytest.raises(VerificationFailed, match="nothing was changed, but 1 of .*\n.*module base waits"):
+            site.provision()
+    finally:
+        site.sql(wait.format("installed"), "erp")
 
 
 def test_nginx_speaks_http_2_and_finds_nothing_deprecated(site: Provisioned) -> None:
