@@ -12,6 +12,7 @@ from odoo_ops.model.health import Crons, DatabaseHealth, LateCron, Queue
 _WAIT = "10s"
 _LATE_SHOWN = 10
 _FAILURES = 3
+_FILES = 5
 
 # Odoo writes UTC into columns without a zone: what is read is given its zone, what is compared loses it
 _CRONS = """
@@ -42,6 +43,14 @@ SELECT count(*) FILTER (WHERE state <> 'failed'),
        count(*) FILTER (WHERE state = 'failed'
            AND coalesce(date_started, date_created) > now() AT TIME ZONE 'UTC' - interval '1 day')
 FROM queue_job WHERE state IN ('pending', 'enqueued', 'failed')
+"""
+
+# Of the last thousand, where few have a file. Not scripts and styles: Odoo makes lost ones anew. Other names are of
+# modules that keep files elsewhere.
+_NEWEST_FILES = """
+SELECT store_fname FROM (SELECT id, store_fname, url FROM ir_attachment ORDER BY id DESC LIMIT 1000) newest
+WHERE store_fname ~ '^[0-9a-f]{2,3}/[0-9a-f]{40}$' AND coalesce(url, '') NOT LIKE '/web/assets/%%'
+ORDER BY id DESC LIMIT %s
 """
 
 
@@ -85,6 +94,7 @@ def _read(connection: Connection) -> DatabaseHealth:
         crons=_read_crons(connection),
         mails=_read_queue(connection, "mail_mail", _MAILS),
         jobs=_read_queue(connection, "queue_job", _JOBS),
+        newest_files=tuple(dict.fromkeys(name for (name,) in connection.execute(_NEWEST_FILES, [_FILES]))),
     )
 
 

@@ -145,6 +145,19 @@ def prove_filestore(
     }
 
 
+def missing_files(channel: Channel, root: str, names: list[str]) -> list[str]:
+    """Those of these files below a folder that are not there. Raises for what may not be looked at."""
+    return [name for name in names if not _is_there(os.path.join(root, name))]
+
+
+def _is_there(path: str) -> bool:
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def digest_inventory(channel: Channel, inventory: str) -> dict[str, str | int]:
     """Number of attachments, of distinct files, their bytes, and the inventory's own sha256."""
     digest = hashlib.sha256()
@@ -166,5 +179,6 @@ def digest_inventory(channel: Channel, inventory: str) -> dict[str, str | int]:
 
 OPERATIONS: dict[str, Callable[..., object]] = {
     "prove_filestore": prove_filestore,
+    "missing_files": missing_files,
     "digest_inventory": digest_inventory,
 }

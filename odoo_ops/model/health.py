@@ -110,6 +110,7 @@ class DatabaseHealth(Value):
         unsettled: modules that wait to be installed, updated or removed.
         mails: None where the module mail is not installed.
         jobs: None where the module queue_job is not installed.
+        newest_files: those of the newest attachments, as they are named in the filestore.
     """
 
     at: datetime
@@ -120,6 +121,18 @@ class DatabaseHealth(Value):
     crons: Crons
     mails: Queue | None
     jobs: Queue | None
+    newest_files: tuple[str, ...]
+
+
+class NewestFiles(Value):
+    """Files of the newest attachments that were looked for in the filestore.
+
+    Attributes:
+        missing: those that are not there, by their paths.
+    """
+
+    looked_for: int
+    missing: tuple[str, ...]
 
 
 class Certificate(Value):
@@ -136,6 +149,7 @@ class HealthFacts(Value):
     Attributes:
         at: the time by the worker's clock.
         pooler: that the database answers through PgBouncer.
+        files: what is there of the filestore.
         login_page: that it was served.
         assets: how many scripts and styles were served.
         public_url: where the way in was tried.
@@ -146,6 +160,7 @@ class HealthFacts(Value):
     services: Project | Service | Problem
     database: DatabaseHealth | Problem
     pooler: bool | Problem | None
+    files: NewestFiles | Problem | None
     login_page: bool | Problem
     assets: int | Problem | None
     public_url: str | None

@@ -9,6 +9,7 @@ from odoo_ops.model.health import (
     DatabaseHealth,
     Disk,
     HealthPolicy,
+    NewestFiles,
     Problem,
     Project,
     Queue,
@@ -22,6 +23,7 @@ SERVICES = "What must run runs"
 POSTGRES = "PostgreSQL and the database answer"
 POOLER = "The database answers through PgBouncer"
 MODULES = "Odoo's version, settled modules"
+FILES = "Files of the newest attachments"
 LOGIN_PAGE = "Registry loads, /web/login answers"
 ASSETS = "Scripts and styles of the login page"
 WEBSOCKET = "Websocket through the proxy"
@@ -37,6 +39,7 @@ LOOK_AT = {
     POSTGRES: "look at PostgreSQL's log, and at the disk that holds its data",
     POOLER: "look at the log of the service pgbouncer, and run `provision`: it names files and containers that differ",
     MODULES: "look at Odoo's log of the last update of modules, and update them with the Odoo that runs",
+    FILES: "look whether the filestore was moved, or its disk is not mounted; if it is lost, run `restore`",
     LOGIN_PAGE: "look at the end of Odoo's log: the last traceback names the module or the setting",
     ASSETS: "look at Odoo's log, and whether the files of these attachments are in the filestore",
     WEBSOCKET: "look at `location /websocket` of the proxy: HTTP/1.1, headers Upgrade and Connection, to port 8072 "
@@ -117,6 +120,19 @@ def _judge_pooler(found: bool | Problem | None) -> Check:
             return not_measured(POOLER, "the environment has no PgBouncer of `provision`")
         case _:
             return _passed(POOLER)
+
+
+def judge_files(found: NewestFiles | Problem | None) -> Check:
+    """Whether what people attached last is in the filestore."""
+    match found:
+        case Problem():
+            return failed(FILES, found)
+        case None:
+            return not_measured(FILES, _NO_POSTGRES)
+        case NewestFiles(looked_for=0):
+            return not_measured(FILES, "no attachment has a file there")
+        case _:
+            return passed_or_failed(FILES, [f"{path} is lost" for path in found.missing], f"{found.looked_for} files")
 
 
 def judge_pages(login_page: bool | Problem, assets: int | Problem | None) -> list[Check]:

@@ -11,7 +11,16 @@ from odoo_ops.adapters.public_site import PublicSite
 from odoo_ops.commands import compose
 from odoo_ops.errors import PermanentError, TransientError, VerificationFailed
 from odoo_ops.model.environment import NoService
-from odoo_ops.model.health import Certificate, DatabaseHealth, Disk, HealthFacts, Problem, Project, Service
+from odoo_ops.model.health import (
+    Certificate,
+    DatabaseHealth,
+    Disk,
+    HealthFacts,
+    NewestFiles,
+    Problem,
+    Project,
+    Service,
+)
 from odoo_ops.model.runtimes import ComposeProject
 from odoo_ops.policy.provisioning import PGBOUNCER_PORT, PGBOUNCER_SERVICE
 from odoo_ops.runtimes.disks import read_database_disk, read_disk
@@ -38,11 +47,13 @@ def _read(runtime: Runtime, now: datetime) -> HealthFacts:
         login_page, assets = _read_pages(runtime)
         site = public_site(runtime)
         certificate, websocket = _read_public(runtime, site) if site else (None, None)
+        of_database = _asked(lambda: _read_database(runtime))
         return HealthFacts(
             at=now,
             services=_asked(lambda: read_services(runtime)),
-            database=_asked(lambda: _read_database(runtime)),
+            database=of_database,
             pooler=_asked(lambda: _answers_through_pgbouncer(runtime)),
+            files=None if isinstance(of_database, Problem) else _asked(lambda: _look_for(runtime, of_database)),
             login_page=login_page,
             assets=assets,
             public_url=site.url if site else None,
@@ -85,6 +96,13 @@ def _read_disks(runtime: Runtime) -> tuple[Disk, ...]:
 def _read_database(runtime: Runtime) -> DatabaseHealth:
     with database.connect(runtime.host, runtime.environment.database) as connection:
         return read_database_health(connection)
+
+
+def _look_for(runtime: Runtime, found: DatabaseHealth) -> NewestFiles:
+    """The files of the newest attachments in the filestore. Raises PreconditionFailed where it may not be read."""
+    root, names = runtime.environment.filestore, list(found.newest_files)
+    missing = runtime.host.call("missing_files", root=root, names=names)
+    return NewestFiles(looked_for=len(names), missing=tuple(f"{root}/{name}" for name in missing))
 
 
 def _answers_through_pgbouncer(runtime: Runtime) -> bool | None:

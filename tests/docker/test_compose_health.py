@@ -1,5 +1,6 @@
 """Health and restart of an Odoo in a Docker Compose project, behind an nginx in the same project."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -115,6 +116,20 @@ def _outcomes_or_blame(project: RealProject) -> list[str]:
     except VerificationFailed as error:
         return str(error).split("\n  ")[1:]
     return []
+
+
+def test_lost_folder_in_a_volume_that_holds_more_is_named_with_the_way_back(project: RealProject) -> None:
+    folder = "/var/lib/odoo/filestore"
+    project.in_data(f"mv {folder}/erp {folder}/lost")
+    try:
+        with pytest.raises(VerificationFailed) as raised:
+            health(project.production)
+    finally:  # Odoo may have made new files meanwhile
+        project.in_data(
+            f"mkdir --parents {folder}/erp && cp --archive {folder}/lost/. {folder}/erp/ && rm -r {folder}/lost"
+        )
+    assert re.search(rf"{layers.FILES}\. Next step: .*`restore`", str(raised.value))
+    assert re.search(rf"^  {layers.FILES}: {folder}/erp/../[0-9a-f]{{40}} is lost", str(raised.value), re.MULTILINE)
 
 
 def test_disk_of_postgresql_s_data_is_seen_in_its_container(project: RealProject) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -63,6 +64,14 @@ class Served:
             connection.execute(remedy)
 
     @contextmanager
+    def filestore_lost(self) -> Iterator[None]:
+        folder = Path(self.site.settings.filestore)
+        lost = folder.rename(folder.with_suffix(".lost"))
+        yield
+        shutil.copytree(lost, folder, dirs_exist_ok=True)  # Odoo has made new files meanwhile
+        shutil.rmtree(lost)
+
+    @contextmanager
     def table_locked(self) -> Iterator[None]:
         with self.site.connect() as connection, connection.transaction():
             connection.execute("LOCK TABLE mail_mail")
@@ -109,6 +118,11 @@ FAULTS: dict[str, tuple[Fault, str, str]] = {
         ),
         layers.MODULES,
         "module mail waits to be changed",
+    ),
+    "the filestore is lost": (
+        Served.filestore_lost,
+        layers.FILES,
+        "/filestore/.+/[0-9a-f]{2}/[0-9a-f]{40} is lost",
     ),
     "a table is gone": (
         lambda served: served.sql("ALTER TABLE res_users RENAME TO lost", "ALTER TABLE lost RENAME TO res_users"),

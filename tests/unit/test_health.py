@@ -13,6 +13,7 @@ from odoo_ops.model.health import (
     HealthFacts,
     HealthPolicy,
     LateCron,
+    NewestFiles,
     Problem,
     Project,
     Queue,
@@ -56,12 +57,14 @@ DATABASE = DatabaseHealth(
     crons=CRONS,
     mails=Queue(waiting=0, oldest_at=None, failed=0),
     jobs=Queue(waiting=0, oldest_at=None, failed=0),
+    newest_files=("ab/abc",),
 )
 WELL = HealthFacts(
     at=AT,
     services=Service(runs=True),
     database=DATABASE,
     pooler=True,
+    files=NewestFiles(looked_for=1, missing=()),
     login_page=True,
     assets=4,
     public_url="https://erp.example.com",
@@ -100,6 +103,11 @@ def test_every_layer_passes_when_all_is_well() -> None:
 @pytest.mark.parametrize(
     ("changes", "layer", "found"),
     [
+        (
+            {"files": NewestFiles(looked_for=2, missing=("/var/lib/odoo/filestore/erp/ab/abc",))},
+            layers.FILES,
+            "/var/lib/odoo/filestore/erp/ab/abc is lost",
+        ),
         ({"services": Service(runs=False)}, layers.SERVICES, "Odoo's service does not run"),
         (project(), layers.SERVICES, "odoo has no container"),
         (project(container(state="exited", exit_code=143)), layers.SERVICES, "odoo is exited with status 143"),
@@ -197,6 +205,8 @@ def test_nothing_is_blamed_when_it_is_within_its_limits(changes: dict[str, objec
                 (layers.POOLER, layers.MODULES, layers.CRONS, layers.MAILS, layers.JOBS), "PostgreSQL does not answer"
             ),
         ),
+        ({"files": None}, {layers.FILES: "PostgreSQL does not answer"}),
+        ({"files": NewestFiles(looked_for=0, missing=())}, {layers.FILES: "no attachment has a file there"}),
         ({"pooler": None}, {layers.POOLER: "the environment has no PgBouncer of `provision`"}),
         ({"login_page": REFUSED, "assets": None}, {layers.ASSETS: "the login page does not answer"}),
         (
