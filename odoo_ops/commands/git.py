@@ -67,6 +67,12 @@ def fetch_history(folder: str, repository: AddonsRepository, commit: str, url: s
     return _of_remote(repository, "-C", folder, "fetch", "--quiet", "--no-tags", "--", url or repository.url, kept)
 
 
+def fetch_all(folder: str, repository: AddonsRepository, url: str | None = None) -> Command:
+    """Fetch all branches and tags with their history; `url`: of another repository."""
+    kept = (f"+refs/{kind}/*:refs/odoo-ops/{kind}/*" for kind in ("heads", "tags"))
+    return _of_remote(repository, "-C", folder, "fetch", "--quiet", "--no-tags", "--", url or repository.url, *kept)
+
+
 def merge(folder: str, commit: str, merged: str) -> Command:
     """Merge a fetched commit into what is checked out; `merged` is what people call it.
 
@@ -89,7 +95,11 @@ def merge(folder: str, commit: str, merged: str) -> Command:
 
 def check_out(folder: str, commit: str) -> Command:
     """Put the files of a commit in place."""
-    return Command(argv=("git", "-C", folder, "checkout", "--quiet", "--detach", commit), without=("GIT_",))
+    return Command(
+        argv=("git", "-C", folder, "checkout", "--quiet", "--detach", commit),
+        without=("GIT_",),
+        next_step="see that a branch or a tag of the repository leads to this commit, or past it",
+    )
 
 
 def fetch_submodules(folder: str, repository: AddonsRepository) -> Command:

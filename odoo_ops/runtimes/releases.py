@@ -1,7 +1,8 @@
 """Addons as an environment's host has them: fetched, looked at by its Odoo, put in place by a link."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
+from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.commands import git, modules
 from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
 from odoo_ops.model.addons import AddonsRepository
@@ -75,22 +76,35 @@ def _check_out(runtime: Runtime, repository: AddonsRepository, commits: tuple[st
     for name in machine.call("list_directory", path=repository.store):
         if name.endswith(".partial"):  # of a run that died, or whose merges conflicted
             machine.call("remove_tree", path=f"{repository.store}/{name}")
-    for command in _steps_of_checkout(repository, commits, partial):
-        machine.run(command, timeout_seconds=_GIT_SECONDS)
+    _make(machine, repository, commits, partial)
     machine.call("rename", source=partial, destination=checkout)
 
 
-def _steps_of_checkout(repository: AddonsRepository, commits: tuple[str, ...], folder: str) -> Iterator[Command]:
+def _make(machine: HostAdapter, repository: AddonsRepository, commits: tuple[str, ...], folder: str) -> None:
     commit, *merged = commits
-    yield git.create(folder)
-    yield git.name_origin(folder, repository)
-    yield (git.fetch_history if merged else git.fetch_commit)(folder, repository, commit)
-    yield git.check_out(folder, commit)
+    fetch = git.fetch_history if merged else git.fetch_commit
+    _run(machine, git.create(folder), git.name_origin(folder, repository))
+    _fetch(machine, repository, folder, fetch(folder, repository, commit))
+    _run(machine, git.check_out(folder, commit))
     for other, asked in zip(merged, repository.merges, strict=False):
-        yield git.fetch_history(folder, repository, other, asked.url)
-        yield git.merge(folder, other, asked.ref)
-    yield git.fetch_submodules(folder, repository)
-    yield git.let_read(folder)
+        _fetch(machine, repository, folder, git.fetch_history(folder, repository, other, asked.url), asked.url)
+        _run(machine, git.merge(folder, other, asked.ref))
+    _run(machine, git.fetch_submodules(folder, repository), git.let_read(folder))
+
+
+def _fetch(
+    machine: HostAdapter, repository: AddonsRepository, folder: str, by_name: Command, url: str | None = None
+) -> None:
+    """Fetch a commit by its name, or with all that its server has: some give by name only what a branch leads to."""
+    try:
+        _run(machine, by_name)
+    except CommandFailed:
+        _run(machine, git.fetch_all(folder, repository, url))
+
+
+def _run(machine: HostAdapter, *commands: Command) -> None:
+    for command in commands:
+        machine.run(command, timeout_seconds=_GIT_SECONDS)
 
 
 def refuse_unnamed_links(runtime: Runtime, links: Mapping[str, str]) -> None:

@@ -66,6 +66,27 @@ def test_commit_is_fetched_by_branch_tag_and_name_and_is_whole_or_not_there(site
     assert not partial.exists()
 
 
+def test_commit_is_fetched_when_its_branch_has_moved_on_and_named_when_no_branch_leads_there(
+    site: Site, server: AddonsServer
+) -> None:
+    """By a plain SSH server git gives only what a branch or a tag leads to by its name."""
+    first = server.push(SHELF)
+    asked = server.push({**SHELF, "asked/__manifest__.py": "{}\n"}, "asked")
+    server.git("reset", "--quiet", "--hard", first)
+    head = server.push({**SHELF, "README": "more\n"})
+    repository = server.repository(site.folder / "ours")
+    assert fetch(site, repository, first).commit == first
+    merging = repository.model_copy(update={"merges": (MergedRef(ref="asked"),)})
+    server.git("reset", "--quiet", "--hard", asked)
+    server.push({"asked/__manifest__.py": "{}\n"}, "asked")
+    fetched = fetch(site, merging, f"{head}+{asked}")
+    assert {path.name for path in Path(fetched.checkout).iterdir()} == {".git", "README", "shelf", "asked"}
+    server.git("reset", "--quiet", "--hard", first)
+    server.push(SHELF)
+    with pytest.raises(CommandFailed, match=rf"(?s)checkout.*{head}.*see that a branch or a tag of the repository"):
+        fetch(site, repository.model_copy(update={"folder": str(site.folder / "theirs")}), head)
+
+
 def test_submodule_whose_address_is_relative_is_fetched_too(site: Site, server: AddonsServer) -> None:
     server.push(SHELF)
     other = AddonsServer(server.sshd, server.bare.with_name("other.git"), server.work.with_name("other"))
