@@ -71,7 +71,7 @@ def promote(
         if not dry_run and released.is_completed():
             return _soak(source, target, soak_minutes, confirm_production)
         if not released.is_completed() or released.name == UNRELEASED:
-            return released
+            return _as_own(released)
     record = read_last_release(source)
     refuse_other_release(source, record, tried)
     refuse_replaced(source, record)
@@ -88,7 +88,7 @@ def promote(
         if not plan.empty:
             wait_until_approved(plan)  # asked here: Prefect suspends no flow within another
         confirm_production, approved = target, plan.digest
-    return release(
+    released = release(
         target,
         refs=commits,
         image=tried_image,
@@ -97,6 +97,16 @@ def promote(
         approved=approved,
         return_state=True,
     )
+    return _as_own(released)
+
+
+def _as_own(released: State) -> State:
+    """The end of a release as this run's: of another run's state Prefect takes neither name nor message.
+
+    Raises what a failed one raised.
+    """
+    released.result()
+    return Completed(name=released.name, message=released.message, data=released)
 
 
 def _soak(source: str, target: str, soak_minutes: int, confirm_production: str) -> State:

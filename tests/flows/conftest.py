@@ -434,6 +434,15 @@ def odoo_site(make_site: SiteMaker, pristine_odoo: PristineOdoo) -> Site:
 
 
 @pytest.fixture
+def other_odoo_site(make_site: SiteMaker, pristine_odoo: PristineOdoo, tmp_path: Path) -> Site:
+    """The same once more, served from a folder of its own."""
+    site = _copied(make_site, pristine_odoo)
+    site.folder = tmp_path / "other"
+    site.folder.mkdir()
+    return site
+
+
+@pytest.fixture
 def shop_site(make_site: SiteMaker, pristine_shop: PristineOdoo) -> Site:
     """The same with books and a stock, both empty."""
     return _copied(make_site, pristine_shop)

@@ -129,10 +129,17 @@ class Shop:
     @contextmanager
     def run(cls, site: Site, sshd: RealSshd, folder: Path) -> Iterator["Shop"]:
         """Started, with the first edition of the module `shelf` on the server; it is not released yet."""
+        addons = AddonsServer.make(sshd, folder)
+        addons.push(SHELF)
+        with cls.served(site, addons, folder / "host" / "ours") as shop:
+            yield shop
+
+    @classmethod
+    @contextmanager
+    def served(cls, site: Site, addons: AddonsServer, link: Path) -> Iterator["Shop"]:
+        """Started, with nothing released of a repository of addons."""
         if os.environ.get("ODOO_BIN"):
             pytest.skip("beside the Odoo that ODOO_BIN names there may be no click-odoo-contrib")
-        addons, link = AddonsServer.make(sshd, folder), folder / "host" / "ours"
-        addons.push(SHELF)
         serve(site, link)
         policy = ReleasePolicy(
             addons=(addons.repository(link),), downtime_budget_seconds=600, smoke_paths=("/web/login",)

@@ -1,0 +1,106 @@
+"""What was tried in one environment is released to another one: each has a real Odoo that serves people."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from addons_repository import SHELF, put_on_record
+from deployed_flow import DeployedFlow
+from real_sshd import RealSshd
+from shop import Shop
+
+from blocks import OdooEnvironment
+from flows.promote import promote
+from odoo_ops.errors import Refused, VerificationFailed
+from odoo_ops.model.release import UNRELEASED
+from odoo_ops.runtimes.release_records import read_records
+
+if TYPE_CHECKING:
+    from conftest import Site
+else:
+    Site = Any
+
+pytestmark = [pytest.mark.postgres, pytest.mark.restic, pytest.mark.odoo, pytest.mark.sshd, pytest.mark.timeout(900)]
+
+_TEXT = "shelf/static/read.txt"
+_TRIED = {**SHELF, _TEXT: "tried\n"}
+
+
+@pytest.fixture
+def staging(odoo_site: Site, sshd_program: Path, tmp_path: Path) -> Iterator[Shop]:
+    (tmp_path / "sshd").mkdir()
+    with RealSshd.run(sshd_program, tmp_path / "sshd") as sshd, Shop.run(odoo_site, sshd, tmp_path) as shop:
+        put_on_record(shop.site.name)
+        assert shop.release().applied
+        yield shop
+
+
+@pytest.fixture
+def target(staging: Shop, other_odoo_site: Site) -> Iterator[Shop]:
+    """It has addons of the same server, and a link of its own."""
+    link = other_odoo_site.folder / "host" / "ours"
+    with Shop.served(other_odoo_site, staging.addons, link) as shop:
+        put_on_record(shop.site.name)
+        assert shop.release().applied
+        yield shop
+
+
+def test_what_was_tried_is_promoted_and_not_what_its_branch_leads_to_by_now(
+    staging: Shop, target: Shop, tmp_path: Path
+) -> None:
+    source, name = staging.site.name, target.site.name
+    tried = staging.addons.push(_TRIED)
+    refs = {"ours": "main"}
+    shown = promote(source, name, refs=refs, dry_run=True, return_state=True)
+    assert (shown.name, f"to {tried[:12]}; update no" in str(shown.message)) == (UNRELEASED, True)
+    assert staging.link.readlink().name != tried
+    with DeployedFlow.of(promote, tmp_path) as deployed:
+        first = deployed.run(source=source, target=name, soak_minutes=0, refs=refs)
+        assert first.state
+        assert (first.state.name, staging.link.readlink().name) == ("Soaking", tried), first.state.message
+        (goes_on,) = deployed.planned()
+
+        newer = staging.addons.push({**_TRIED, _TEXT: "pushed meanwhile\n"})
+        done = deployed.begin_now(goes_on.id).state
+        assert done
+        assert done.is_completed(), done.message
+        _see_that_it_has(target, tried)
+        assert not target.link.readlink().with_name(newer).exists()
+
+        second = deployed.run(source=source, target=name, soak_minutes=0, refs=refs)
+        assert second.state
+        assert (second.state.name, staging.link.readlink().name) == ("Soaking", newer), second.state.message
+        (goes_on,) = deployed.planned()
+        newest = staging.addons.push({**_TRIED, _TEXT: "tried by nobody\n"})
+        assert staging.release().applied
+        refused = deployed.begin_now(goes_on.id).state
+        assert refused
+        assert f"{source} had the release of {goes_on.parameters['tried']} tried" in str(refused.message)
+        _see_that_it_has(target, tried)
+
+    shown = promote(source, name, soak_minutes=0, dry_run=True, return_state=True)
+    assert (shown.name, f"to {newest[:12]}; update no" in str(shown.message)) == (UNRELEASED, True)
+    staging.link.unlink()
+    staging.link.symlink_to(target.link.readlink())
+    with pytest.raises(Refused, match=f"last release to {source} was replaced by something else: .* leads to"):
+        promote(source, name, soak_minutes=0)
+    staging.link.unlink()
+    staging.link.symlink_to(_checkout(staging, newest))
+    OdooEnvironment.open(source).odoo.stop()
+    with pytest.raises(VerificationFailed, match=f"{source} is not well, so nothing of it is released to {name}"):
+        promote(source, name, soak_minutes=0)
+    _see_that_it_has(target, tried)
+
+
+def _checkout(shop: Shop, commit: str) -> Path:
+    return shop.link.with_name(f".{shop.link.name}.releases") / commit
+
+
+def _see_that_it_has(shop: Shop, commit: str) -> None:
+    """By its record, by where its link leads, by git's word and by what it shows people."""
+    checkout = _checkout(shop, commit)
+    assert read_records(OdooEnvironment.open(shop.site.name))[-1].addons == {str(shop.link): str(checkout)}
+    assert shop.link.readlink() == checkout
+    assert (checkout / ".git/HEAD").read_text().strip() == commit
+    assert shop.page(f"/{_TEXT}") == shop.addons.git("show", f"{commit}:{_TEXT}")
