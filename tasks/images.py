@@ -9,7 +9,7 @@ from odoo_ops.model.plan import ProvisionPlan
 from odoo_ops.model.release import ImageChange, ReleaseRecord
 from odoo_ops.model.runtimes import Container
 from odoo_ops.policy import images as policy
-from odoo_ops.policy.releases import policy_of
+from odoo_ops.policy.releases import policy_of, recent_images
 from odoo_ops.runtimes import image_releases, release_records, site_switch
 from odoo_ops.runtimes.project import Project
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
@@ -91,6 +91,5 @@ def keep_images(environment: str) -> None:
     if not in_image(environment):
         return
     runtime = OdooEnvironment.open(environment)
-    recent = release_records.read_records(runtime)[-policy_of(runtime.environment).keep_releases :]
-    images = [image for record in recent for image in (record.image, record.former_image) if image]
-    image_releases.keep_images(_open(environment), dict.fromkeys(images), get_run_logger().info)
+    records, keep = release_records.read_records(runtime), policy_of(runtime.environment).keep_releases
+    image_releases.keep_images(_open(environment), recent_images(records, keep), get_run_logger().info)

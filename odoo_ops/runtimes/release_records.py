@@ -6,6 +6,7 @@ from odoo_ops.adapters import cluster, database
 from odoo_ops.adapters.modules import read_database_oid, read_row_changes
 from odoo_ops.model.addons import ReleasePolicy
 from odoo_ops.model.release import ReleaseRecord
+from odoo_ops.policy.releases import recent_checkouts
 from odoo_ops.runtimes import image_releases
 from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.releases import lead_links
@@ -100,11 +101,11 @@ def replaced_since(runtime: Runtime, record: ReleaseRecord) -> list[str]:
 
 
 def remove_old_checkouts(runtime: Runtime, policy: ReleasePolicy) -> list[str]:
-    """Delete commits that no link leads to and that no recent release put in place. Returns their folders."""
+    """Delete commits that no link leads to and that are not the recent ones. Returns their folders."""
     records, gone = read_records(runtime), []
     for repository in policy.addons:
-        used = {record.addons.get(repository.folder) for record in records[-1 - policy.keep_releases :]}
-        used.add(runtime.machine.call("read_link", path=repository.folder))
+        used = recent_checkouts(records, repository.folder, policy.keep_releases)
+        used.append(runtime.machine.call("read_link", path=repository.folder))
         for name in runtime.machine.call("list_directory", path=repository.store):
             folder = f"{repository.store}/{name}"
             if folder not in used:

@@ -443,6 +443,36 @@ def test_commits_that_were_tried_elsewhere_are_promoted_by_name_and_only_after_t
     releases.refuse_unsoaked("staging", record, 30, at + timedelta(minutes=30))
 
 
+@pytest.mark.parametrize(
+    ("placed", "kept"),
+    [
+        ("", ""),
+        ("ab", "ba"),
+        ("abcd", "dcb"),
+        ("abcdcdc", "cdb"),  # there and back again makes none older
+        ("ab cd", "dcb"),  # nothing was in place for a while
+    ],
+)
+def test_former_ones_that_stay_are_counted_each_once(placed: str, kept: str) -> None:
+    at, names = datetime(2026, 11, 1, tzinfo=UTC), [name.strip() or None for name in placed]
+    records = [
+        ReleaseRecord(at=at, addons={"/l": name}, former={"/l": former}, image=name, former_image=former)
+        for former, name in zip([None, *names], names, strict=False)
+    ]
+    assert releases.recent_checkouts(records, "/l", 2) == list(kept)
+    assert releases.recent_images(records, 2) == list(kept)
+
+
+def test_what_a_release_replaced_stays_though_no_release_put_it_there() -> None:
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    records = [
+        ReleaseRecord(at=at, addons={"/l": "b"}, former={"/l": "a"}),
+        ReleaseRecord(at=at, addons={"/l": "c"}, former={"/l": "by hand"}),
+    ]
+    assert releases.recent_checkouts(records, "/l", 1) == ["c", "by hand"]
+    assert releases.recent_checkouts(records, "/l", 2) == ["c", "by hand", "b"]
+
+
 class TestWaysBack:
     def records(self, *changes: dict[str, object]) -> list[ReleaseRecord]:
         """Releases of the days 1, 2, … of a month."""
