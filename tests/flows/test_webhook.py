@@ -142,6 +142,22 @@ def test_push_becomes_one_run_and_the_forge_is_told_of_its_end(
     assert 'deliveries_total{result="queued",source="hub"}' in receiver.figures()
 
 
+@pytest.mark.usefixtures("receiver")  # its sources are known to Prefect
+def test_forge_leads_people_to_where_they_reach_prefect(
+    forge: StandInForge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_UI_URL", "https://prefect.example.com")
+    commit = secrets.token_hex(20)
+    body = push_to("master", commit)
+    with running_receiver(tmp_path) as receiver:
+        receiver.wait_for_sources("hub", "plain", "few")
+        assert receiver.deliver("hub", body, github(body)).status_code == 202
+        until(lambda: forge.states(commit), receiver)
+    (run,) = runs(commit)
+    (status,) = (status for path, status in forge.told if path.endswith(commit))
+    assert status["target_url"] == f"https://prefect.example.com/runs/flow-run/{run.id}"
+
+
 def test_push_becomes_a_run_for_the_image_that_was_made_of_it(receiver: RunningReceiver) -> None:
     commit = secrets.token_hex(20)
     body = json.dumps({"event": "push", "repository": REPOSITORY, "ref": "refs/heads/image", "commit": commit}).encode()
