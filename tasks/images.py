@@ -9,7 +9,8 @@ from odoo_ops.model.plan import ProvisionPlan
 from odoo_ops.model.release import ImageChange, ReleaseRecord
 from odoo_ops.model.runtimes import Container
 from odoo_ops.policy import images as policy
-from odoo_ops.policy.releases import policy_of, recent_images
+from odoo_ops.policy.releases import policy_of
+from odoo_ops.policy.ways_back import recent_images
 from odoo_ops.runtimes import image_releases, release_records, site_switch
 from odoo_ops.runtimes.project import Project
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient

@@ -1,8 +1,7 @@
 """What a release must stand before anything changes, and which modules it updates."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from itertools import chain
 
 from odoo_ops.errors import Refused
 from odoo_ops.model.addons import ReleasePolicy
@@ -250,21 +249,6 @@ def released_commits(record: ReleaseRecord) -> dict[str, str]:
     return {
         link.rpartition("/")[2]: exactly(folder.rpartition("/")[2]) for link, folder in record.addons.items() if folder
     }
-
-
-def recent_checkouts(records: Sequence[ReleaseRecord], link: str, keep: int) -> list[str]:
-    """Folders to which a link led, the newest first: the present one and so many former ones."""
-    return _recent(((record.addons.get(link), record.former.get(link)) for record in reversed(records)), keep)
-
-
-def recent_images(records: Sequence[ReleaseRecord], keep: int) -> list[str]:
-    """Images that were in place, the newest first: the present one and so many former ones."""
-    return _recent(((record.image, record.former_image) for record in reversed(records)), keep)
-
-
-def _recent(placed: Iterable[tuple[str | None, str | None]], keep: int) -> list[str]:
-    """Of what each release put in place, and what it replaced: no release of the same makes one older."""
-    return list(dict.fromkeys(filter(None, chain.from_iterable(placed))))[: 1 + keep]
 
 
 def refuse_other_release(environment: str, record: ReleaseRecord, tried: str) -> None:

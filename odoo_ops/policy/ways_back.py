@@ -1,7 +1,7 @@
-"""To which release before the present one an environment can go back."""
+"""To which release before the present one an environment can go back, and what stays for that."""
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from itertools import chain, pairwise
 
 from odoo_ops.errors import Refused
 from odoo_ops.model.release import ReleaseRecord
@@ -46,3 +46,18 @@ def _shown(record: ReleaseRecord) -> str:
     folders = {link.rpartition("/")[2]: folder for link, folder in record.addons.items() if folder}
     commits = [f"{name} {shown_revision(folder.rpartition('/')[2])}" for name, folder in folders.items()]
     return ", ".join([*commits, *([record.image] if record.image else [])])
+
+
+def recent_checkouts(records: Sequence[ReleaseRecord], link: str, keep: int) -> list[str]:
+    """Folders to which a link led, the newest first: the present one and so many former ones."""
+    return _recent(((record.addons.get(link), record.former.get(link)) for record in reversed(records)), keep)
+
+
+def recent_images(records: Sequence[ReleaseRecord], keep: int) -> list[str]:
+    """Images that were in place, the newest first: the present one and so many former ones."""
+    return _recent(((record.image, record.former_image) for record in reversed(records)), keep)
+
+
+def _recent(placed: Iterable[tuple[str | None, str | None]], keep: int) -> list[str]:
+    """Of what each release put in place, and what it replaced: no release of the same makes one older."""
+    return list(dict.fromkeys(filter(None, chain.from_iterable(placed))))[: 1 + keep]

@@ -6,7 +6,7 @@ from odoo_ops.adapters import cluster, database
 from odoo_ops.adapters.modules import read_database_oid, read_row_changes
 from odoo_ops.model.addons import ReleasePolicy
 from odoo_ops.model.release import ReleaseRecord
-from odoo_ops.policy.releases import recent_checkouts
+from odoo_ops.policy.ways_back import recent_checkouts
 from odoo_ops.runtimes import image_releases
 from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.releases import lead_links

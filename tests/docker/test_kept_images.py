@@ -18,7 +18,7 @@ from odoo_ops.model.host import Host
 from odoo_ops.model.release import ReleaseRecord
 from odoo_ops.model.runtimes import ComposeProject
 from odoo_ops.policy.images import kept_names, kept_repository
-from odoo_ops.policy.releases import recent_images
+from odoo_ops.policy.ways_back import recent_images
 from odoo_ops.runtimes.image_releases import keep_images
 from odoo_ops.runtimes.project import Project
 

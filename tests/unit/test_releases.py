@@ -20,7 +20,7 @@ from odoo_ops.model.checks import failures
 from odoo_ops.model.release import InstalledModules, ModuleFacts, ReleaseRecord, RollbackReport
 from odoo_ops.model.revisions import exactly, is_commit, is_exact, revision_of, shown_revision
 from odoo_ops.policy import releases, wanted_commits
-from odoo_ops.policy.ways_back import way_back
+from odoo_ops.policy.ways_back import recent_checkouts, recent_images, way_back
 from odoo_ops.render import render
 
 PATTERNS = ("*.pyc", "*.pyo", "i18n/*.pot", "i18n_extra/*.pot", "static/*", "tests/*")
@@ -459,8 +459,8 @@ def test_former_ones_that_stay_are_counted_each_once(placed: str, kept: str) -> 
         ReleaseRecord(at=at, addons={"/l": name}, former={"/l": former}, image=name, former_image=former)
         for former, name in zip([None, *names], names, strict=False)
     ]
-    assert releases.recent_checkouts(records, "/l", 2) == list(kept)
-    assert releases.recent_images(records, 2) == list(kept)
+    assert recent_checkouts(records, "/l", 2) == list(kept)
+    assert recent_images(records, 2) == list(kept)
 
 
 def test_what_a_release_replaced_stays_though_no_release_put_it_there() -> None:
@@ -469,8 +469,8 @@ def test_what_a_release_replaced_stays_though_no_release_put_it_there() -> None:
         ReleaseRecord(at=at, addons={"/l": "b"}, former={"/l": "a"}),
         ReleaseRecord(at=at, addons={"/l": "c"}, former={"/l": "by hand"}),
     ]
-    assert releases.recent_checkouts(records, "/l", 1) == ["c", "by hand"]
-    assert releases.recent_checkouts(records, "/l", 2) == ["c", "by hand", "b"]
+    assert recent_checkouts(records, "/l", 1) == ["c", "by hand"]
+    assert recent_checkouts(records, "/l", 2) == ["c", "by hand", "b"]
 
 
 class TestWaysBack:
