@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from odoo_ops.model.addons import ReleasePolicy
 from odoo_ops.model.base import Value
@@ -194,6 +194,15 @@ class Environment(Value):
     objectives: Objectives = Objectives()
     backup: BackupPolicy = BackupPolicy()
     health: HealthPolicy = HealthPolicy()
+
+    @field_validator("provision", mode="before")
+    @classmethod
+    def _name_official_odoo(cls, provision: object, info: ValidationInfo) -> object:
+        """The image of Odoo, where none is named: which version is meant is known here alone."""
+        odoo = info.data.get("odoo")
+        if odoo is None or not isinstance(provision, dict) or not isinstance(provision.get("images", {}), dict):
+            return provision
+        return {**provision, "images": {"odoo": f"odoo:{odoo.version}", **provision.get("images", {})}}
 
     @property
     def filestore(self) -> str:

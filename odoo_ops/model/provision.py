@@ -76,12 +76,22 @@ IpNetwork = Annotated[
 
 
 class Images(Value):
-    """The images of a project's services. Production takes only pinned ones: see `is_pinned`."""
+    """The images of a project's services: the official ones, where none is named.
 
-    odoo: Image = Field(description="As the official `odoo`, or made from it with your addons in it.")
-    postgres: Image = Field(description="As the official `postgres`.")
-    nginx: Image = Field(description="As the official `nginx`.")
-    toolbox: Image = Field(description="Made from deployments/images/toolbox for the same version of PostgreSQL.")
+    Production takes only pinned ones: see `is_pinned`. A project keeps its major version of PostgreSQL: `provision`
+    refuses another one on the data that is there.
+    """
+
+    odoo: Image = Field(
+        description="As the official `odoo`, or made from it with your addons in it. Left out: `odoo` of the "
+        "environment's version, which has none of yours."
+    )
+    postgres: Image = Field(default="postgres:17", description="As the official `postgres`.")
+    nginx: Image = Field(default="nginx:1.28", description="As the official `nginx`.")
+    toolbox: Image = Field(
+        default="odoo-ops-toolbox:17",
+        description="Made from deployments/images/toolbox for the same version of PostgreSQL.",
+    )
     mail: Image | None = Field(
         default=None,
         description="Catches all mail that Odoo sends, as `axllent/mailpit` does: SMTP on port 1025, pages on 8025. "

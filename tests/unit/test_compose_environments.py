@@ -104,6 +104,14 @@ def test_example_of_provision_describes_two_projects(tmp_path: Path) -> None:
     assert sorted(found) == ["drill", "production", "staging"]
     for name in ("production", "staging"):
         assert project_files(found[name].settings, FACTS)
+    staging = found["staging"].settings.provision
+    assert staging
+    assert staging.images.model_dump(exclude_none=True) == {
+        "odoo": "odoo:19.0",
+        "postgres": "postgres:17",
+        "nginx": "nginx:1.28",
+        "toolbox": "odoo-ops-toolbox:17",
+    }
 
 
 @pytest.mark.parametrize(
