@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from addons_repository import put_on_record
+from addons_repository import SHELF, put_on_record
 from prefect.artifacts import Artifact
 from real_sshd import RealSshd
 from shop import Shop
 
+from blocks import OdooEnvironment
 from flows.roll_out import roll_out
 from odoo_ops.errors import Refused, VerificationFailed
 from odoo_ops.model.addons import AddonsRepository, ReleasePolicy
 from odoo_ops.model.environment import ProcessService
+from odoo_ops.runtimes.release_records import read_records
 
 if TYPE_CHECKING:
     from conftest import Site, SiteMaker
@@ -32,11 +34,42 @@ def _described(site: Site, stage: str = "testing") -> Site:
     return site
 
 
+def _page() -> list[tuple[str, str]]:
+    """What the last one published: environments, and how they ended."""
+    page = Artifact.get("roll-out")
+    assert page
+    return [(row["name"], row["outcome"]) for row in json.loads(str(page.data))]
+
+
 def test_roll_out_stops_at_the_first_that_fails(site: Site, make_site: SiteMaker) -> None:
-    first, second = _described(site), _described(make_site())
-    with pytest.raises(VerificationFailed, match=rf"(?s)1 of 2 checks failed:.*{first.name}: .*ls-remote") as raised:
-        roll_out([first.name, second.name])
+    first, second, third = _described(site), _described(make_site()), _described(make_site())
+    with pytest.raises(VerificationFailed, match=rf"(?s)1 of 3 checks failed:.*{first.name}: .*ls-remote") as raised:
+        roll_out([first.name, second.name, third.name])
     assert second.name not in str(raised.value)
+    assert _page() == [(first.name, "failed"), (second.name, "not measured"), (third.name, "not measured")]
+
+
+@pytest.mark.odoo
+@pytest.mark.sshd
+@pytest.mark.timeout(900)
+def test_roll_out_releases_the_same_commit_to_all_at_the_same_time(
+    odoo_site: Site, other_odoo_site: Site, sshd_program: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "sshd").mkdir()
+    names = [odoo_site.name, other_odoo_site.name]
+    with RealSshd.run(sshd_program, tmp_path / "sshd") as sshd, Shop.run(odoo_site, sshd, tmp_path) as first:
+        commit = first.addons.git("rev-parse", "HEAD").strip()
+        first.addons.push({**SHELF, "README": "not asked for\n"})
+        with Shop.served(other_odoo_site, first.addons, other_odoo_site.folder / "host" / "ours") as second:
+            for name in names:
+                put_on_record(name)
+            roll_out(names, refs={"ours": commit}, at_once=2)
+            for shop in (first, second):
+                assert shop.link.readlink().name == commit
+                (record,) = read_records(OdooEnvironment.open(shop.site.name))
+                assert record.addons == {str(shop.link): str(shop.link.readlink())}
+                assert shop.page("/shelf/static/read.txt") == SHELF["shelf/static/read.txt"]
+    assert _page() == [(name, "passed") for name in names]
 
 
 @pytest.mark.long
@@ -54,13 +87,7 @@ def test_roll_out_lets_those_under_way_go_on_when_one_fails(
         with pytest.raises(VerificationFailed, match=rf"(?s)1 of 3 checks failed:.*{fails.name}: "):
             roll_out([fails.name, odoo_site.name, third.name], at_once=2)
         assert shop.link.is_symlink()
-    page = Artifact.get("roll-out")
-    assert page
-    assert [(row["name"], row["outcome"]) for row in json.loads(str(page.data))] == [
-        (fails.name, "failed"),
-        (odoo_site.name, "passed"),
-        (third.name, "not measured"),
-    ]
+    assert _page() == [(fails.name, "failed"), (odoo_site.name, "passed"), (third.name, "not measured")]
 
 
 def test_roll_out_asks_for_production_by_name_before_anything_begins(site: Site, make_site: SiteMaker) -> None:
