@@ -16,6 +16,7 @@ from odoo_ops.adapters.host import HeldLock
 from odoo_ops.errors import OdooOpsError, PermanentError, VerificationFailed
 from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.release import ReleasePlan, ReleaseRecord, ReleaseReport
+from odoo_ops.policy.comparison import judge_carried_over
 from odoo_ops.policy.health import answered_by_restart, lost_by_release, serving
 from odoo_ops.policy.releases import judge_finished
 from tasks.health import check_health
@@ -120,11 +121,13 @@ def put_in_place(
     the swap it is finished by settling it, and a check says so.
     """
     kept = kept_name(environment) if record.scratch else None
+    checks = list[Check]()
     try:
         note_cut_over(environment, record.model_copy(update={"kept_database": kept}))
         if record.scratch and kept:
-            swap_in(environment, record.scratch, kept, start=False, changes=changes)
-        return finish_cut_over(environment), []
+            swap = swap_in(environment, record.scratch, kept, start=False, changes=changes)
+            checks.append(judge_carried_over(swap))
+        return finish_cut_over(environment), checks
     except OdooOpsError as error:
         return _settled(environment, record, lock, error)
 

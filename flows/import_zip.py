@@ -15,6 +15,7 @@ from pydantic import Field
 
 from odoo_ops.model.paths import AbsolutePath
 from odoo_ops.model.zips import ImportReport
+from odoo_ops.policy.comparison import judge_carried_over
 from tasks.copies import neutralize_copy
 from tasks.identity import check_identity, forget_database
 from tasks.imports import (
@@ -66,7 +67,7 @@ def import_zip(
         if not as_copy:
             forget_database(environment)
         swap = swap_in(environment, scratch, kept_name(environment))
-        checks.append(check_odoo_answers(environment, swap))
+        checks += [judge_carried_over(swap), check_odoo_answers(environment, swap)]
     report = ImportReport(
         environment=environment,
         source=source,

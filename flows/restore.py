@@ -15,6 +15,7 @@ from pydantic import Field
 from odoo_ops.model.checks import Check
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import RestoreReport, Swap
+from odoo_ops.policy.comparison import judge_carried_over
 from tasks.copies import neutralize_copy
 from tasks.identity import check_apart, check_identity
 from tasks.leftovers import settle_leftovers
@@ -79,7 +80,7 @@ def restore(
             checks += neutralize_copy(target, manifest.odoo_series, scratch, identity.get("database_uuid"))
         lock.check()
         swap = swap_in(target, scratch, kept_name(target))
-        checks.append(check_odoo_answers(target, swap))
+        checks += [judge_carried_over(swap), check_odoo_answers(target, swap)]
     report = _report(target, chosen.id, manifest, swap=swap, checks=checks, seconds=time.monotonic() - begun)
     publish_restore_report(report)
     refuse_failures(f"{target} was restored and what it replaced is kept, but", checks)

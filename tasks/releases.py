@@ -14,6 +14,7 @@ from odoo_ops.model.addons import ReleasePolicy
 from odoo_ops.model.checks import Check, first_of
 from odoo_ops.model.release import FetchedAddons, ImageChange, ReleasePlan, ReleaseRecord
 from odoo_ops.policy import releases as policy
+from odoo_ops.policy.commit_checks import unseen_commit
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.policy.wanted_commits import refuse_refs
 from odoo_ops.policy.ways_back import way_back
@@ -85,7 +86,7 @@ def plan_release(environment: str, addons: tuple[FetchedAddons, ...], image: Ima
         updates=updates,
         dependants=policy.dependants_of([update.name for update in updates], found),
         checksums={name: facts.checksum for name, facts in found.items()},
-        gate=tuple(policy.judge_modules(installed, found)),
+        gate=(*policy.judge_modules(installed, found), *([unseen_commit()] if image else [])),
     )
 
 

@@ -254,12 +254,14 @@ def swap_in(target: str, scratch: str, kept: str, *, start: bool = True, changes
         host.call("write_text", path=settings.swap_journal, text=json.dumps(journal))
         try:
             runtime.odoo.stop()
-            replaced = cluster.swap_databases(
+            if changes is not None:
+                cluster.set_aside(connection, target=settings.database.name, kept=kept, kept_mark=mark)
+                staging.refuse_written_since(runtime, changes, kept)
+            swapped = cluster.swap_databases(
                 connection, scratch=scratch, target=settings.database.name, kept=kept, kept_mark=mark
             )
-            if changes is not None:
-                staging.refuse_written_since(runtime, connection, changes, scratch=scratch, kept=kept)
-        except PermanentError:  # nothing was renamed: Odoo goes on as it was
+        except PermanentError:  # nothing was swapped: Odoo goes on as it was
+            cluster.put_back(connection, target=settings.database.name, kept=kept)
             if was_running and (problem := runtime.try_to_start_odoo()):
                 get_run_logger().error("Nothing was put in place, and Odoo does not start again: %s", problem)
             host.call("remove_tree", path=settings.swap_journal)
@@ -269,8 +271,9 @@ def swap_in(target: str, scratch: str, kept: str, *, start: bool = True, changes
     host.call("remove_tree", path=settings.swap_journal)
     host.call("remove_tree", path=settings.restore_spool)
     return Swap(
-        kept_database=kept if replaced else None,
+        kept_database=kept if swapped.replaced else None,
         kept_filestore=settings.filestore_of(kept) if kept_filestore else None,
         odoo_started=was_running,
         start_problem=start_problem,
+        not_set=swapped.not_set,
     )

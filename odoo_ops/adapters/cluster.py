@@ -1,5 +1,8 @@
 """The databases of one PostgreSQL, by psycopg: made, marked as ours, hidden from Odoo, swapped by rename, dropped."""
 
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
 import psycopg
 from psycopg import sql
 from pydantic import SecretStr
@@ -7,6 +10,8 @@ from pydantic import SecretStr
 from odoo_ops.adapters.database import Connection, last_line
 from odoo_ops.adapters.database_properties import carry_over
 from odoo_ops.errors import PreconditionFailed
+
+T = TypeVar("T")
 
 _SWAP_TRIES = 5
 _STRATEGIES_SINCE = 15
@@ -194,17 +199,68 @@ def _hide(connection: Connection, name: str, *, hidden: bool) -> None:
     connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE {}").format(sql.Identifier(name), sql.Literal(hidden)))
 
 
-def swap_databases(connection: Connection, *, scratch: str, target: str, kept: str, kept_mark: str) -> bool:
-    """Rename `target` to `kept` and `scratch` to `target`, both or neither. Returns whether there was a target.
+class Swapped(NamedTuple):
+    """Whether something was replaced, and what was set of that and cannot be set of what took its place, in words."""
+
+    replaced: bool
+    not_set: tuple[str, ...]
+
+
+def swap_databases(connection: Connection, *, scratch: str, target: str, kept: str, kept_mark: str) -> Swapped:
+    """Rename `target`, if it is there, to `kept` and `scratch` to `target`, both or neither.
 
     What was set of the target (parameters, rights, a limit) is set of what takes its place. Sessions on both are ended
     first. Needs autocommit. Raises PreconditionFailed when PostgreSQL refuses, or when something keeps coming back
     between the end of the sessions and the rename; nothing was renamed then.
     """
+
+    def rename() -> Swapped:
+        with connection.transaction():
+            if database_exists(connection, target):
+                _hide_as(connection, target, kept, kept_mark)
+            replaced = database_exists(connection, kept)
+            _show_as(connection, scratch, target)
+            not_set = carry_over(connection, kept, target) if replaced else []
+        return Swapped(replaced, tuple(not_set))
+
+    return _renamed(connection, target, [scratch, target], rename)
+
+
+def set_aside(connection: Connection, *, target: str, kept: str, kept_mark: str) -> None:
+    """Rename `target` to `kept`: nobody can write to it any more. `swap_databases` goes on, or `put_back` undoes it.
+
+    As `swap_databases` otherwise.
+    """
+
+    def rename() -> None:
+        with connection.transaction():
+            _hide_as(connection, target, kept, kept_mark)
+
+    _renamed(connection, target, [target], rename)
+
+
+def put_back(connection: Connection, *, target: str, kept: str) -> bool:
+    """Undo what `set_aside` did, if there is a `kept` and no `target`. Returns whether there was.
+
+    As `swap_databases` otherwise.
+    """
+    if database_exists(connection, target) or not database_exists(connection, kept):
+        return False
+
+    def rename() -> None:
+        with connection.transaction():
+            _show_as(connection, kept, target)
+
+    _renamed(connection, target, [kept], rename)
+    return True
+
+
+def _renamed(connection: Connection, target: str, names: list[str], rename: Callable[[], T]) -> T:
+    """End all sessions on these databases, and rename them; once more, if one came in between."""
     for _attempt in range(_SWAP_TRIES):
         try:
-            end_sessions(connection, [scratch, target])
-            return _rename_both(connection, scratch, target, kept, kept_mark)
+            end_sessions(connection, names)
+            return rename()
         except psycopg.errors.ObjectInUse:
             continue
         except psycopg.Error as error:
@@ -220,16 +276,18 @@ def swap_databases(connection: Connection, *, scratch: str, target: str, kept: s
     )
 
 
-def _rename_both(connection: Connection, scratch: str, target: str, kept: str, kept_mark: str) -> bool:
-    rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
-    replaced = database_exists(connection, target)
-    with connection.transaction():
-        if replaced:
-            connection.execute(rename.format(sql.Identifier(target), sql.Identifier(kept)))
-            mark_database(connection, kept, kept_mark)
-            _hide(connection, kept, hidden=True)
-            carry_over(connection, kept, scratch)
-        connection.execute(rename.format(sql.Identifier(scratch), sql.Identifier(target)))
-        _hide(connection, target, hidden=False)
-        connection.execute(sql.SQL("COMMENT ON DATABASE {} IS NULL").format(sql.Identifier(target)))
-    return replaced
+def _hide_as(connection: Connection, name: str, kept: str, kept_mark: str) -> None:
+    _rename(connection, name, kept)
+    mark_database(connection, kept, kept_mark)
+    _hide(connection, kept, hidden=True)
+
+
+def _show_as(connection: Connection, name: str, target: str) -> None:
+    _rename(connection, name, target)
+    _hide(connection, target, hidden=False)
+    connection.execute(sql.SQL("COMMENT ON DATABASE {} IS NULL").format(sql.Identifier(target)))
+
+
+def _rename(connection: Connection, name: str, following: str) -> None:
+    words = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+    connection.execute(words.format(sql.Identifier(name), sql.Identifier(following)))

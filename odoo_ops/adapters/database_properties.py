@@ -3,15 +3,20 @@
 No dump holds it and no copy of a database has it (CREATE DATABASE … TEMPLATE leaves it out): it stays with the name.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
 
 from odoo_ops.adapters.database import Connection, last_line
-from odoo_ops.errors import PreconditionFailed
 
 _RIGHTS = {"CONNECT": sql.SQL("CONNECT"), "CREATE": sql.SQL("CREATE"), "TEMPORARY": sql.SQL("TEMPORARY")}
+# those of PostgreSQL itself whose value is a list of names (GUC_LIST_QUOTE in its source): no literal says it
+_LISTS = {
+    *("local_preload_libraries", "search_path", "session_preload_libraries", "shared_preload_libraries"),
+    *("temp_tablespaces", "unix_socket_directories"),
+}
 _PARAMETERS = """
     SELECT rolname, split_part(setting, '=', 1), substring(setting FROM position('=' IN setting) + 1)
     FROM pg_database d
@@ -20,12 +25,13 @@ _PARAMETERS = """
     LEFT JOIN pg_roles r ON r.oid = setrole
     WHERE datname = %s
 """
+# an owner has all rights of his own, and may be another one of either database
 _GRANTED = """
     SELECT rolname, privilege_type, is_grantable
     FROM pg_database
     CROSS JOIN aclexplode(coalesce(datacl, acldefault('d', datdba)))
     LEFT JOIN pg_roles r ON r.oid = grantee
-    WHERE datname = %s AND grantee <> datdba
+    WHERE datname = %s AND grantee NOT IN (SELECT datdba FROM pg_database WHERE datname = ANY(%s))
 """
 
 
@@ -38,46 +44,54 @@ class _Properties:
     rights: frozenset[tuple[str | None, str, bool]]
 
 
-def _read(connection: Connection, name: str) -> _Properties:
+def _read(connection: Connection, name: str, other: str) -> _Properties:
     found = connection.execute("SELECT datconnlimit FROM pg_database WHERE datname = %s", [name])
     ((limit,),) = found.fetchall()
     parameters = connection.execute(_PARAMETERS, [name]).fetchall()
     return _Properties(
         limit=limit,
         parameters={(role, parameter): value for role, parameter, value in parameters},
-        rights=frozenset(connection.execute(_GRANTED, [name]).fetchall()),
+        rights=frozenset(connection.execute(_GRANTED, [name, [name, other]]).fetchall()),
     )
 
 
-def carry_over(connection: Connection, source: str, target: str) -> None:
+def carry_over(connection: Connection, source: str, target: str) -> list[str]:
     """Give a database what was set of another one. Needs a transaction; without a difference nothing is done.
 
-    Raises PreconditionFailed for what this role may not set.
+    Returns what could not be set, in words: nobody is kept from his data for it.
     """
-    there, here = _read(connection, source), _read(connection, target)
-    try:
-        if there.limit != here.limit:
-            connection.execute(
-                sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(sql.Identifier(target), there.limit)
-            )
-        for role, right, _ in here.rights - there.rights:
-            words = sql.SQL("REVOKE {} ON DATABASE {} FROM {}")
-            connection.execute(words.format(_RIGHTS[right], sql.Identifier(target), _grantee(role)))
-        for role, right, passed_on in there.rights - here.rights:
-            words = sql.SQL("GRANT {} ON DATABASE {} TO {}" + " WITH GRANT OPTION" * passed_on)
-            connection.execute(words.format(_RIGHTS[right], sql.Identifier(target), _grantee(role)))
-        for role, parameter in here.parameters.keys() - there.parameters.keys():
-            connection.execute(_alter(role, target) + sql.SQL("RESET {}").format(_parameter(parameter)))
-        for (role, parameter), value in there.parameters.items() - here.parameters.items():
-            # from the session's own value, for PostgreSQL knows alone whether a value is a list
-            connection.execute("SELECT set_config(%s, %s, true)", [parameter, value])
-            connection.execute(_alter(role, target) + sql.SQL("SET {} FROM CURRENT").format(_parameter(parameter)))
-    except psycopg.Error as error:
-        raise PreconditionFailed(
-            f"What was set of the database (ALTER DATABASE, GRANT) cannot be set of the one that takes its place: "
-            f"{last_line(error)}. Nothing was put in place. Next step: set admin_user in the environment file to a "
-            "role that may, register it again, and run again."
-        ) from error
+    problems = []
+    for statements in _differences(_read(connection, source, target), _read(connection, target, source), target):
+        try:
+            with connection.transaction():
+                for statement in statements:
+                    connection.execute(statement)
+        except psycopg.Error as error:
+            if connection.closed:
+                raise
+            problems.append(f"{statements[-1].as_string(connection)}: {last_line(error)}")
+    return problems
+
+
+def _differences(there: _Properties, here: _Properties, target: str) -> Iterator[list[sql.Composed]]:
+    """What is to be said, one after the other, each of which stands or fails for itself."""
+    database = sql.Identifier(target)
+    if there.limit != here.limit:
+        yield [sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(database, there.limit)]
+    for role, right, _ in here.rights - there.rights:
+        yield [sql.SQL("REVOKE {} ON DATABASE {} FROM {}").format(_RIGHTS[right], database, _grantee(role))]
+    for role, right, passed_on in there.rights - here.rights:
+        words = sql.SQL("GRANT {} ON DATABASE {} TO {}" + " WITH GRANT OPTION" * passed_on)
+        yield [words.format(_RIGHTS[right], database, _grantee(role))]
+    for role, parameter in here.parameters.keys() - there.parameters.keys():
+        yield [_alter(role, target) + sql.SQL("RESET {}").format(_parameter(parameter))]
+    for (role, parameter), value in there.parameters.items() - here.parameters.items():
+        name = _parameter(parameter)
+        if parameter in _LISTS:
+            said = sql.SQL("SELECT set_config({}, {}, true)").format(parameter, value)
+            yield [said, _alter(role, target) + sql.SQL("SET {} FROM CURRENT").format(name)]
+        else:
+            yield [_alter(role, target) + sql.SQL("SET {} TO {}").format(name, value)]
 
 
 def _grantee(role: str | None) -> sql.Composable:

@@ -104,13 +104,15 @@ class OffsiteReport(Value):
 class Swap(Value):
     """What was put in place, and what became of what was there before; None: there was nothing.
 
-    `start_problem` says why Odoo, which ran before, could not be started again.
+    `start_problem` says why Odoo, which ran before, could not be started again; `not_set` what was set of the replaced
+    database, and cannot be set of the new one.
     """
 
     kept_database: str | None
     kept_filestore: str | None
     odoo_started: bool
     start_problem: str | None
+    not_set: tuple[str, ...]
 
 
 class RestoreReport(Value):

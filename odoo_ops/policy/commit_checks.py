@@ -43,6 +43,12 @@ def _without_answer(name: str, said: Sequence[str]) -> Check:
     return Check(name=name, outcome="not measured", detail=said[-1] if said else "pip-audit said nothing")
 
 
+def unseen_commit() -> Check:
+    """Of an image, whose commit's own checks nobody can run here: it has neither the repository nor the checkers."""
+    detail = "they belong to what builds the image: `odoo-ops render-ci` writes such a pipeline"
+    return Check(name="The commit's own checks, pylint-odoo and pip-audit", outcome="not measured", detail=detail)
+
+
 def missing_checker(name: str, package: str, python: str) -> Check:
     """A checker that was asked for and is not there: nothing passed."""
     return Check(name=name, outcome="failed", detail=f"{python} has no {package}: install it there")

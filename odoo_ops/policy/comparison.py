@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from odoo_ops.model.checks import Check, passed_or_failed
 from odoo_ops.model.manifest import Facts, Inventory, Sequence
+from odoo_ops.model.report import Swap
 
 ROWS = "Row count of every table"
 MODULES = "Installed modules and versions"
@@ -13,6 +14,7 @@ USERS = "Users and their groups"
 IDENTITY = "Identity of the database"
 INVENTORY = "Attachment inventory"
 FILES = "sha1 of every file"
+CARRIED_OVER = "What was set of the database itself"
 
 QUESTIONS = (ROWS, MODULES, SEQUENCES, EXTENSIONS, USERS, IDENTITY, INVENTORY, FILES)
 
@@ -56,6 +58,11 @@ def compare_inventory(expected: Inventory, found: Inventory) -> Check:
         [] if expected == found else [f"{found.attachments} attachments instead of {expected.attachments}, or others"]
     )
     return passed_or_failed(INVENTORY, problems, f"{expected.attachments:,} attachments")
+
+
+def judge_carried_over(swap: Swap) -> Check:
+    """Whether what was set of the replaced database (parameters, rights, a limit) is set of the new one."""
+    return passed_or_failed(CARRIED_OVER, list(swap.not_set), "parameters, rights, limit of connections")
 
 
 def _behind(expected: Mapping[str, Sequence], found: Mapping[str, Sequence]) -> list[str]:

@@ -90,20 +90,15 @@ def filestore_staged(runtime: Runtime, scratch: str) -> Iterator[str]:
         host.call("give_tree", path=staged, uid=owner["uid"], gid=owner["gid"], mode=present["mode"])
 
 
-def refuse_written_since(
-    runtime: Runtime, connection: database.Connection, changes: dict[str, int], *, scratch: str, kept: str
-) -> None:
-    """Undo a swap, and raise Refused, where something wrote to the replaced database since it was copied to scratch.
+def refuse_written_since(runtime: Runtime, changes: dict[str, int], kept: str) -> None:
+    """Raise Refused where something wrote to a database that is set aside as `kept`, since it was copied.
 
     Only now nobody can write to it any more, and each session has put on record what it wrote. `changes` are the rows
-    that had been written to each table when it was copied, `connection` is the swap's own.
+    that had been written to each table when it was copied.
     """
-    settings = runtime.environment
-    with database.connect(runtime.host, settings.database, kept) as of_replaced:
-        written = rows_written(changes, read_row_changes(of_replaced))
+    with database.connect(runtime.host, runtime.environment.database, kept) as connection:
+        written = rows_written(changes, read_row_changes(connection))
     if written:
-        name, mark = settings.database.name, scratch_mark(settings.name)
-        cluster.swap_databases(connection, scratch=kept, target=name, kept=scratch, kept_mark=mark)
         raise Refused(
             f"Something wrote to the database while its copy was updated, and the copy does not hold it: "
             f"{first_of([f'{rows} rows in {table}' for table, rows in written.items()])}. The database is as it was. "

@@ -1,5 +1,6 @@
 """Releases of images to an Odoo that `provision` made on a real Docker engine, while people use it."""
 
+import signal
 import sys
 import threading
 import time
@@ -34,6 +35,7 @@ from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes.releases import read_modules
 from odoo_ops.runtimes.staging import needs_of_staging
 from tasks.forecasts import READS
+from tasks.smoke import IN_USE
 
 pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic, pytest.mark.timeout(1200)]
 
@@ -66,6 +68,48 @@ _SECOND = _FIRST | {
     .replace("name = fields.Char()", "name = fields.Char()\n    title = fields.Char()")
     .replace("the first edition", "the second edition"),
 }
+# it passes in the copy, and fails in its place
+_FAILS_LATER = _SECOND | {
+    "shelf/shelf.py": _SECOND["shelf/shelf.py"].replace(
+        "        return request.render",
+        """        from odoo.tools import config
+
+        if "scratch" not in str(config["db_name"]):
+            raise ValueError
+        return request.render""",
+    )
+}
+# it passes beside the present Odoo, and fails from the moment in which people come; no module differs
+_FAILS_WHEN_USED = _SAME | {
+    "shelf/static/used.py": """
+from pathlib import Path as _Path
+
+_serve = Application.__call__
+
+
+def _fail_when_used(self, environ, start_response):
+    used = _Path("/tmp/used")
+    if "HTTP_X_FORWARDED_HOST" in environ:
+        used.touch()
+    if used.exists() and environ["PATH_INFO"] == "/shelf":
+        start_response("500 Internal Server Error", [])
+        return [b""]
+    return _serve(self, environ, start_response)
+
+
+Application.__call__ = _fail_when_used
+"""
+}
+_KILLED = """
+import os, signal
+from unittest import mock
+
+from flows.release import release
+
+with mock.patch({point!r}, lambda *_: os.kill(os.getpid(), signal.SIGKILL)):
+    release({environment!r}, image={image!r})
+"""
+_KILLED_AT = ("flows._cut_over.try_release", "flows._cut_over.finish_cut_over")
 # the gate sees nothing of it, as it opens no database
 _NO_REGISTRY = "RUN echo 'Registry.new = None' >>../orm/registry.py"
 
@@ -282,6 +326,61 @@ def test_nginx_says_so_while_modules_are_updated_and_a_rollback_brings_image_and
     assert _books(shop) == ""
     assert shop.running_image() == shop.images["first"]
     assert shop.site.provision(dry_run=True).plan.empty
+
+
+def _see_that_the_former_one_is_in_place(shop: Shop) -> None:
+    assert "the first edition" in shop.page("/shelf")
+    assert shop.static() == "as it was"
+    assert shop.running_image() == shop.images["first"]
+    assert shop.site.provision(dry_run=True).plan.empty
+
+
+def test_image_whose_modules_were_updated_is_taken_back_when_it_does_not_serve_people(shop: Shop) -> None:
+    """Database and image, though the copy was fine."""
+    shop.site.register(release={"smoke_paths": ["/shelf"]})
+    said = f"(?s){IN_USE}: /shelf: status 500.*was put back. It serves people again"
+    with load(shop.site, slow=False) as asked, pytest.raises(VerificationFailed, match=said):
+        shop.release(shop.build("later", _FAILS_LATER))
+    shop.site.register()
+    assert asked.failed == []
+    assert set(asked.answers) <= {200, 500, 503}
+    assert _books(shop) == ""
+    _see_that_the_former_one_is_in_place(shop)
+
+
+def test_image_that_took_over_is_taken_back_when_it_does_not_serve_people(shop: Shop) -> None:
+    """The former one takes over in its turn while people work."""
+    shop.site.register(release={"smoke_paths": ["/shelf"]})
+    said = f"(?s){IN_USE}: /shelf: status 500.*was put back. It serves people again"
+    with load(shop.site, slow=False) as asked, pytest.raises(VerificationFailed, match=said):
+        shop.release(shop.build("used", _FAILS_WHEN_USED, "RUN cat shelf/static/used.py >>../http.py"))
+    shop.site.register()
+    assert asked.failed == []
+    assert set(asked.answers) == {200, 500}, "500 is this release's own; nobody was sent away"
+    _see_that_the_former_one_is_in_place(shop)
+
+
+@pytest.mark.parametrize("swapped", [False, True], ids=["while modules are updated", "when the database was swapped"])
+def test_next_run_settles_a_release_that_was_killed_while_people_had_to_wait(
+    shop: Shop, tmp_path: Path, swapped: bool
+) -> None:
+    """Undone before the databases are swapped, finished after it: image and database are of one release."""
+    image = shop.build("second", _SECOND)
+    code = _KILLED.format(point=_KILLED_AT[swapped], environment=shop.site.name, image=image)
+    run = MarkedProcess([sys.executable, "-c", code], tmp_path / "release.log")
+    assert run.end(300) == -signal.SIGKILL, run.log()
+    with shop.site.browser() as browser:
+        assert browser.get("/shelf").status_code == 503
+    shop.site.free_limit()
+    assert backup(shop.site.name).damaged_total == 0
+    if not swapped:
+        _see_that_the_former_one_is_in_place(shop)
+        return
+    assert "the second edition" in shop.page("/shelf")
+    assert shop.running_image() == image
+    assert shop.site.provision(dry_run=True).plan.empty
+    shop.rollback()
+    _see_that_the_former_one_is_in_place(shop)
 
 
 def test_forecast_updates_and_looks_at_a_harmless_copy_while_people_work(shop: Shop) -> None:

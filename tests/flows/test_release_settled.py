@@ -1,5 +1,6 @@
 """A release that died while it was put in place is settled by the next run of any flow."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,8 +47,8 @@ def _record(folder: Path, scratch: str | None, kept: str | None) -> ReleaseRecor
     )
 
 
-@pytest.mark.parametrize("swapped", [False, True])
-def test_interrupted_release_is_undone_before_its_swap_and_finished_after_it(site: Site, *, swapped: bool) -> None:
+@pytest.mark.parametrize("died", ["before", "within", "after"])
+def test_interrupted_release_is_undone_before_its_swap_and_finished_after_it(site: Site, died: str) -> None:
     runtime, now = OdooEnvironment.open(site.name), datetime.now(UTC)
     settings = runtime.environment
     Path(settings.state_dir).mkdir()
@@ -62,13 +63,18 @@ def test_interrupted_release_is_undone_before_its_swap_and_finished_after_it(sit
             mark=scratch_mark(site.name),
         )
         release_records.write_journal(runtime, _record(site.folder, scratch, kept))
-        if swapped:
+        swap = {"scratch": scratch, "kept": kept, "replaced": True, "was_running": False}
+        Path(settings.swap_journal).write_text(json.dumps(swap))
+        mark = kept_mark(site.name, now, 1)
+        if died == "within":
+            cluster.set_aside(connection, target=settings.database.name, kept=kept, kept_mark=mark)
+        if swapped := died == "after":
             cluster.swap_databases(
                 connection,
                 scratch=scratch,
                 target=settings.database.name,
                 kept=kept,
-                kept_mark=kept_mark(site.name, now, 1),
+                kept_mark=mark,
             )
     done = _settle(site.name)
     assert ("finished an interrupted release" in done) == swapped
@@ -76,6 +82,8 @@ def test_interrupted_release_is_undone_before_its_swap_and_finished_after_it(sit
     assert [record.kept_database for record in release_records.read_records(runtime)] == ([kept] if swapped else [])
     assert site.made_databases() == ([kept] if swapped else [])
     assert not Path(settings.release_journal).exists()
+    with site.connect() as connection:
+        assert connection.execute("SELECT count(*) FROM ir_attachment").fetchone()
     assert _settle(site.name) == []
 
 
