@@ -6,7 +6,8 @@ only they tell all. Then files are written, PostgreSQL is brought up (and touche
 dead run left is settled, a new environment's database is made and filled by Odoo beside its place, the other services
 are brought up, and what can be reloaded is reloaded. A certificate of an ACME directory is got when nginx runs, with a
 stand-in until then. At last the environment is looked at, layer by layer. Run again, it plans nothing, and looks at
-the environment all the same. Where data was and its volume is lost, nothing is done; with `loss_accepted` PostgreSQL
+the environment all the same; no lock is taken for that, so it fails for no layer while another run stops Odoo on
+purpose. Where data was and its volume is lost, nothing is done; with `loss_accepted` PostgreSQL
 alone is brought up, for `restore`.
 """
 
@@ -18,12 +19,12 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from odoo_ops.adapters.host import HeldLock
-from odoo_ops.model.checks import Check
+from odoo_ops.model.checks import Check, failures
 from odoo_ops.model.plan import ProvisionReport
 from odoo_ops.policy.provisioning import DATABASE_VOLUME
 from tasks.approvals import refuse_another, wait_for_approval
 from tasks.certificates import judge_certificates, read_shown_certificates, renew_certificate
-from tasks.health import check_health
+from tasks.health import check_health, read_work_at_odoo
 from tasks.identity import check_identity, forget_cluster
 from tasks.leftovers import settle_leftovers
 from tasks.locks import data_locked, project_locked
@@ -71,12 +72,16 @@ def provision(
         plan = plan_project(environment, loss_accepted=loss_accepted)
     if dry_run or plan.empty:
         checks = [] if dry_run else check_health(environment)
-        seconds = time.monotonic() - begun
         report = ProvisionReport(
-            environment=environment, seconds=seconds, plan=plan, applied=False, checks=tuple(checks)
+            environment=environment,
+            seconds=time.monotonic() - begun,
+            plan=plan,
+            applied=False,
+            checks=tuple(checks),
+            at_work=read_work_at_odoo(environment) if failures(checks) else None,
         )
         publish_provision_report(report)
-        refuse_failures(f"{environment} is as its file says, and nothing was changed, but", checks)
+        refuse_failures(f"{environment} is as its file says, and nothing was changed, but", checks, report.at_work)
         return report if plan.empty else Completed(name="Drift", message=plan.summary, data=report)
     if needs_approval(environment, confirm_production):
         publish_plan(plan)

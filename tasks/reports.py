@@ -149,9 +149,12 @@ def publish_certificates_report(report: CertificatesReport) -> None:
     _publish("renew-certificates", report.environment, report)
 
 
-def refuse_failures(beginning: str, checks: list[Check]) -> None:
-    """Raise VerificationFailed when a check failed: the run is marked, its report is published already."""
-    if found := failures(checks):
+def refuse_failures(beginning: str, checks: list[Check], at_work: str | None = None) -> None:
+    """Raise VerificationFailed when a check failed: the run is marked, its report is published already.
+
+    Not where `at_work` names a run that stops Odoo on purpose.
+    """
+    if (found := failures(checks)) and at_work is None:
         raise VerificationFailed(
             f"{beginning} {len(found)} of {len(checks)} checks failed:\n" + "\n".join(f"  {line}" for line in found)
         )
@@ -159,9 +162,8 @@ def refuse_failures(beginning: str, checks: list[Check]) -> None:
 
 def refuse_sick(report: HealthReport) -> None:
     """Raise VerificationFailed when a layer failed, but not while a run stops Odoo on purpose."""
-    if report.at_work is None:
-        beginning = f"{report.environment} is not well; the lowest layer that failed: {report.first_failed}. "
-        refuse_failures(f"{beginning}{report.next_step}".strip(), list(report.checks))
+    beginning = f"{report.environment} is not well; the lowest layer that failed: {report.first_failed}. "
+    refuse_failures(f"{beginning}{report.next_step}".strip(), list(report.checks), report.at_work)
 
 
 def _publish(flow: str, place: str, report: _Report) -> None:

@@ -165,6 +165,7 @@ class ProvisionReport(Value):
         plan: what was to be changed.
         applied: whether it was.
         checks: what was looked at afterwards.
+        at_work: where one failed and nothing was to be changed: the run that stops and starts Odoo just now, in words.
     """
 
     environment: str
@@ -172,3 +173,4 @@ class ProvisionReport(Value):
     plan: ProvisionPlan
     applied: bool
     checks: tuple[Check, ...] = ()
+    at_work: str | None = None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from deployed_flow import DeployedFlow
+from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
 from provisioned_site import ADMIN, RUNNING, SECRETS, Provisioned, provisioned, secret_of
 from real_processes import run_flow, wait_until
@@ -64,13 +65,19 @@ def test_login_page_comes_by_tls_and_a_second_run_plans_nothing(site: Provisione
     assert site.containers() == before
 
 
-def test_run_that_plans_nothing_fails_where_a_layer_does(site: Provisioned) -> None:
+def test_run_that_plans_nothing_fails_where_a_layer_does_unless_odoo_is_stopped_on_purpose(site: Provisioned) -> None:
     wait = "UPDATE ir_module_module SET state = '{}' WHERE name = 'base'"
     site.sql(wait.format("to upgrade"), "erp")
     try:
         assert site.provision(dry_run=True).checks == ()
         with pytest.raises(VerificationFailed, match="nothing was changed, but 1 of .*\n.*module base waits"):
             site.provision()
+        with project_locked(site.name, "release"):
+            report = site.provision()
+        assert str(report.at_work).startswith("release (")
+        page = Artifact.get(f"provision-{site.name}")
+        assert page is not None
+        assert "At work: release (" in str(page.data)
     finally:
         site.sql(wait.format("installed"), "erp")
 
