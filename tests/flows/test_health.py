@@ -67,9 +67,11 @@ class Served:
     def filestore_lost(self) -> Iterator[None]:
         folder = Path(self.site.settings.filestore)
         lost = folder.rename(folder.with_suffix(".lost"))
-        yield
-        shutil.copytree(lost, folder, dirs_exist_ok=True)  # Odoo has made new files meanwhile
-        shutil.rmtree(lost)
+        try:
+            yield
+        finally:
+            shutil.copytree(lost, folder, dirs_exist_ok=True)  # Odoo has made new files meanwhile
+            shutil.rmtree(lost)
 
     @contextmanager
     def table_locked(self) -> Iterator[None]:
