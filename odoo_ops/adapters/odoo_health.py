@@ -1,5 +1,7 @@
 """What an Odoo database says of Odoo's health, by psycopg. Nothing is changed, and nothing waits for it."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -12,7 +14,6 @@ from odoo_ops.model.health import Crons, DatabaseHealth, LateCron, Queue
 _WAIT = "10s"
 _LATE_SHOWN = 10
 _FAILURES = 3
-_FILES = 5
 
 # Odoo writes UTC into columns without a zone: what is read is given its zone, what is compared loses it
 _CRONS = """
@@ -45,31 +46,46 @@ SELECT count(*) FILTER (WHERE state <> 'failed'),
 FROM queue_job WHERE state IN ('pending', 'enqueued', 'failed')
 """
 
-# Of the last thousand, where few have a file. Not scripts and styles: Odoo makes lost ones anew. Other names are of
-# modules that keep files elsewhere.
+# Of the last thousand more, where few have a file. Not scripts and styles: Odoo makes lost ones anew. Other names are
+# of modules that keep files elsewhere.
 _NEWEST_FILES = """
-SELECT store_fname FROM (SELECT id, store_fname, url FROM ir_attachment ORDER BY id DESC LIMIT 1000) newest
+SELECT store_fname
+FROM (SELECT id, store_fname, url FROM ir_attachment ORDER BY id DESC LIMIT 1000 + %(files)s) newest
 WHERE store_fname ~ '^[0-9a-f]{2,3}/[0-9a-f]{40}$' AND coalesce(url, '') NOT LIKE '/web/assets/%%'
-ORDER BY id DESC LIMIT %s
+ORDER BY id DESC LIMIT %(files)s
 """
+_STILL_NAMED = "SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname = ANY(%s)"
 
 
-def read_database_health(connection: Connection) -> DatabaseHealth:
-    """Read what the database says, at one moment.
+def read_database_health(connection: Connection, newest_files: int) -> DatabaseHealth:
+    """Read what the database says, at one moment, and so many of the newest attachments' files.
 
     Raises VerificationFailed where it is not Odoo's, or not readable; TransientError when another session has locked
     its tables.
     """
+    with _answers(connection):
+        if not _has_table(connection, "ir_cron"):
+            raise VerificationFailed(
+                f"The database {connection.info.dbname!r} holds no Odoo. Next step: correct `database` in the "
+                "environment file; if its content was lost, run `restore`."
+            )
+        return _read(connection, newest_files)
+
+
+def read_still_named(connection: Connection, files: Sequence[str]) -> set[str]:
+    """Those of these files that attachments still name. Raises as `read_database_health` does."""
+    with _answers(connection):
+        return {name for (name,) in connection.execute(_STILL_NAMED, [list(files)])}
+
+
+@contextmanager
+def _answers(connection: Connection) -> Iterator[None]:
+    """Reads what is asked at one moment, and waits for nothing long."""
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     connection.execute(f"SET LOCAL lock_timeout = '{_WAIT}'; SET LOCAL statement_timeout = '{_WAIT}'")
-    if not _has_table(connection, "ir_cron"):
-        raise VerificationFailed(
-            f"The database {connection.info.dbname!r} holds no Odoo. Next step: correct `database` in the environment "
-            "file; if its content was lost, run `restore`."
-        )
     try:
-        return _read(connection)
+        yield
     except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
         raise TransientError(
             f"The database {connection.info.dbname!r} gave no answer within {_WAIT}: {error.diag.message_primary}. "
@@ -82,9 +98,10 @@ def read_database_health(connection: Connection) -> DatabaseHealth:
         ) from error
 
 
-def _read(connection: Connection) -> DatabaseHealth:
+def _read(connection: Connection, newest_files: int) -> DatabaseHealth:
     at, version = _row(connection, "SELECT now(), current_setting('server_version')")
     (modules,) = _row(connection, "SELECT count(*) FROM ir_module_module WHERE state = 'installed'")
+    newest = connection.execute(_NEWEST_FILES, {"files": newest_files}).fetchall()
     return DatabaseHealth(
         at=at,
         postgres_version=version.partition(" ")[0],
@@ -94,7 +111,7 @@ def _read(connection: Connection) -> DatabaseHealth:
         crons=_read_crons(connection),
         mails=_read_queue(connection, "mail_mail", _MAILS),
         jobs=_read_queue(connection, "queue_job", _JOBS),
-        newest_files=tuple(dict.fromkeys(name for (name,) in connection.execute(_NEWEST_FILES, [_FILES]))),
+        newest_files=tuple(dict.fromkeys(name for (name,) in newest)),
     )
 
 

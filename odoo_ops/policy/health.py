@@ -24,7 +24,7 @@ def judge_health(facts: HealthFacts | Problem, environment: Environment) -> list
         Check(name=layers.HOST, outcome="passed"),
         layers.judge_services(facts.services, facts.at),
         *layers.judge_database(facts.database, facts.pooler, environment.odoo.version),
-        layers.judge_files(facts.files),
+        layers.judge_files(facts.files, environment.backup.damaged_attachments_allowed),
         *layers.judge_pages(facts.login_page, facts.assets),
         layers.judge_websocket(facts.websocket, url),
         *_judge_work(facts.database, policy),

@@ -122,8 +122,8 @@ def _judge_pooler(found: bool | Problem | None) -> Check:
             return _passed(POOLER)
 
 
-def judge_files(found: NewestFiles | Problem | None) -> Check:
-    """Whether what people attached last is in the filestore."""
+def judge_files(found: NewestFiles | Problem | None, accepted: int) -> Check:
+    """Whether what people attached last is in the filestore; so many losses were accepted."""
     match found:
         case Problem():
             return failed(FILES, found)
@@ -131,8 +131,12 @@ def judge_files(found: NewestFiles | Problem | None) -> Check:
             return not_measured(FILES, _NO_POSTGRES)
         case NewestFiles(looked_for=0):
             return not_measured(FILES, "no attachment has a file there")
+        case NewestFiles(missing=()):
+            return _passed(FILES, f"{found.looked_for} files")
         case _:
-            return passed_or_failed(FILES, [f"{path} is lost" for path in found.missing], f"{found.looked_for} files")
+            missing = f"{len(found.missing)} of {found.looked_for} files are missing, {accepted} accepted"
+            lost = [missing, *(f"{path} is lost" for path in found.missing)]
+            return passed_or_failed(FILES, lost if len(found.missing) > accepted else [], missing)
 
 
 def judge_pages(login_page: bool | Problem, assets: int | Problem | None) -> list[Check]:

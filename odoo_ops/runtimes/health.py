@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from odoo_ops.adapters import database
-from odoo_ops.adapters.odoo_health import read_database_health
+from odoo_ops.adapters.odoo_health import read_database_health, read_still_named
 from odoo_ops.adapters.odoo_site import open_site
 from odoo_ops.adapters.public_site import PublicSite
 from odoo_ops.commands import compose
@@ -32,6 +32,8 @@ from odoo_ops.runtimes.runtime import Runtime
 _ANSWER_SECONDS = 20
 # a restart of a worker, or of the proxy, is no alarm
 _LOGIN_SECONDS = 10
+# so many newest files more than may be missing
+_FILES = 5
 
 Found = TypeVar("Found")
 
@@ -95,13 +97,17 @@ def _read_disks(runtime: Runtime) -> tuple[Disk, ...]:
 
 def _read_database(runtime: Runtime) -> DatabaseHealth:
     with database.connect(runtime.host, runtime.environment.database) as connection:
-        return read_database_health(connection)
+        return read_database_health(connection, _FILES + runtime.environment.backup.damaged_attachments_allowed)
 
 
 def _look_for(runtime: Runtime, found: DatabaseHealth) -> NewestFiles:
     """The files of the newest attachments in the filestore. Raises PreconditionFailed where it may not be read."""
     root, names = runtime.environment.filestore, list(found.newest_files)
     missing = runtime.host.call("missing_files", root=root, names=names)
+    if missing:  # an attachment that was deleted meanwhile lost its file by that
+        with database.connect(runtime.host, runtime.environment.database) as connection:
+            named = read_still_named(connection, missing)
+        missing = [name for name in missing if name in named]
     return NewestFiles(looked_for=len(names), missing=tuple(f"{root}/{name}" for name in missing))
 
 

@@ -20,11 +20,15 @@ from served_odoo import serve
 
 from blocks import OdooEnvironment
 from flows.health import health
+from odoo_ops.adapters.database import Connection
 from odoo_ops.adapters.host import HostAdapter
+from odoo_ops.adapters.odoo_health import read_database_health
 from odoo_ops.adapters.odoo_site import open_site
 from odoo_ops.errors import VerificationFailed
+from odoo_ops.model.health import DatabaseHealth, HealthFacts, NewestFiles
 from odoo_ops.model.host import Host
 from odoo_ops.policy import layers
+from odoo_ops.runtimes.health import read_health
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -262,6 +266,30 @@ def test_health_names_the_layer_when_each_is_broken_in_turn(
     assert f"The lowest layer that failed is **{layers.WEBSOCKET}**" in str(page.data)
     with served.nginx.running():
         _well(name)
+
+
+@pytest.mark.odoo
+def test_files_of_the_newest_attachments_are_missing_only_while_these_are_there(
+    odoo_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked for in vain are the file of one that was lost, and of one that was deleted after its name was read."""
+    with odoo_site.connect() as connection:
+        connection.execute("ALTER TABLE ir_attachment ALTER type SET DEFAULT 'binary'")
+    lost, deleted = odoo_site.attach(b"lost"), odoo_site.attach(b"deleted")
+    lost.unlink()
+
+    def read(connection: Connection, newest_files: int) -> DatabaseHealth:
+        found = read_database_health(connection, newest_files)
+        with odoo_site.connect() as other:
+            other.execute("DELETE FROM ir_attachment WHERE store_fname LIKE %s", [f"%{deleted.name}"])
+        deleted.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr("odoo_ops.runtimes.health.read_database_health", read)
+    facts = read_health(OdooEnvironment.open(odoo_site.name), datetime.now(UTC))
+    assert isinstance(facts, HealthFacts)
+    assert isinstance(facts.files, NewestFiles)
+    assert facts.files.missing == (str(lost),)
 
 
 def test_health_blames_postgresql_alone_when_it_is_stopped(site_on_own_cluster: Site) -> None:

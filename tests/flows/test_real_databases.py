@@ -67,7 +67,7 @@ def test_health_is_read_from_a_database_of_a_real_odoo_18(empty_site: Site) -> N
     _import(empty_site, _sample("odoo18_small"))
     runtime = OdooEnvironment.open(empty_site.name)
     with database.connect(runtime.host, empty_site.settings.database) as connection:
-        found = read_database_health(connection)
+        found = read_database_health(connection, 5)
     assert (found.odoo_version[:5], found.modules, found.unsettled) == ("18.0.", 25, ())
     assert found.crons.active >= len(found.crons.late) > 0, "nobody has run them since it was made"
     assert found.mails is not None

@@ -4,7 +4,7 @@ import pytest
 from described_containers import container
 
 from odoo_ops.model.checks import Check
-from odoo_ops.model.environment import DatabaseSettings, Environment, OdooSettings
+from odoo_ops.model.environment import BackupPolicy, DatabaseSettings, Environment, OdooSettings
 from odoo_ops.model.health import (
     Certificate,
     Crons,
@@ -106,7 +106,7 @@ def test_every_layer_passes_when_all_is_well() -> None:
         (
             {"files": NewestFiles(looked_for=2, missing=("/var/lib/odoo/filestore/erp/ab/abc",))},
             layers.FILES,
-            "/var/lib/odoo/filestore/erp/ab/abc is lost",
+            "1 of 2 files are missing, 0 accepted; /var/lib/odoo/filestore/erp/ab/abc is lost",
         ),
         ({"services": Service(runs=False)}, layers.SERVICES, "Odoo's service does not run"),
         (project(), layers.SERVICES, "odoo has no container"),
@@ -247,6 +247,24 @@ def test_what_an_environment_does_not_have_is_not_measured(
     facts = WELL.model_copy(update={"certificate": None, "public_url": url, "websocket": websocket})
     checks = judge_health(facts, ERP)
     assert {check.name: check.detail for check in checks if check.outcome == "not measured"} == reasons
+
+
+@pytest.mark.parametrize(
+    ("missing", "accepted", "outcome", "detail"),
+    [
+        (0, 2, "passed", "7 files"),
+        (2, 2, "passed", "2 of 7 files are missing, 2 accepted"),
+        (3, 2, "failed", "3 of 7 files are missing, 2 accepted; /f/0 is lost; /f/1 is lost; /f/2 is lost"),
+    ],
+)
+def test_lost_files_are_blamed_only_when_they_are_more_than_accepted(
+    missing: int, accepted: int, outcome: str, detail: str
+) -> None:
+    found = NewestFiles(looked_for=7, missing=tuple(f"/f/{number}" for number in range(missing)))
+    environment = ERP.model_copy(update={"backup": BackupPolicy(damaged_attachments_allowed=accepted)})
+    checks = judge_health(WELL.model_copy(update={"files": found}), environment)
+    (check,) = [check for check in checks if check.name == layers.FILES]
+    assert (check.outcome, check.detail) == (outcome, detail)
 
 
 def test_nothing_else_is_asked_when_the_host_does_not_answer() -> None:
