@@ -1,16 +1,19 @@
 """One flow at a time on an environment: Prefect's limit queues and shows, the host's lock fences."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
 from prefect.runtime import flow_run
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters.host import HeldLock, HostAdapter
+from odoo_ops.errors import PreconditionFailed, Refused, TransientError
 from odoo_ops.policy.project_plans import described_project
 from odoo_ops.policy.provisioning import PROJECT_LOCK
+from odoo_ops.units import shown_duration
 
 _WAIT_SECONDS = 3600
 _RELEASE_WAIT_SECONDS = 4 * 3600  # the one before may try an update out on a copy of a large database
@@ -44,8 +47,8 @@ def _holder() -> str:
 def environment_locked(environment: str, purpose: str) -> Iterator[HeldLock]:
     """Hold both locks of an environment while the block lasts.
 
-    A second flow waits up to an hour for Prefect's limit. Raises Refused when the host's lock is held by
-    something that went past Prefect.
+    A second flow waits up to an hour for Prefect's limit. Raises Refused when that was too short, or when the host's
+    lock is held by something that went past Prefect; PreconditionFailed where Prefect has no such limit.
     """
     with _limit(environment), data_locked(environment, purpose) as lock:
         yield lock
@@ -70,21 +73,52 @@ def data_locked(environment: str, purpose: str) -> AbstractContextManager[HeldLo
 
 
 def releases_queued(environment: str) -> AbstractContextManager[None]:
-    """Let no other release to an environment be planned while the block lasts: it would plan for what is replaced."""
-    return _one_at_a_time(f"odoo-releases-{environment}", _RELEASE_WAIT_SECONDS)
+    """Let no other release to an environment be planned while the block lasts: it would plan for what is replaced.
+
+    It fences nothing, so one that Prefect took away does not end the release in the middle of its cut-over.
+    """
+    return _one_at_a_time(f"odoo-releases-{environment}", _RELEASE_WAIT_SECONDS, ends_when_lost=False)
 
 
 def _limit(environment: str) -> AbstractContextManager[None]:
-    return _one_at_a_time(f"odoo-environment-{environment}", _WAIT_SECONDS)
+    return _one_at_a_time(f"odoo-environment-{environment}", _WAIT_SECONDS, ends_when_lost=True)
 
 
-def _one_at_a_time(limit: str, wait_seconds: int) -> AbstractContextManager[None]:
-    return concurrency(
+@contextmanager
+def _one_at_a_time(limit: str, wait_seconds: int, *, ends_when_lost: bool) -> Iterator[None]:
+    """Hold one of Prefect's limits. Raises Refused, PreconditionFailed or TransientError where it is not got."""
+    slot = concurrency(
         limit,
         occupy=1,
         strict=True,
         timeout_seconds=wait_seconds,
         lease_duration=_LEASE_SECONDS,
+        raise_on_lease_renewal_failure=ends_when_lost,
+    )
+    with ExitStack() as held:
+        try:
+            held.enter_context(slot)
+        except TimeoutError as error:
+            raise Refused(
+                f"Prefect's concurrency limit {limit} was not free within {shown_duration(wait_seconds)}. Nothing was "
+                "changed. Next step: see under Runs in Prefect's UI which flow works on the environment, and run this "
+                f"again when it has ended; `prefect gcl inspect {limit}` shows who holds the limit."
+            ) from error
+        except ConcurrencySlotAcquisitionError as error:
+            raise _not_got(limit, error) from error
+        yield
+
+
+def _not_got(limit: str, error: ConcurrencySlotAcquisitionError) -> PreconditionFailed | TransientError:
+    """Prefect's error of a limit that is missing has no cause; one of an API that does not answer, or refuses, has."""
+    if error.__cause__ is None:
+        return PreconditionFailed(
+            f"Prefect has no concurrency limit {limit}: the environment was not registered, or by a version that made "
+            "none. Nothing was changed. Next step: `odoo-ops environments register`."
+        )
+    return TransientError(
+        f"Prefect's API did not say whether the concurrency limit {limit} is free ({error}). Nothing was changed. "
+        "Next step: see that Prefect's server runs and answers, and run this again."
     )
 
 
