@@ -155,13 +155,20 @@ def test_no_process_is_root_or_shows_the_password_or_writes_beside_its_volumes(s
 
 @pytest.mark.parametrize(
     ("service", "capabilities"),
-    [("toolbox", 0b10), ("toolbox-restore", 0b1011), ("toolbox-drill", 0b1011)],  # numbers of linux/capability.h
+    [("toolbox", 0b10), ("toolbox-restore", 0b11011), ("toolbox-drill", 0b11011)],  # numbers of linux/capability.h
 )
 def test_toolbox_has_the_rights_it_needs_and_no_others(staging: Staging, service: str, capabilities: int) -> None:
     one_off = ("run", "--rm", "--no-TTY", "--no-deps", "--entrypoint=sh", service, "-c")
     script = "grep -E 'CapBnd|NoNewPrivs' /proc/self/status; touch /tmp/mine; touch /mine || echo refused"
     found = staging.project.compose(*one_off, script).split()
     assert found == ["CapBnd:", f"{capabilities:016x}", "NoNewPrivs:", "1", "refused"]
+
+
+@pytest.mark.parametrize("service", ["toolbox-restore", "toolbox-drill"])
+def test_toolbox_that_restores_gives_folders_of_odoo_their_setgid_bit(staging: Staging, service: str) -> None:
+    one_off = ("run", "--rm", "--no-TTY", "--no-deps", "--entrypoint=sh", service, "-c")
+    script = "mkdir /tmp/of-odoo; chown 101:101 /tmp/of-odoo; chmod 2775 /tmp/of-odoo; stat --format=%a /tmp/of-odoo"
+    assert staging.project.compose(*one_off, script).strip() == "2775"
 
 
 def test_only_nginx_is_in_a_network_that_leads_out(staging: Staging) -> None:

@@ -97,7 +97,7 @@ class Toolboxes:
             "security_opt": ["no-new-privileges:true"],
             "tmpfs": ["/tmp"],  # noqa: S108 - of a container
         }
-        restoring = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
+        restoring = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"]
         writing = {**toolbox, "cap_add": restoring, "volumes": [f"{folder}:{folder}"]}
         reading = {**toolbox, "volumes": [f"{folder}:{folder}", f"{data_dir}:{data_dir}:ro"]}
         services = {"odoo": writing, "toolbox": reading, "toolbox-restore": writing}
