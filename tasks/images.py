@@ -93,4 +93,4 @@ def keep_images(environment: str) -> None:
         return
     runtime = OdooEnvironment.open(environment)
     records, keep = release_records.read_records(runtime), policy_of(runtime.environment).keep_releases
-    image_releases.keep_images(_open(environment), recent_images(records, keep), get_run_logger().info)
+    image_releases.keep_images(_open(environment), recent_images(records), 1 + keep, get_run_logger().info)

@@ -1,7 +1,7 @@
 """Which image of Odoo a compose project runs, and which may be released to it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from odoo_ops.errors import PreconditionFailed, Refused
 from odoo_ops.model.plan import ProvisionPlan, ReleasedImage
@@ -40,7 +40,7 @@ def pinned_name(image: str, image_id: str, digests: Sequence[str]) -> str:
     return next((name for name in digests if name.partition("@")[0] == repository), image_id)
 
 
-def kept_names(project: str, images: Sequence[str]) -> dict[str, str]:
+def kept_names(project: str, images: Iterable[str]) -> dict[str, str]:
     """Names under which a project's releases keep images on their host: name -> Docker's number of the image.
 
     An image without any name is what `docker image prune` deletes.

@@ -50,14 +50,14 @@ def _shown(record: ReleaseRecord) -> str:
 
 def recent_checkouts(records: Sequence[ReleaseRecord], link: str, keep: int) -> list[str]:
     """Folders to which a link led, the newest first: the present one and so many former ones."""
-    return _recent(((record.addons.get(link), record.former.get(link)) for record in reversed(records)), keep)
+    return _recent((record.addons.get(link), record.former.get(link)) for record in reversed(records))[: 1 + keep]
 
 
-def recent_images(records: Sequence[ReleaseRecord], keep: int) -> list[str]:
-    """Images that were in place, the newest first: the present one and so many former ones."""
-    return _recent(((record.image, record.former_image) for record in reversed(records)), keep)
+def recent_images(records: Sequence[ReleaseRecord]) -> list[str]:
+    """All images that were in place, the newest first: only their host knows which names are of the same one."""
+    return _recent((record.image, record.former_image) for record in reversed(records))
 
 
-def _recent(placed: Iterable[tuple[str | None, str | None]], keep: int) -> list[str]:
+def _recent(placed: Iterable[tuple[str | None, str | None]]) -> list[str]:
     """Of what each release put in place, and what it replaced: no release of the same makes one older."""
-    return list(dict.fromkeys(filter(None, chain.from_iterable(placed))))[: 1 + keep]
+    return list(dict.fromkeys(filter(None, chain.from_iterable(placed))))

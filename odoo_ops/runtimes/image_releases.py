@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 
 from odoo_ops.commands import image_releases as commands
 from odoo_ops.commands.provision import parse_images
@@ -144,13 +145,12 @@ def put_in_place(runtime: Runtime, image: str, *, stopped: bool) -> None:
         project.run(command, "Making Odoo's containers anew")
 
 
-def keep_images(project: Project, images: Iterable[str], show: Callable[[str], None]) -> None:
-    """Give these images names by which a clean-up of Docker leaves them, and take such names from all others.
+def keep_images(project: Project, images: Iterable[str], count: int, show: Callable[[str], None]) -> None:
+    """Give the first of these images names by which a clean-up of Docker leaves them, and take such names from others.
 
-    Those that are not on the host are passed over.
+    So many are kept, whatever names each of them has. Those that are not on the host are passed over.
     """
-    numbers = [number for image in images if (number := project.image_id(image))]
-    wanted = kept_names(project.runtime.project, numbers)
+    wanted = kept_names(project.runtime.project, islice(_numbers(project, images), count))
     listed = project.run(commands.list_names(kept_repository(project.runtime.project)), "Looking for kept images")
     for name in wanted.keys() - set(listed.split()):
         project.run(commands.name_image(wanted[name], name), "Keeping an image")
@@ -160,6 +160,16 @@ def keep_images(project: Project, images: Iterable[str], show: Callable[[str], N
             project.machine.run(commands.remove_name(name))
         except CommandFailed as error:
             show(f"It stays: {error}")
+
+
+def _numbers(project: Project, images: Iterable[str]) -> Iterator[str]:
+    """Docker's numbers of images that are on the host, each once."""
+    seen = set[str]()
+    for image in images:
+        number = project.image_id(image)
+        if number and number not in seen:
+            seen.add(number)
+            yield number
 
 
 def was_put_in_place(runtime: Runtime, image: str) -> bool:

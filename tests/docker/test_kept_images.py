@@ -35,7 +35,7 @@ def project(docker: DockerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     runtime = ComposeProject(project=_NAME, folder=str(tmp_path))
     project = Project(HostAdapter(Host(name="here")), Environment.model_validate(described("staging")), runtime)
     yield project
-    keep_images(project, [], print)
+    keep_images(project, [], 0, print)
 
 
 def _image(engine: DockerEngine, folder: Path, content: str) -> str:
@@ -68,7 +68,7 @@ def test_images_of_the_last_releases_have_a_name_and_older_ones_go_unless_a_cont
     said: list[str] = []
 
     def keep(releases: int) -> None:
-        keep_images(project, recent_images(records[:releases], 1), said.append)
+        keep_images(project, recent_images(records[:releases]), 2, said.append)
 
     keep(1)
     assert _named(docker) == _tags(images[0], images[1])
@@ -83,3 +83,14 @@ def test_images_of_the_last_releases_have_a_name_and_older_ones_go_unless_a_cont
     keep(3)
     assert _named(docker) == _tags(images[2], images[3])
     assert [project.image_id(image) for image in images] == [None, None, *images[2:]]
+
+
+def test_two_names_of_an_image_are_no_two_images_that_stay(
+    project: Project, docker: DockerEngine, tmp_path: Path
+) -> None:
+    former, present = (_image(docker, tmp_path, f"{_NAME}-of-two-names-{number}") for number in range(2))
+    name = f"{_NAME}:2"
+    docker.run("tag", present, name)
+    keep_images(project, [present, name, former], 2, print)
+    docker.run("image", "rm", name)
+    assert _named(docker) == _tags(former, present)
