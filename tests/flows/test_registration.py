@@ -68,10 +68,17 @@ class Files:
 
 
 def outcomes(registration: Registration) -> dict[str, str]:
-    return {change.kind: change.outcome for change in registration.changes}
+    """By kind; a concurrency limit's name tells what it is for, too, as an environment has two."""
+    return {
+        change.name.rpartition("-erp-")[0] if change.kind == "concurrency limit" else change.kind: change.outcome
+        for change in registration.changes
+    }
 
 
-ALL_CREATED = dict.fromkeys(["host", "repository", "concurrency limit", "environment"], "created")
+LIMITS = ("odoo-releases", "odoo-environment")
+
+
+ALL_CREATED = dict.fromkeys(["host", "repository", *LIMITS, "environment"], "created")
 ALL_UNCHANGED = dict.fromkeys(ALL_CREATED, "unchanged")
 
 
@@ -97,7 +104,8 @@ def test_register_creates_everything_when_prefect_has_nothing(files: Files, clie
     connection = environment.host.settings.connection
     assert isinstance(connection, SshConnection)
     assert connection.private_key.get_secret_value() == SECRETS["key"]
-    assert client.read_global_concurrency_limit_by_name(f"odoo-environment-{files.id}").limit == 1
+    for limit in LIMITS:
+        assert client.read_global_concurrency_limit_by_name(f"{limit}-{files.id}").limit == 1
 
 
 def test_register_saves_keys_and_copies_repository_when_they_are_described(files: Files) -> None:
@@ -203,12 +211,17 @@ def test_register_repairs_a_block_when_somebody_saved_other_values(files: Files)
     assert files.register() == {**ALL_UNCHANGED, "host": "updated"}
 
 
-def test_register_repairs_the_limit_when_it_was_raised_or_switched_off(files: Files, client: SyncPrefectClient) -> None:
+@pytest.mark.parametrize("kind", LIMITS)
+def test_register_repairs_a_limit_when_it_was_raised_switched_off_or_is_missing(
+    files: Files, client: SyncPrefectClient, kind: str
+) -> None:
     files.register()
-    name = f"odoo-environment-{files.id}"
+    name = f"{kind}-{files.id}"
     for wrong in (GlobalConcurrencyLimitUpdate(limit=5), GlobalConcurrencyLimitUpdate(active=False)):
         client.update_global_concurrency_limit(name, wrong)
-        assert files.register() == {**ALL_UNCHANGED, "concurrency limit": "updated"}
+        assert files.register() == {**ALL_UNCHANGED, kind: "updated"}
+    client.delete_global_concurrency_limit_by_name(name)  # as where an older version registered
+    assert files.register() == {**ALL_UNCHANGED, kind: "created"}
     limit = client.read_global_concurrency_limit_by_name(name)
     assert (limit.limit, limit.active) == (1, True)
 
