@@ -2,6 +2,7 @@
 
 import base64
 import shlex
+from hashlib import sha256
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -68,9 +69,14 @@ def fetch_history(folder: str, repository: AddonsRepository, commit: str, url: s
 
 
 def fetch_all(folder: str, repository: AddonsRepository, url: str | None = None) -> Command:
-    """Fetch all branches and tags with their history; `url`: of another repository."""
-    kept = (f"+refs/{kind}/*:refs/odoo-ops/{kind}/*" for kind in ("heads", "tags"))
-    return _of_remote(repository, "-C", folder, "fetch", "--quiet", "--no-tags", "--", url or repository.url, *kept)
+    """Fetch all branches and tags with their history; `url`: of another repository.
+
+    Each repository's have a place of their own: `a` of one and `a/b` of another cannot be in the same one.
+    """
+    remote = url or repository.url
+    place = f"refs/odoo-ops/{sha256(remote.encode()).hexdigest()[:12]}"
+    kept = (f"+refs/{kind}/*:{place}/{kind}/*" for kind in ("heads", "tags"))
+    return _of_remote(repository, "-C", folder, "fetch", "--quiet", "--no-tags", "--", remote, *kept)
 
 
 def merge(folder: str, commit: str, merged: str) -> Command:

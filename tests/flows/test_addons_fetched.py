@@ -168,6 +168,25 @@ def test_what_nobody_has_merged_yet_is_merged_on_the_host_and_equal_everywhere(
     assert (alone.commit, Path(alone.checkout, "pulled").exists()) == (head, False)
 
 
+def test_branch_of_a_fork_may_have_a_name_below_one_of_ours(site: Site, server: AddonsServer) -> None:
+    """All branches of both are fetched, as none leads to the commits that are asked for any more."""
+    base = server.push(SHELF)
+    server.push({**SHELF, "README": "not merged\n"}, "fix")
+    fork = AddonsServer(server.sshd, server.bare.with_name("fork.git"), server.work)
+    server.git("init", "--quiet", "--bare", str(fork.bare))
+    server.git("reset", "--quiet", "--hard", base)
+    forked = fork.push({**SHELF, "forked/__manifest__.py": "{}\n"}, "fix/it")
+    fork.push({"forked/__manifest__.py": "{}\n"}, "fix/it")
+    server.git("reset", "--quiet", "--hard", base)
+    ours = server.push({**SHELF, "README": "later\n"})
+    server.push({**SHELF, "README": "later still\n"})
+    plain = server.repository(site.folder / "ours")
+    url = plain.url.replace(str(server.bare), str(fork.bare))
+    merging = plain.model_copy(update={"merges": (MergedRef(ref="fix/it", url=url),)})
+    fetched = fetch(site, merging, f"{ours}+{forked}")
+    assert {path.name for path in Path(fetched.checkout).iterdir()} == {".git", "README", "shelf", "forked"}
+
+
 def test_token_goes_to_its_own_server_and_not_to_that_of_a_fork(site: Site, server: AddonsServer) -> None:
     base = server.push(SHELF)
     fork = AddonsServer(server.sshd, server.bare.with_name("forks") / "fork.git", server.work)
