@@ -18,7 +18,7 @@ from odoo_ops.model.health import Certificate
 from odoo_ops.model.sockets import TcpAddress, UnixAddress
 
 _ANSWER_SECONDS = 20
-_UPGRADE_SECONDS = 60  # for its first websocket an Odoo that was started just now loads all modules
+_UPGRADE_SECONDS = 90  # for its first websocket an Odoo that was started just now loads all modules
 _CLOSE_SECONDS = 10
 _PORTS = {"http": 80, "https": 443}
 
