@@ -129,7 +129,8 @@ def put_in_place(
             checks.append(judge_carried_over(swap))
         return finish_cut_over(environment), checks
     except OdooOpsError as error:
-        return _settled(environment, record, lock, error)
+        placed, finished = _settled(environment, record, lock, error)
+        return placed, [*checks, *finished]
 
 
 def put_beside(

@@ -69,8 +69,8 @@ def _read_identity(runtime: Runtime) -> dict[str, str]:
     found = {"environment": settings.name}
     with database.connect(runtime.host, settings.database, "postgres") as connection:
         found["system_identifier"] = cluster.read_system_identifier(connection)
-        exists = cluster.database_exists(connection, settings.database.name)
-    if exists:
+        lets_in = cluster.lets_in(connection, settings.database.name)
+    if lets_in:  # not one that a dead release shut: it is settled next
         with database.connect(runtime.host, settings.database) as connection:
             found["database_uuid"] = odoo_database.read_database_uuid(connection) or ""
     return found

@@ -80,7 +80,7 @@ def _settle_swap(runtime: Runtime) -> list[str]:
         return []
     journal = json.loads(text)
     with database.connect(runtime.host, settings.database, "postgres", admin=True, autocommit=True) as connection:
-        cluster.put_back(connection, target=settings.database.name, kept=journal["kept"])
+        cluster.let_in(connection, settings.database.name)
         names = cluster.list_databases(connection)
     renamed = swap_was_done(journal, names, settings.database.name)
     if renamed:

@@ -255,17 +255,18 @@ def swap_in(target: str, scratch: str, kept: str, *, start: bool = True, changes
         try:
             runtime.odoo.stop()
             if changes is not None:
-                cluster.set_aside(connection, target=settings.database.name, kept=kept, kept_mark=mark)
-                staging.refuse_written_since(runtime, changes, kept)
+                staging.shut_unless_written(runtime, connection, changes)
             swapped = cluster.swap_databases(
                 connection, scratch=scratch, target=settings.database.name, kept=kept, kept_mark=mark
             )
         except PermanentError:  # nothing was swapped: Odoo goes on as it was
-            cluster.put_back(connection, target=settings.database.name, kept=kept)
+            cluster.let_in(connection, settings.database.name)
             if was_running and (problem := runtime.try_to_start_odoo()):
                 get_run_logger().error("Nothing was put in place, and Odoo does not start again: %s", problem)
             host.call("remove_tree", path=settings.swap_journal)
             raise
+    for statement in swapped.not_set:
+        get_run_logger().warning("What was set of the database cannot be set of the one in its place: %s", statement)
     kept_filestore = runtime.swap_filestores(scratch=scratch, kept=kept)
     start_problem = runtime.try_to_start_odoo() if was_running else None
     host.call("remove_tree", path=settings.swap_journal)

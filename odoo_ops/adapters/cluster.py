@@ -1,7 +1,6 @@
 """The databases of one PostgreSQL, by psycopg: made, marked as ours, hidden from Odoo, swapped by rename, dropped."""
 
-from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -10,8 +9,6 @@ from pydantic import SecretStr
 from odoo_ops.adapters.database import Connection, last_line
 from odoo_ops.adapters.database_properties import carry_over
 from odoo_ops.errors import PreconditionFailed
-
-T = TypeVar("T")
 
 _SWAP_TRIES = 5
 _STRATEGIES_SINCE = 15
@@ -151,13 +148,33 @@ def clone_database(connection: Connection, source: str, name: str, *, owner: str
     mark_database(connection, name, mark)
 
 
-def end_sessions(connection: Connection, names: list[str]) -> None:
-    """End all other sessions on databases. Each has put on record what it wrote when this returns."""
+def end_sessions(connection: Connection, names: list[str], *, but: int = 0) -> None:
+    """End all other sessions on databases, `but` that of this process. What they wrote is on record then.
+
+    PostgreSQL's own processes there belong to no role, and only a superuser may end one: a rename does.
+    """
     connection.execute(
         "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = ANY(%s)"
-        " AND pid <> pg_backend_pid()",
-        [names],
+        " AND usesysid IS NOT NULL AND pid NOT IN (pg_backend_pid(), %s)",
+        [names, but],
     )
+
+
+def keep_out(connection: Connection, name: str) -> None:
+    """Let nobody into a database any more, who has no session there. Needs autocommit; `let_in` undoes it."""
+    connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
+
+
+def let_in(connection: Connection, name: str) -> None:
+    """Undo `keep_out`, where it was done."""
+    if database_exists(connection, name) and not lets_in(connection, name):
+        connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(sql.Identifier(name)))
+
+
+def lets_in(connection: Connection, name: str) -> bool:
+    """Whether there is a database of this name to which one can connect."""
+    found = connection.execute("SELECT datallowconn FROM pg_database WHERE datname = %s", [name]).fetchone()
+    return bool(found and found[0])
 
 
 def mark_database(connection: Connection, name: str, mark: str) -> None:
@@ -213,54 +230,10 @@ def swap_databases(connection: Connection, *, scratch: str, target: str, kept: s
     first. Needs autocommit. Raises PreconditionFailed when PostgreSQL refuses, or when something keeps coming back
     between the end of the sessions and the rename; nothing was renamed then.
     """
-
-    def rename() -> Swapped:
-        with connection.transaction():
-            if database_exists(connection, target):
-                _hide_as(connection, target, kept, kept_mark)
-            replaced = database_exists(connection, kept)
-            _show_as(connection, scratch, target)
-            not_set = carry_over(connection, kept, target) if replaced else []
-        return Swapped(replaced, tuple(not_set))
-
-    return _renamed(connection, target, [scratch, target], rename)
-
-
-def set_aside(connection: Connection, *, target: str, kept: str, kept_mark: str) -> None:
-    """Rename `target` to `kept`: nobody can write to it any more. `swap_databases` goes on, or `put_back` undoes it.
-
-    As `swap_databases` otherwise.
-    """
-
-    def rename() -> None:
-        with connection.transaction():
-            _hide_as(connection, target, kept, kept_mark)
-
-    _renamed(connection, target, [target], rename)
-
-
-def put_back(connection: Connection, *, target: str, kept: str) -> bool:
-    """Undo what `set_aside` did, if there is a `kept` and no `target`. Returns whether there was.
-
-    As `swap_databases` otherwise.
-    """
-    if database_exists(connection, target) or not database_exists(connection, kept):
-        return False
-
-    def rename() -> None:
-        with connection.transaction():
-            _show_as(connection, kept, target)
-
-    _renamed(connection, target, [kept], rename)
-    return True
-
-
-def _renamed(connection: Connection, target: str, names: list[str], rename: Callable[[], T]) -> T:
-    """End all sessions on these databases, and rename them; once more, if one came in between."""
     for _attempt in range(_SWAP_TRIES):
         try:
-            end_sessions(connection, names)
-            return rename()
+            end_sessions(connection, [scratch, target])
+            return _rename_both(connection, scratch, target, kept, kept_mark)
         except psycopg.errors.ObjectInUse:
             continue
         except psycopg.Error as error:
@@ -268,26 +241,26 @@ def _renamed(connection: Connection, target: str, names: list[str], rename: Call
                 raise
             raise PreconditionFailed(
                 f"PostgreSQL did not rename {target!r}: {last_line(error)}. It is as it was. Next step: if a role may "
-                "not do that, set admin_user in the environment file and register it again; then run the restore again."
+                "not do that, set admin_user in the environment file and register it again; then run it again."
             ) from error
     raise PreconditionFailed(
         f"{target!r} is as it was: new sessions came to it {_SWAP_TRIES} times, so it could not be renamed. "
-        "Next step: stop what connects to it (Odoo, a pooler, monitoring), then run the restore again."
+        "Next step: stop what connects to it (Odoo, a pooler, monitoring), then run it again."
     )
 
 
-def _hide_as(connection: Connection, name: str, kept: str, kept_mark: str) -> None:
-    _rename(connection, name, kept)
-    mark_database(connection, kept, kept_mark)
-    _hide(connection, kept, hidden=True)
-
-
-def _show_as(connection: Connection, name: str, target: str) -> None:
-    _rename(connection, name, target)
-    _hide(connection, target, hidden=False)
-    connection.execute(sql.SQL("COMMENT ON DATABASE {} IS NULL").format(sql.Identifier(target)))
-
-
-def _rename(connection: Connection, name: str, following: str) -> None:
-    words = sql.SQL("ALTER DATABASE {} RENAME TO {}")
-    connection.execute(words.format(sql.Identifier(name), sql.Identifier(following)))
+def _rename_both(connection: Connection, scratch: str, target: str, kept: str, kept_mark: str) -> Swapped:
+    rename, not_set = sql.SQL("ALTER DATABASE {} RENAME TO {}"), list[str]()
+    replaced = database_exists(connection, target)
+    with connection.transaction():
+        if replaced:
+            connection.execute(rename.format(sql.Identifier(target), sql.Identifier(kept)))
+            mark_database(connection, kept, kept_mark)
+            _hide(connection, kept, hidden=True)
+            let_in(connection, kept)
+        connection.execute(rename.format(sql.Identifier(scratch), sql.Identifier(target)))
+        _hide(connection, target, hidden=False)
+        connection.execute(sql.SQL("COMMENT ON DATABASE {} IS NULL").format(sql.Identifier(target)))
+        if replaced:
+            not_set = carry_over(connection, kept, target)
+    return Swapped(replaced, tuple(not_set))

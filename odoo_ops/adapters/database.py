@@ -103,6 +103,11 @@ def _connect_error(shown: str, error: psycopg.OperationalError) -> Exception:
             f"Cannot open {shown}: {reason}. Nothing was changed. "
             "Next step: correct the user or password in the environment file and register it again."
         )
+    if "not currently accepting connections" in reason:
+        return PreconditionFailed(
+            f"Cannot open {shown}: {reason}. A run that died while it put another database in its place, or somebody, "
+            "shut it. Nothing was changed. Next step: run `restart`, which settles what a run left."
+        )
     if "does not exist" in reason:
         return PreconditionFailed(
             f"Cannot open {shown}: {reason}. Nothing was changed. Next step: correct `database` in the environment "

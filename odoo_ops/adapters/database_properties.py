@@ -61,7 +61,7 @@ def carry_over(connection: Connection, source: str, target: str) -> list[str]:
     Returns what could not be set, in words: nobody is kept from his data for it.
     """
     problems = []
-    for statements in _differences(_read(connection, source, target), _read(connection, target, source), target):
+    for what, statements in _differences(_read(connection, source, target), _read(connection, target, source), target):
         try:
             with connection.transaction():
                 for statement in statements:
@@ -69,29 +69,42 @@ def carry_over(connection: Connection, source: str, target: str) -> list[str]:
         except psycopg.Error as error:
             if connection.closed:
                 raise
-            problems.append(f"{statements[-1].as_string(connection)}: {last_line(error)}")
+            problems.append(f"{what}: {_why(error)}")
     return problems
 
 
-def _differences(there: _Properties, here: _Properties, target: str) -> Iterator[list[sql.Composed]]:
-    """What is to be said, one after the other, each of which stands or fails for itself."""
+def _why(error: psycopg.Error) -> str:
+    """A value that was refused may be a secret: what is said of it holds it."""
+    return last_line(error) if isinstance(error, psycopg.errors.InsufficientPrivilege) else type(error).__name__
+
+
+def _differences(there: _Properties, here: _Properties, target: str) -> Iterator[tuple[str, list[sql.Composed]]]:
+    """What is to be set, without its value, and the statements for it; each stands or fails for itself."""
     database = sql.Identifier(target)
     if there.limit != here.limit:
-        yield [sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(database, there.limit)]
+        limit = sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(database, there.limit)
+        yield f"CONNECTION LIMIT {there.limit}", [limit]
     for role, right, _ in here.rights - there.rights:
-        yield [sql.SQL("REVOKE {} ON DATABASE {} FROM {}").format(_RIGHTS[right], database, _grantee(role))]
+        revoke = sql.SQL("REVOKE {} ON DATABASE {} FROM {}").format(_RIGHTS[right], database, _grantee(role))
+        yield f"REVOKE {right} FROM {role or 'PUBLIC'}", [revoke]
     for role, right, passed_on in there.rights - here.rights:
         words = sql.SQL("GRANT {} ON DATABASE {} TO {}" + " WITH GRANT OPTION" * passed_on)
-        yield [words.format(_RIGHTS[right], database, _grantee(role))]
+        yield f"GRANT {right} TO {role or 'PUBLIC'}", [words.format(_RIGHTS[right], database, _grantee(role))]
     for role, parameter in here.parameters.keys() - there.parameters.keys():
-        yield [_alter(role, target) + sql.SQL("RESET {}").format(_parameter(parameter))]
+        reset = _alter(role, target) + sql.SQL("RESET {}").format(_parameter(parameter))
+        yield f"RESET {_shown(role, parameter)}", [reset]
     for (role, parameter), value in there.parameters.items() - here.parameters.items():
         name = _parameter(parameter)
         if parameter in _LISTS:
             said = sql.SQL("SELECT set_config({}, {}, true)").format(parameter, value)
-            yield [said, _alter(role, target) + sql.SQL("SET {} FROM CURRENT").format(name)]
+            statements = [said, _alter(role, target) + sql.SQL("SET {} FROM CURRENT").format(name)]
         else:
-            yield [_alter(role, target) + sql.SQL("SET {} TO {}").format(name, value)]
+            statements = [_alter(role, target) + sql.SQL("SET {} TO {}").format(name, value)]
+        yield f"SET {_shown(role, parameter)}", statements
+
+
+def _shown(role: str | None, parameter: str) -> str:
+    return parameter if role is None else f"{parameter} of {role}"
 
 
 def _grantee(role: str | None) -> sql.Composable:

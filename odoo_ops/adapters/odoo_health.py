@@ -52,7 +52,7 @@ _NEWEST_FILES = """
 SELECT store_fname
 FROM (SELECT id, store_fname, url FROM ir_attachment ORDER BY id DESC LIMIT 1000 + %(files)s) newest
 WHERE store_fname ~ '^[0-9a-f]{2,3}/[0-9a-f]{40}$' AND coalesce(url, '') NOT LIKE '/web/assets/%%'
-ORDER BY id DESC LIMIT %(files)s
+GROUP BY store_fname ORDER BY max(id) DESC LIMIT %(files)s
 """
 _STILL_NAMED = "SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname = ANY(%s)"
 
@@ -111,7 +111,7 @@ def _read(connection: Connection, newest_files: int) -> DatabaseHealth:
         crons=_read_crons(connection),
         mails=_read_queue(connection, "mail_mail", _MAILS),
         jobs=_read_queue(connection, "queue_job", _JOBS),
-        newest_files=tuple(dict.fromkeys(name for (name,) in newest)),
+        newest_files=tuple(name for (name,) in newest),
     )
 
 

@@ -136,7 +136,8 @@ def judge_files(found: NewestFiles | Problem | None, accepted: int) -> Check:
         case _:
             missing = f"{len(found.missing)} of {found.looked_for} files are missing, {accepted} accepted"
             lost = [missing, *(f"{path} is lost" for path in found.missing)]
-            return passed_or_failed(FILES, lost if len(found.missing) > accepted else [], missing)
+            too_many = len(found.missing) > min(accepted, found.looked_for - 1)  # all of them are no accepted loss
+            return passed_or_failed(FILES, lost if too_many else [], missing)
 
 
 def judge_pages(login_page: bool | Problem, assets: int | Problem | None) -> list[Check]:

@@ -14,6 +14,8 @@ from odoo_ops.policy.space import Need
 from odoo_ops.runtimes.disks import read_database_disk
 from odoo_ops.runtimes.runtime import Runtime
 
+_COUNTED_AT_ONCE = 150000  # from this version of PostgreSQL on
+
 
 def needs_of_staging(runtime: Runtime, *, filestore_bytes: int, database_bytes: int) -> list[Need]:
     """What a staged filestore and a scratch database take; the latter where PostgreSQL's folder can be seen.
@@ -90,14 +92,24 @@ def filestore_staged(runtime: Runtime, scratch: str) -> Iterator[str]:
         host.call("give_tree", path=staged, uid=owner["uid"], gid=owner["gid"], mode=present["mode"])
 
 
-def refuse_written_since(runtime: Runtime, changes: dict[str, int], kept: str) -> None:
-    """Raise Refused where something wrote to a database that is set aside as `kept`, since it was copied.
+def shut_unless_written(runtime: Runtime, connection: database.Connection, changes: dict[str, int]) -> None:
+    """Let nobody into the database any more; raise Refused where something wrote to it since it was copied.
 
-    Only now nobody can write to it any more, and each session has put on record what it wrote. `changes` are the rows
-    that had been written to each table when it was copied.
+    Only then nobody can write to it, and every session that has ended has put on record what it wrote.
+
+    Args:
+        runtime: of the environment.
+        connection: to `postgres`, as a role that may change databases. Needs autocommit.
+        changes: rows that had been written to each table when the database was copied.
     """
-    with database.connect(runtime.host, runtime.environment.database, kept) as connection:
-        written = rows_written(changes, read_row_changes(connection))
+    settings = runtime.environment
+    with database.connect(runtime.host, settings.database) as reader:
+        cluster.keep_out(connection, settings.database.name)
+        ((process,),) = reader.execute("SELECT pg_backend_pid()").fetchall()
+        cluster.end_sessions(connection, [settings.database.name], but=process)
+        if reader.info.server_version < _COUNTED_AT_ONCE:
+            reader.execute("SELECT pg_sleep(0.6)")  # its collector of statistics is as much behind
+        written = rows_written(changes, read_row_changes(reader))
     if written:
         raise Refused(
             f"Something wrote to the database while its copy was updated, and the copy does not hold it: "

@@ -267,6 +267,13 @@ def test_lost_files_are_blamed_only_when_they_are_more_than_accepted(
     assert (check.outcome, check.detail) == (outcome, detail)
 
 
+def test_filestore_of_which_nothing_is_left_is_no_accepted_loss() -> None:
+    found = NewestFiles(looked_for=2, missing=("/f/0", "/f/1"))
+    environment = ERP.model_copy(update={"backup": BackupPolicy(damaged_attachments_allowed=2)})
+    checks = judge_health(WELL.model_copy(update={"files": found}), environment)
+    assert [check.outcome for check in checks if check.name == layers.FILES] == ["failed"]
+
+
 def test_nothing_else_is_asked_when_the_host_does_not_answer() -> None:
     checks = judge_health(REFUSED, ERP)
     assert [check.name for check in checks] == list(layers.LAYERS)
