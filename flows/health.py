@@ -3,7 +3,8 @@
 Host, containers or service, PostgreSQL, modules, files of attachments, `/web/login`, assets, the websocket through the
 proxy, scheduled actions, mails and jobs that wait, disks, certificate. Nothing is changed, and no lock is taken: a
 backup goes on meanwhile. The run fails when a layer fails, and names the lowest one, as what is above it may be its
-consequence; not while a restore, an import, a restart or `provision` is at work, which stop Odoo on purpose.
+consequence; not while a restore, an import, a restart, a release, a rollback or `provision` is at work, which stop Odoo
+on purpose.
 """
 
 import time

@@ -7,8 +7,8 @@ dead run left is settled, a new environment's database is made and filled by Odo
 are brought up, and what can be reloaded is reloaded. A certificate of an ACME directory is got when nginx runs, with a
 stand-in until then. At last the environment is looked at, layer by layer. Run again, it plans nothing, and looks at
 the environment all the same; no lock is taken for that, so it fails for no layer while another run stops Odoo on
-purpose. Where data was and its volume is lost, nothing is done; with `loss_accepted` PostgreSQL
-alone is brought up, for `restore`.
+purpose. Where data was and its volume is lost, nothing is done; with `loss_accepted` PostgreSQL alone is brought up,
+for `restore`.
 """
 
 import time

@@ -260,7 +260,8 @@ def swap_in(target: str, scratch: str, kept: str, *, start: bool = True, changes
                 connection, scratch=scratch, target=settings.database.name, kept=kept, kept_mark=mark
             )
         except PermanentError:  # nothing was swapped: Odoo goes on as it was
-            cluster.let_in(connection, settings.database.name)
+            if changes is not None:  # else whoever shut it was not this run
+                cluster.let_in(connection, settings.database.name)
             if was_running and (problem := runtime.try_to_start_odoo()):
                 get_run_logger().error("Nothing was put in place, and Odoo does not start again: %s", problem)
             host.call("remove_tree", path=settings.swap_journal)
