@@ -1,4 +1,4 @@
-"""Bring Prefect to what the environment files say: blocks, and two concurrency limits per environment.
+"""Bring Prefect to what the environment files say: blocks, two concurrency limits per environment, and one for all.
 
 Everything is read and checked before the first block is saved. Running it again changes nothing; a run that
 was cut off is completed by the next one.
@@ -81,6 +81,8 @@ def register(directory: Path) -> Registration:
             changes += _save_host(client, name, host)
         for name, repository in configuration.repositories.items():
             changes += _save_repository(client, name, repository)
+        if configuration.environments:
+            changes.append(_ensure_limit(client, "odoo-new-repository"))
         for name, environment in configuration.environments.items():
             # The limits first: an environment without them cannot be locked.
             changes += [_ensure_limit(client, f"odoo-{what}-{name}") for what in ("releases", "environment")]

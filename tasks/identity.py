@@ -11,6 +11,7 @@ from odoo_ops.adapters import cluster, database, odoo_database
 from odoo_ops.policy.fences import refuse_identity, refuse_shared_copy
 from odoo_ops.runtimes.new_repository import lacks_repository, make_repository
 from odoo_ops.runtimes.runtime import Runtime
+from tasks.locks import making_repository
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 
@@ -80,13 +81,14 @@ def _make_repository(runtime: Runtime, path: str, marker: dict[str, str], side: 
     """Make the repository where there is none. Returns the marker.
 
     It holds meanwhile where that was begun: only what this environment's own dead run left of a making is settled,
-    never what another environment is just making in the same place.
+    never what another environment's left in the same place.
     """
     begun, where = _begun(side), str(runtime.repository.location)
-    if lacks_repository(runtime, begun=marker.get(begun) == where):
-        marker = {**marker, begun: where}
-        _write_marker(runtime, path, marker)
-        make_repository(runtime)
+    with making_repository():
+        if lacks_repository(runtime, begun=marker.get(begun) == where):
+            marker = {**marker, begun: where}
+            _write_marker(runtime, path, marker)
+            make_repository(runtime)
     return marker
 
 

@@ -16,6 +16,7 @@ from odoo_ops.policy.provisioning import PROJECT_LOCK
 from odoo_ops.units import shown_duration
 
 _WAIT_SECONDS = 3600
+_MAKING_WAIT_SECONDS = 600
 _RELEASE_WAIT_SECONDS = 4 * 3600  # the one before may try an update out on a copy of a large database
 # so long, at the most, a killed run keeps the next one waiting
 _LEASE_SECONDS = 60
@@ -80,6 +81,14 @@ def releases_queued(environment: str) -> AbstractContextManager[None]:
     return _one_at_a_time(f"odoo-releases-{environment}", _RELEASE_WAIT_SECONDS, ends_when_lost=False)
 
 
+def making_repository() -> AbstractContextManager[None]:
+    """Let no other flow make a repository while the block lasts, of whatever environment: it may be the same one.
+
+    Of two `restic init` at once each leaves a key, and one of these opens nothing.
+    """
+    return _one_at_a_time("odoo-new-repository", _MAKING_WAIT_SECONDS, ends_when_lost=False)
+
+
 def _limit(environment: str) -> AbstractContextManager[None]:
     return _one_at_a_time(f"odoo-environment-{environment}", _WAIT_SECONDS, ends_when_lost=True)
 
@@ -101,7 +110,7 @@ def _one_at_a_time(limit: str, wait_seconds: int, *, ends_when_lost: bool) -> It
         except TimeoutError as error:
             raise Refused(
                 f"Prefect's concurrency limit {limit} was not free within {shown_duration(wait_seconds)}. Nothing was "
-                "changed. Next step: see under Runs in Prefect's UI which flow works on the environment, and run this "
+                "changed. Next step: see under Runs in Prefect's UI which flow holds it, and run this "
                 f"again when it has ended; `prefect gcl inspect {limit}` shows who holds the limit."
             ) from error
         except ConcurrencySlotAcquisitionError as error:

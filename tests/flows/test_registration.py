@@ -68,14 +68,19 @@ class Files:
 
 
 def outcomes(registration: Registration) -> dict[str, str]:
-    """By kind; a concurrency limit's name tells what it is for, too, as an environment has two."""
+    """By kind; a concurrency limit's name tells what it is for, too, as an environment has two.
+
+    The one of all environments is there from the first registration on.
+    """
     return {
         change.name.rpartition("-erp-")[0] if change.kind == "concurrency limit" else change.kind: change.outcome
         for change in registration.changes
+        if change.name != NEW_REPOSITORY
     }
 
 
 LIMITS = ("odoo-releases", "odoo-environment")
+NEW_REPOSITORY = "odoo-new-repository"
 
 
 ALL_CREATED = dict.fromkeys(["host", "repository", *LIMITS, "environment"], "created")
@@ -104,8 +109,8 @@ def test_register_creates_everything_when_prefect_has_nothing(files: Files, clie
     connection = environment.host.settings.connection
     assert isinstance(connection, SshConnection)
     assert connection.private_key.get_secret_value() == SECRETS["key"]
-    for limit in LIMITS:
-        assert client.read_global_concurrency_limit_by_name(f"{limit}-{files.id}").limit == 1
+    for limit in (*(f"{limit}-{files.id}" for limit in LIMITS), NEW_REPOSITORY):
+        assert client.read_global_concurrency_limit_by_name(limit).limit == 1
 
 
 def test_register_saves_keys_and_copies_repository_when_they_are_described(files: Files) -> None:

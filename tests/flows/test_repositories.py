@@ -11,6 +11,7 @@ import pytest
 from backup_servers import RestServer, S3Server, client, sftp_location
 from prefect_aws import AwsCredentials
 from pydantic import SecretStr
+from real_processes import MarkedProcess
 from real_sshd import RealSshd
 
 from blocks import BackupRepository, OdooEnvironment
@@ -23,11 +24,20 @@ from odoo_ops.runtimes.new_repository import make_repository
 from tasks.identity import forget_database
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from conftest import Site, SiteMaker
 else:
-    Site = Any
+    Site = SiteMaker = Any
 
 pytestmark = [pytest.mark.postgres, pytest.mark.restic]
+
+# it makes a repository, which has no `config` yet for some seconds
+_SLOW_INIT = """#!/bin/sh
+case "$*" in
+  *" init "*)
+    {restic} "$@" && cd "$RESTIC_REPOSITORY" && mv config config-tmp-1 && sleep 10 && exec mv config-tmp-1 config ;;
+esac
+exec {restic} "$@"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +255,23 @@ def test_copies_follow_the_environments_own_marker(site: Site) -> None:
     marker.write_text(json.dumps({**json.loads(marker.read_text()), "system_identifier": "another"}))
     with pytest.raises(Refused, match=rf"system_identifier was another .*delete {marker} on here"):
         restore(site.name, from_offsite=True)
+
+
+def test_first_backups_of_two_environments_share_a_repository_when_both_begin_at_once(
+    site: Site, make_site: SiteMaker, start: Callable[[str], MarkedProcess], restic: Path
+) -> None:
+    """One makes it; the other waits for it, and makes none."""
+    other, repository = make_site(), site.folder / "repository"
+    other.fill()
+    slow = site.folder / "slow-restic"
+    slow.write_text(_SLOW_INIT.format(restic=restic))
+    slow.chmod(0o755)
+    site.register_host(restic=str(slow))
+    first = start("backup")
+    first.wait_until((repository / "config-tmp-1").exists, "the repository is being made")
+    assert backup(other.name).files > 0
+    assert first.end(120) == 0, first.log()
+    (_key,) = (repository / "keys").iterdir()
 
 
 def test_repository_is_made_at_the_root_of_a_new_disk(site: Site) -> None:

@@ -2,17 +2,21 @@
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
+from prefect.exceptions import ObjectNotFound
 
 
 def _names(environment: str) -> tuple[str, ...]:
-    return f"odoo-environment-{environment}", f"odoo-releases-{environment}"
+    return f"odoo-environment-{environment}", f"odoo-releases-{environment}", "odoo-new-repository"
 
 
 def make_limits(environment: str) -> None:
     """As its registration makes them."""
     with get_client(sync_client=True) as client:
         for name in _names(environment):
-            client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=1))
+            try:
+                client.read_global_concurrency_limit_by_name(name)  # that of all environments
+            except ObjectNotFound:
+                client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=1))
 
 
 def free_limits(environment: str) -> None:
