@@ -1,5 +1,6 @@
 """Odoo as its users reach it, through the proxy: the certificate that they are shown, and the way of websockets."""
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Iterator
@@ -8,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
-from websockets.sync.client import connect, unix_connect
 from websockets.typing import Origin
 
 from odoo_ops.adapters.host import HostAdapter
@@ -76,30 +77,38 @@ class PublicSite:
             VerificationFailed: it was not upgraded, or nobody answers there.
             TransientError: nobody answers.
         """
-        options: dict[str, Any] = {"ssl": self._tls(), "server_hostname": self._name} if self.has_certificate else {}
         with self._connected() as plain:
-            upgrade = unix_connect if plain.family == socket.AF_UNIX else connect
-            plain.settimeout(None)  # each step below has a limit of its own
             try:
-                websocket = upgrade(
-                    uri=f"ws{self.url.removeprefix('http')}/websocket",
-                    sock=plain,
-                    origin=Origin(self.url),
-                    additional_headers={"X-Odoo-Database": database},
-                    user_agent_header=None,  # a browser would have to know which version of the client Odoo wants
-                    open_timeout=_UPGRADE_SECONDS,
-                    close_timeout=_CLOSE_SECONDS,
-                    **options,
-                )
+                answered = asyncio.run(self._ping(plain, database))
             except (InvalidHandshake, ConnectionClosed) as error:
                 raise VerificationFailed(f"{self.url}/websocket is not upgraded: {_answered(error)}.") from error
-            answered = False
-            # Odoo's answer to the close is none to go by: nginx may drop it, as Odoo ends the connection at once
-            with websocket, suppress(ConnectionClosed):
-                answered = websocket.ping().wait(_ANSWER_SECONDS)
         if not answered:
             raise VerificationFailed(f"{self.url}/websocket was upgraded, but nobody there answers a ping.")
         return True
+
+    async def _ping(self, plain: socket.socket, database: str) -> bool:
+        """Upgrade a connection, and tell whether a ping is answered.
+
+        In one thread: the client without asyncio reads a connection in one and writes it in another, at which TLS may
+        see an end that is none (python-websockets/websockets, issue 1648).
+        """
+        options: dict[str, Any] = {"ssl": self._tls(), "server_hostname": self._name} if self.has_certificate else {}
+        upgrade = _Upgrade(
+            uri=f"ws{self.url.removeprefix('http')}/websocket",
+            sock=plain,
+            origin=Origin(self.url),
+            additional_headers={"X-Odoo-Database": database},
+            user_agent_header=None,  # a browser would have to know which version of the client Odoo wants
+            open_timeout=_UPGRADE_SECONDS,
+            close_timeout=_CLOSE_SECONDS,
+            **options,
+        )
+        async with upgrade as websocket:
+            # Odoo's answer to the close is none to go by: nginx may drop it, as Odoo ends the connection at once
+            with suppress(ConnectionClosed, TimeoutError):
+                await asyncio.wait_for(await websocket.ping(), _ANSWER_SECONDS)
+                return True
+        return False
 
     @contextmanager
     def _connected(self) -> Iterator[socket.socket]:
@@ -117,6 +126,14 @@ class PublicSite:
         if self._authority:  # what was named is trusted, whether it signed itself or not
             context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         return context
+
+
+class _Upgrade(connect):
+    """An upgrade that follows nobody elsewhere."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        """Leave the answer as it is."""
+        return exc
 
 
 def connection_to(address: TcpAddress | UnixAddress) -> socket.socket:

@@ -1,16 +1,13 @@
 """PgBouncer in a project that `provision` made, by transaction, which is the harder way."""
 
+import asyncio
 import json
-import socket
-import ssl
 from collections.abc import Callable, Iterator
 
 import pytest
-from provisioned_site import ADMIN, IMAGES, RUNNING, SECRETS, Provisioned, provisioned, secret_of
+from provisioned_site import ADMIN, IMAGES, RUNNING, SECRETS, Browser, Provisioned, provisioned, secret_of
 from real_processes import wait_until
 from used_site import SMALL
-from websockets import Origin
-from websockets.sync.client import connect
 
 from deployments.engines.docker import DockerEngine
 from flows.backup import backup
@@ -133,17 +130,18 @@ def _notified(site: Provisioned, text: str, listened: int = 0) -> str:
     Odoo begins to listen for the first browser; `listened` is how often it had done so before. Where its connection is
     lost, it waits for most of a minute before it listens again.
     """
-    trusted = ssl.create_default_context(cafile=site.project.folder / "secrets/authority/certificate.pem")
     tell = f"env['bus.bus']._sendone('{text}', 'told', {{'text': '{text}'}}); env.cr.commit()"
-    with connect(
-        f"wss://{HOST}/websocket",
-        sock=socket.create_connection(("127.0.0.1", site.https_port), timeout=60),
-        ssl=trusted,
-        origin=Origin(f"https://{HOST}"),
-        user_agent_header=None,
-    ) as browser:
-        browser.send(json.dumps({"event_name": "subscribe", "data": {"channels": [text], "last": 0}}))
+
+    def tells() -> None:
         wait_until(lambda: _listens(site) > listened, "Odoo listens", 120)
         site.project.run("odoo", "sh", "-c", 'echo "$0" | odoo shell --no-http', tell)
-        told = [message["message"] for message in json.loads(browser.recv(timeout=60))]
+
+    async def listens(browser: Browser) -> str | bytes:
+        async with browser.websocket() as websocket:
+            await websocket.send(json.dumps({"event_name": "subscribe", "data": {"channels": [text], "last": 0}}))
+            await asyncio.to_thread(tells)
+            return await asyncio.wait_for(websocket.recv(), 60)
+
+    with site.browser() as browser:
+        told = [message["message"] for message in json.loads(asyncio.run(listens(browser)))]
     return str(next(message["payload"]["text"] for message in reversed(told) if message["type"] == "told"))

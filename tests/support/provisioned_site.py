@@ -1,5 +1,6 @@
 """An environment that `provision` makes on a real Docker engine, and what people and operators do with it."""
 
+import asyncio
 import re
 import secrets
 import socket
@@ -18,7 +19,8 @@ from compose_project import ComposeProject
 from limits import free_limits
 from prefect_docker import DockerRegistryCredentials
 from provisioned import described
-from websockets.sync.client import connect
+from websockets import Origin
+from websockets.asyncio.client import connect
 
 from blocks import OdooHost
 from deployments.engines.docker import DockerEngine
@@ -217,24 +219,29 @@ class Browser(httpx.Client):
         """An attachment as it comes back."""
         return self.get(f"/web/content/{number}?download=1").raise_for_status().content
 
-    def opens_websocket(self) -> bool:
-        """Open a websocket in the session of the user who is logged in, and have a ping answered."""
+    def websocket(self) -> connect:
+        """A websocket in the session of whoever is logged in. For asyncio: two threads would share the connection."""
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         origin = f"https://{self._site.domain}:{self._site.https_port}"
-        with (
-            socket.create_connection(("127.0.0.1", self._site.https_port), timeout=ANSWER_SECONDS) as plain,
-            connect(
-                f"wss{origin.removeprefix('https')}/websocket",
-                sock=plain,
-                ssl=self._tls,
-                server_hostname=self._site.domain,
-                origin=origin,  # type: ignore[arg-type]
-                additional_headers={"Cookie": cookies},
-                user_agent_header=None,
-                open_timeout=ANSWER_SECONDS,
-            ) as websocket,
-        ):
-            return websocket.ping().wait(ANSWER_SECONDS)
+        return connect(
+            f"wss{origin.removeprefix('https')}/websocket",
+            sock=socket.create_connection(("127.0.0.1", self._site.https_port)),
+            ssl=self._tls,
+            server_hostname=self._site.domain,
+            origin=Origin(origin),
+            additional_headers={"Cookie": cookies},
+            user_agent_header=None,
+            open_timeout=ANSWER_SECONDS,
+        )
+
+    def opens_websocket(self) -> bool:
+        """Open a websocket, and have a ping answered."""
+
+        async def opens() -> bool:
+            async with self.websocket() as websocket:
+                return await asyncio.wait_for(await websocket.ping(), ANSWER_SECONDS) >= 0
+
+        return asyncio.run(opens())
 
 
 @contextmanager
