@@ -90,7 +90,9 @@ def test_development_has_demo_data_and_a_mail_catcher(development: Development) 
 def test_addon_on_the_host_is_seen_live(development: Development) -> None:
     site = development.site
     before = site.containers()
+    site.project.compose("stop", "--timeout=5", "odoo-cron")  # an action at work locks what Odoo changes then
     site.project.run("odoo", "odoo", f"--init={MODULE}", "--stop-after-init", "--no-http")
+    site.project.start("odoo-cron")
     wait_until(lambda: "view of old, python of old" in development.page(), "the addon serves", 180)
     development.replace("views.xml", "view of old", "new view")
     assert "new view, python of old" in development.page()
