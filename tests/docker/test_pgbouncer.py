@@ -86,6 +86,7 @@ def test_backup_goes_past_it(site: Provisioned) -> None:
         site.project.compose("unpause", "pgbouncer")
 
 
+@pytest.mark.long
 def test_health_names_it_when_it_does_not_answer(site: Provisioned) -> None:
     site.project.compose("pause", "pgbouncer")
     try:
