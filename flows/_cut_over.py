@@ -26,7 +26,7 @@ from tasks.modules import clone_data, try_release, update_modules
 from tasks.releases import downtime_budget, finish_cut_over, note_cut_over, planned_record, read_release_of
 from tasks.restores import kept_name, scratch_name, swap_in
 from tasks.services import CAME_BACK, check_odoo_came_back, start_odoo, stop_odoo
-from tasks.smoke import check_in_use
+from tasks.smoke import actions_held_off, check_in_use
 
 _WAIT_MINUTES = 10
 
@@ -39,11 +39,12 @@ def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float) 
     except PermanentError as error:
         _prove_former(environment, before, error)
         raise
-    came_back = start_again(environment)
-    down_seconds = time.monotonic() - stopped
-    after, in_use = check_health(environment), check_in_use(environment)
-    if found := failures([came_back, *lost_by_release(before, after), in_use]):
-        _take_back(environment, record, lock, found)
+    with actions_held_off(environment):
+        came_back = start_again(environment)
+        down_seconds = time.monotonic() - stopped
+        after, in_use = check_health(environment), check_in_use(environment)
+        if found := failures([came_back, *lost_by_release(before, after), in_use]):
+            _take_back(environment, record, lock, found)
     return ReleaseReport(
         environment=environment,
         seconds=time.monotonic() - begun,

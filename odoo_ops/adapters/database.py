@@ -1,7 +1,7 @@
 """PostgreSQL by psycopg: a connection, and what holds while it is open. Bulk data never comes this way."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -129,6 +129,19 @@ def collector_held_off(connection: Connection) -> Iterator[None]:
     connection.execute("LOCK TABLE ir_attachment IN ROW EXCLUSIVE MODE")
     yield
     connection.rollback()  # after an error `connect` does it: here a lost connection would hide that error
+
+
+@contextmanager
+def actions_held_off(connection: Connection) -> Iterator[None]:
+    """Keep Odoo from beginning scheduled actions; people go on, and an action that is at work does.
+
+    Odoo locks an action's row before it runs it, and passes over one that is locked (`ir.cron._acquire_one_job`).
+    Where the session is ended meanwhile, as before a database is renamed, they are held off until then.
+    """
+    connection.execute("SELECT id FROM ir_cron FOR NO KEY UPDATE SKIP LOCKED")
+    yield
+    with suppress(psycopg.OperationalError):
+        connection.rollback()
 
 
 @contextmanager

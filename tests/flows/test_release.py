@@ -10,7 +10,7 @@ import pytest
 from addons_repository import SECOND, SHELF, put_on_record
 from deployed_flow import DeployedFlow
 from pydantic import SecretStr
-from real_processes import run_flow
+from real_processes import run_flow, wait_until
 from real_sshd import RealSshd
 from shop import Shop
 
@@ -368,9 +368,16 @@ def test_release_that_does_not_serve_people_is_taken_back(shop: Shop, monkeypatc
         rollback(shop.site.name, confirm=shop.site.name)
     shop.site.register(release=shop.site.settings.release.model_copy(update={"smoke_paths": ("/shelf",)}))
     shop.addons.push({**SHELF, **SECOND, "shelf/shelf.py": _FAILS_LATER})
-    with pytest.raises(VerificationFailed, match=f"(?s){IN_USE}: /shelf: status 500.*was put back. It serves people"):
+    shop.runs_actions()
+    shop.sql("UPDATE ir_cron SET lastcall = NULL, nextcall = now() AT TIME ZONE 'UTC' - interval '1 day'")
+    said = f"(?s){IN_USE}: /shelf: status 500.*was put back. It serves people"
+    with pytest.raises(VerificationFailed, match=said) as raised:
         shop.release()
     assert "a shelf with the first edition" in shop.page()
+    (kept,) = re.findall(r"is in the database (\S+)\. Next", str(raised.value))
+    ran = "SELECT count(lastcall) FROM ir_cron"
+    assert shop.sql(ran, kept) == [(0,)]
+    wait_until(lambda: shop.sql(ran) != [(0,)], "scheduled actions run again", 120)
     shop.addons.push({**SHELF, **SECOND})
     assert shop.release().applied
     assert "a shelf with the second edition" in shop.page()

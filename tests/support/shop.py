@@ -41,8 +41,13 @@ class Shop:
     def release(self, *, dry_run: bool = False) -> ReleaseReport:
         return release(self.site.name, dry_run=dry_run)
 
-    def sql(self, statement: str) -> list[tuple[Any, ...]]:
-        with self.site.connect() as connection:
+    def runs_actions(self) -> None:
+        """Let Odoo run scheduled actions from its next start on."""
+        config = self.site.folder / "odoo.conf"
+        config.write_text(config.read_text().replace("max_cron_threads = 0", "max_cron_threads = 1"))
+
+    def sql(self, statement: str, database: str | None = None) -> list[tuple[Any, ...]]:
+        with self.site.admin(database or self.site.settings.database.name) as connection:
             found = connection.execute(statement)
             return found.fetchall() if found.description else []
 
