@@ -17,7 +17,7 @@ from odoo_ops.errors import OdooOpsError, PermanentError, VerificationFailed
 from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.release import ReleasePlan, ReleaseRecord, ReleaseReport
 from odoo_ops.policy.comparison import judge_carried_over
-from odoo_ops.policy.health import answered_by_restart, lost_by_release, serving
+from odoo_ops.policy.health import answered_by_release, answered_by_restart, lost_by_release, serving
 from odoo_ops.policy.releases import judge_finished
 from tasks.health import check_health
 from tasks.images import check_beside, close_site, open_site_again, start_beside, take_over
@@ -52,7 +52,7 @@ def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float) 
         applied=True,
         down_seconds=down_seconds,
         kept_database=record.kept_database,
-        checks=(*plan.gate, *checks, came_back, *answered_by_restart(before, after), in_use),
+        checks=(*plan.gate, *checks, came_back, *answered_by_release(before, after), in_use),
     )
 
 

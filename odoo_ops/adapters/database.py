@@ -135,12 +135,18 @@ def collector_held_off(connection: Connection) -> Iterator[None]:
 def actions_held_off(connection: Connection) -> Iterator[None]:
     """Keep Odoo from beginning scheduled actions; people go on, and an action that is at work does.
 
-    Odoo locks an action's row before it runs it, and passes over one that is locked (`ir.cron._acquire_one_job`).
-    Where the session is ended meanwhile, as before a database is renamed, they are held off until then.
+    Odoo locks an action's row before it runs it, and passes over one that is locked (`ir.cron._acquire_one_job`). One
+    that is not active is left to whoever switches it on: Odoo lets that be where its row is locked, and says nothing.
+    Where the session is ended meanwhile, as before a database is renamed, they are held off until then; at the latest
+    for half an hour where the worker's machine is lost. Raises TransientError when PostgreSQL refuses.
     """
-    connection.execute("SELECT id FROM ir_cron FOR NO KEY UPDATE SKIP LOCKED")
+    try:
+        connection.execute("SET LOCAL lock_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '30min'")
+        connection.execute("SELECT id FROM ir_cron WHERE active FOR NO KEY UPDATE SKIP LOCKED")
+    except psycopg.Error as error:
+        raise TransientError(f"Scheduled actions cannot be held off: {last_line(error)}") from error
     yield
-    with suppress(psycopg.OperationalError):
+    with suppress(psycopg.Error):
         connection.rollback()
 
 

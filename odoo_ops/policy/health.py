@@ -73,6 +73,20 @@ def answered_by_restart(before: Sequence[Check], after: Sequence[Check]) -> list
     return [check for check in after if check.name in _SERVING or check.name not in failed_before]
 
 
+def answered_by_release(before: Sequence[Check], after: Sequence[Check]) -> list[Check]:
+    """The checks that a release answers for, when scheduled actions were held off until it was tried.
+
+    What they should have done since is late for that reason.
+    """
+    waited = {layers.CRONS, layers.MAILS}
+    return [
+        Check(name=check.name, outcome="not measured", detail="scheduled actions waited until the release was tried")
+        if check.name in waited and check.outcome == "failed"
+        else check
+        for check in answered_by_restart(before, after)
+    ]
+
+
 def lost_by_release(before: Sequence[Check], after: Sequence[Check]) -> list[Check]:
     """The checks for which a release is taken back: without them Odoo serves nobody, and they did not fail before.
 

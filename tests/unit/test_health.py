@@ -22,6 +22,7 @@ from odoo_ops.model.health import (
 from odoo_ops.model.runtimes import Container
 from odoo_ops.policy import layers
 from odoo_ops.policy.health import (
+    answered_by_release,
     answered_by_restart,
     first_failed,
     judge_health,
@@ -313,6 +314,15 @@ def test_restart_answers_for_serving_and_for_what_was_well_before() -> None:
     )
     failed = [check.name for check in answered_by_restart(before, after) if check.outcome == "failed"]
     assert failed == [layers.LOGIN_PAGE, layers.DISKS]
+
+
+def test_release_does_not_answer_for_what_actions_should_have_done_meanwhile() -> None:
+    before = judge_health(WELL, ERP)
+    late = {**database(mails=Queue(waiting=0, oldest_at=None, failed=6)), "disks": (disk(1),)}
+    after = answered_by_release(before, judge_health(WELL.model_copy(update=late), ERP))
+    outcomes = {check.name: check.outcome for check in after}
+    assert (outcomes[layers.MAILS], outcomes[layers.CRONS]) == ("not measured", "passed")
+    assert [check.name for check in after if check.outcome == "failed"] == [layers.DISKS]
 
 
 def test_release_is_taken_back_for_what_it_broke_and_for_nothing_that_failed_before() -> None:
