@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from deployed_flow import DeployedFlow
 from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
@@ -17,6 +18,7 @@ from real_sshd import RealSshd
 from used_site import SMALL, see_it_used_and_converge
 
 from deployments.engines.docker import DockerEngine
+from deployments.registration import register
 from flows.backup import backup
 from flows.drill import drill
 from flows.health import health
@@ -291,6 +293,18 @@ def test_other_database_in_the_same_folder_is_refused(site: Provisioned) -> None
             site.provision()
     finally:
         site.register()
+    assert site.containers() == before
+
+
+def test_another_environment_in_the_same_folder_is_refused(site: Provisioned, tmp_path: Path) -> None:
+    """Described on another machine: one file with both is refused already."""
+    before, another = site.containers(), f"{site.name}-another"
+    file = yaml.safe_load(site.described.read_text())
+    file["environments"] = {another: file["environments"][site.name]}
+    (tmp_path / "another.yaml").write_text(yaml.safe_dump(file))
+    register(tmp_path)
+    with pytest.raises(Refused, match=f"environment was '{site.name}' and is '{another}' now.*Nothing was changed"):
+        provision(another)
     assert site.containers() == before
 
 
