@@ -25,7 +25,7 @@ from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.adapters.odoo_health import read_database_health
 from odoo_ops.adapters.odoo_site import open_site
 from odoo_ops.errors import VerificationFailed
-from odoo_ops.model.health import DatabaseHealth, HealthFacts, NewestFiles
+from odoo_ops.model.health import DatabaseHealth, HealthFacts, HealthPolicy, NewestFiles
 from odoo_ops.model.host import Host
 from odoo_ops.policy import layers
 from odoo_ops.runtimes.health import read_health
@@ -108,11 +108,26 @@ class Served:
         self.nginx.set_up()
 
     @contextmanager
-    def authority_unknown(self) -> Iterator[None]:
-        odoo = self.site.settings.odoo
-        self.site.register(odoo=odoo.model_copy(update={"public_ca": None}))
+    def assets_lost(self) -> Iterator[None]:
+        """What the login page is made of; the rest of the filestore is there."""
+        bundles = "SELECT DISTINCT store_fname FROM ir_attachment WHERE url LIKE '/web/assets/%' AND store_fname <> ''"
+        with self.site.connect() as connection:
+            files = [self.site.filestore / name for (name,) in connection.execute(bundles)]
+        for file in files:
+            file.rename(file.with_suffix(".lost"))
         yield
-        self.site.register(odoo=odoo)
+        for file in files:
+            file.with_suffix(".lost").rename(file)
+
+    @contextmanager
+    def described_as(self, **changes: object) -> Iterator[None]:
+        former = {field: getattr(self.site.settings, field) for field in changes}
+        self.site.register(**changes)
+        yield
+        self.site.register(**former)
+
+    def authority_unknown(self) -> AbstractContextManager[None]:
+        return self.described_as(odoo=self.site.settings.odoo.model_copy(update={"public_ca": None}))
 
 
 Fault = Callable[[Served], AbstractContextManager[None]]
@@ -135,6 +150,7 @@ FAULTS: dict[str, tuple[Fault, str, str]] = {
         layers.LOGIN_PAGE,
         "status 500 on /web/login. Next step: read Odoo's log",
     ),
+    "scripts and styles are lost": (Served.assets_lost, layers.ASSETS, "/web/assets/.+: status 500, "),
     "Odoo hangs": (Served.odoo_hanging, layers.LOGIN_PAGE, "does not answer: ReadTimeout"),
     "an action is late": (
         lambda served: served.sql(
@@ -175,6 +191,11 @@ FAULTS: dict[str, tuple[Fault, str, str]] = {
         lambda served: served.sql(_JOB, "DROP TABLE queue_job"),
         layers.JOBS,
         "2 wait, the oldest for 2 h 0 min",
+    ),
+    "too little of a disk is free": (
+        lambda served: served.described_as(health=HealthPolicy(free_percent=99)),
+        layers.DISKS,
+        r"/.+: \d+ % free \(",
     ),
     "nginx passes no websocket on": (
         lambda served: served.nginx_as(websocket=False),
