@@ -1,3 +1,4 @@
+#!/usr/bin/python3 -u
 """Keeps the mail that comes by SMTP in memory, and shows it: as a page, and as mailpit's API does."""
 
 import email
