@@ -8,7 +8,7 @@ are brought up, and what can be reloaded is reloaded. A certificate of an ACME d
 stand-in until then. At last the environment is looked at, layer by layer. Run again, it plans nothing, and looks at
 the environment all the same; no lock is taken for that, so it fails for no layer while another run stops Odoo on
 purpose. Where data was and its volume is lost, nothing is done; with `loss_accepted` PostgreSQL alone is brought up,
-for `restore`.
+for `restore`. A dry run, as the daily one is, ends well where the environment's file has no `provision`.
 """
 
 import time
@@ -42,6 +42,7 @@ from tasks.projects import (
     plan_project,
     prepare_cluster,
     reload_services,
+    why_nothing_to_compare,
     write_files,
 )
 from tasks.reports import publish_plan, publish_provision_report, refuse_failures
@@ -60,12 +61,15 @@ def provision(
 
     Args:
         environment: Name of the environment, as it was registered.
-        dry_run: Only show the plan. A run that finds a difference ends in a state named `Drift`.
+        dry_run: Only show the plan. A run that finds a difference ends in a state named `Drift`, and one for an
+            environment that is not described for this in `NothingToCompare`.
         confirm_production: To change production without being asked in the UI, write its name.
         loss_accepted: Go on although the volume of the database or of the filestore is lost: PostgreSQL is brought up
             for `restore`, and no Odoo.
     """
     begun = time.monotonic()
+    if dry_run and (why := why_nothing_to_compare(environment)):
+        return Completed(name="NothingToCompare", message=f"Nothing to compare of {environment}: {why}.")
     plan = plan_project(environment, loss_accepted=loss_accepted)
     if plan.pull and not dry_run:  # only an image that is there tells what changes by it; what runs is not touched
         fetch_images(environment, plan)

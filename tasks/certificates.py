@@ -9,7 +9,7 @@ from blocks import OdooEnvironment
 from odoo_ops.errors import PermanentError, Refused, TransientError
 from odoo_ops.model.certificates import ShownCertificate
 from odoo_ops.model.checks import Check
-from odoo_ops.policy.certificates import RENEWAL, judge_shown
+from odoo_ops.policy.certificates import RENEWAL, judge_shown, why_none
 from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.renewal import Renewal
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
@@ -23,11 +23,16 @@ def _open(environment: str) -> Renewal:
     return Renewal(Project.of(runtime.machine, runtime.environment))
 
 
+def why_nothing_to_renew(environment: str) -> str:
+    """Why an environment has no certificate, in words; "": it has one, or is to have one."""
+    return why_none(OdooEnvironment.open(environment).environment)
+
+
 @task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
 def read_why_renewed(environment: str) -> tuple[str, str]:
     """Why a certificate is to be renewed or shown anew, and why given files do not fit; "": no reason.
 
-    Nothing is changed. Raises PreconditionFailed where there is no certificate to renew, Refused for another project.
+    Nothing is changed. Raises PreconditionFailed where the project is not there yet, Refused for another one.
     """
     renewal = _open(environment)
     with renewal.project.machine.agents_kept():

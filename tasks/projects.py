@@ -27,6 +27,7 @@ from odoo_ops.policy.provisioning import (
     ODOO_SERVICES,
     PGBOUNCER_SERVICE,
     SUPERUSER,
+    why_not_provisioned,
 )
 from odoo_ops.project_files import COMPOSE_FILE, POSTGRES_PASSWORD
 from odoo_ops.runtimes import site_switch, staging
@@ -41,6 +42,11 @@ _EXTENSIONS = ("pg_trgm", "unaccent")
 def _open(environment: str) -> Project:
     runtime = OdooEnvironment.open(environment)
     return Project.of(runtime.machine, runtime.environment)
+
+
+def why_nothing_to_compare(environment: str) -> str:
+    """Why an environment is none that is provisioned, in words; "": it is one."""
+    return why_not_provisioned(OdooEnvironment.open(environment).environment)
 
 
 @task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)

@@ -6,7 +6,10 @@ from datetime import datetime
 
 from odoo_ops.model.certificates import CertificateFacts, ShownCertificate
 from odoo_ops.model.checks import Check, passed_or_failed
+from odoo_ops.model.environment import Environment
 from odoo_ops.model.health import HealthPolicy
+from odoo_ops.model.provision import NoTls
+from odoo_ops.policy.provisioning import why_not_provisioned
 
 RENEWAL = "Renewal"
 
@@ -46,6 +49,13 @@ _MEANINGS = (
     ),
     (r"Another instance of Certbot", "certbot is still at work for an earlier run", "wait a minute, and run again"),
 )
+
+
+def why_none(environment: Environment) -> str:
+    """Why an environment has no certificate of a project's, in words; "": it has one, or is to have one."""
+    if environment.provision and isinstance(environment.provision.tls, NoTls):
+        return "`provision.tls` is none"
+    return why_not_provisioned(environment)
 
 
 def is_due(facts: CertificateFacts, now: datetime) -> bool:

@@ -30,6 +30,11 @@ STATE_DIRS = "/var/lib/odoo-ops"
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
+def why_not_provisioned(environment: Environment) -> str:
+    """Why no project is made of an environment, in words; "": one is."""
+    return "" if environment.provision else "its file has no `provision`"
+
+
 def provision_mistakes(environment: Environment) -> Iterator[Mistake]:
     """Each field that keeps the project from being made, and what is wrong with it.
 

@@ -10,7 +10,7 @@ from odoo_ops.adapters import local_ca
 from odoo_ops.adapters.shown_certificates import read_shown
 from odoo_ops.errors import PreconditionFailed, TransientError
 from odoo_ops.model.certificates import ShownCertificate
-from odoo_ops.model.provision import Acme, CertificateFiles, NoTls, ProjectFile
+from odoo_ops.model.provision import Acme, CertificateFiles, ProjectFile
 from odoo_ops.model.sockets import TcpAddress
 from odoo_ops.policy.certificates import why_new
 from odoo_ops.policy.project_fences import refuse_other_project
@@ -30,26 +30,21 @@ def why_certbot(project: Project, now: datetime) -> str:
 
 @dataclass(frozen=True)
 class Renewal:
-    """The certificate of a project.
+    """The certificate of a project that is to have one.
 
-    Raises PreconditionFailed for a project that has none, Refused for another one than the environment file describes.
+    Raises PreconditionFailed for a project that is not there yet, Refused for another one than the environment file
+    describes.
     """
 
     project: Project
 
     def __post_init__(self) -> None:
-        name = self.project.settings.name
-        if isinstance(self.project.wanted.tls, NoTls):
-            raise PreconditionFailed(
-                f"{name} has no certificate (`provision.tls` is none). Nothing was changed. Next step: describe one, "
-                "or do not run this for it."
-            )
         record = self.project.read_record()
         refuse_other_project(record, self.project.identity, self.project.runtime.folder, ())
         if record is None:
             raise PreconditionFailed(
-                f"{name} is not provisioned yet. Nothing was changed. Next step: run `provision`, which gets its "
-                "certificate, too."
+                f"{self.project.settings.name} is not provisioned yet. Nothing was changed. Next step: run "
+                "`provision`, which gets its certificate, too."
             )
 
     def why(self, now: datetime) -> str:

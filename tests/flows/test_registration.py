@@ -367,6 +367,7 @@ def test_deployments_are_as_declared_when_all_are_deployed(client: SyncPrefectCl
         assert [(schedule.slug, schedule.parameters) for schedule in deployment.schedules] == [
             (schedule["slug"], schedule.get("parameters", {})) for schedule in item.get("schedules", [])
         ]
+        assert all(schedule.active for schedule in deployment.schedules)
         assert deployment.concurrency_options is not None
         assert deployment.concurrency_options.collision_strategy == "ENQUEUE"
         assert deployment.global_concurrency_limit is not None

@@ -1,14 +1,16 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from provisioned import described
 
 from odoo_ops.adapters import local_ca
 from odoo_ops.commands import certbot
 from odoo_ops.model.certificates import CertificateFacts, ShownCertificate
+from odoo_ops.model.environment import Environment
 from odoo_ops.model.health import HealthPolicy
 from odoo_ops.model.provision import LETS_ENCRYPT, Acme
 from odoo_ops.model.runtimes import ComposeProject
-from odoo_ops.policy.certificates import is_due, judge_shown, why_certbot_failed, why_new
+from odoo_ops.policy.certificates import is_due, judge_shown, why_certbot_failed, why_new, why_none
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 SHOP = ComposeProject(project="shop", folder="/srv/shop")
@@ -52,6 +54,18 @@ def test_certificate_is_due_when_less_than_a_third_of_its_life_is_left(days: int
 )
 def test_another_certificate_is_needed_only_for_a_reason(found: CertificateFacts | None, why: str) -> None:
     assert why_new(found, ["shop.example.com"], NOW) == why
+
+
+@pytest.mark.parametrize(
+    ("stage", "change", "why"),
+    [
+        ("staging", {}, ""),
+        ("testing", {}, "`provision.tls` is none"),
+        ("staging", {"provision": None}, "its file has no `provision`"),
+    ],
+)
+def test_certificate_is_there_unless_the_file_wants_none(stage: str, change: dict[str, None], why: str) -> None:
+    assert why_none(Environment.model_validate({**described(stage), **change})) == why
 
 
 def test_reason_stays_the_same_from_day_to_day() -> None:
