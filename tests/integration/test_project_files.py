@@ -166,6 +166,30 @@ def test_first_start_makes_a_role_that_may_make_nothing(first_started: PostgresC
     ]
 
 
+_PRINT_WHAT_OPENS = """
+import sys
+from odoo.tools import config
+config.parse_config(["--config", sys.argv[1]], setup_logging=False)
+print([word for word in ("", "admin") if config.verify_admin_password(word)])
+"""
+
+
+@pytest.mark.odoo
+def test_no_password_opens_the_database_manager(odoo19: Path, tmp_path: Path) -> None:
+    """As Odoo itself judges: an empty `admin_passwd` is neither an empty password nor Odoo's default."""
+    rendered = files_of("production", addons=[])["config/odoo/odoo.conf"].content.get_secret_value()
+    engine, conf = odoo19.resolve().parents[1], tmp_path / "odoo.conf"
+    variables = {**os.environ, "PYTHONPATH": str(engine / "debian/usr/lib/python3/dist-packages")}
+
+    def what_opens(text: str) -> str:
+        conf.write_text(text)
+        words = [engine / "venv/bin/python", "-c", _PRINT_WHAT_OPENS, conf]
+        return run(words, environment=variables).strip()
+
+    assert what_opens(rendered) == "[]"
+    assert what_opens(rendered.replace("admin_passwd =\n", "")) == "['admin']"
+
+
 @pytest.mark.odoo
 @pytest.mark.postgres
 class TestOdoo:
