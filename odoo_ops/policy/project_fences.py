@@ -116,21 +116,6 @@ def refuse_other_owner(owners: Sequence[str], odoo_user: str, image: str) -> Non
         )
 
 
-def refuse_old_docker(engine: str, compose: str, host: str) -> None:
-    """Raise Refused for versions of Docker or Compose on which the projects were never tried."""
-    old = [
-        f"{name} is {said.strip()}, and {'.'.join(map(str, least))} is needed"
-        for name, said, least in (("Docker", engine, (20, 10)), ("Compose", compose, (2, 20)))
-        if _numbers(said) < least
-    ]
-    if old:
-        raise Refused(f"On {host} {' and '.join(old)}. Nothing was changed. Next step: install newer ones there.")
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
-
-
 def refuse_unfit_machine(
     host: str,
     folder: str,

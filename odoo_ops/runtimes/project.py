@@ -16,9 +16,9 @@ from odoo_ops.model.environment import Environment
 from odoo_ops.model.plan import FileChange, PresentFile, ProjectRecord, ReleasedImage, WantedService
 from odoo_ops.model.provision import HostFacts, NoTls, ProjectFile, Provisioning
 from odoo_ops.model.runtimes import ComposeProject, Container
+from odoo_ops.policy.docker_versions import refuse_old_docker
 from odoo_ops.policy.images import is_passing, released_image
 from odoo_ops.policy.project_fences import (
-    refuse_old_docker,
     refuse_other_owner,
     refuse_unfit_machine,
     refuse_what_compose_adds,

@@ -17,10 +17,10 @@ from odoo_ops.model.plan import (
 )
 from odoo_ops.model.provision import ProjectFile
 from odoo_ops.model.runtimes import ComposeProject, Container
+from odoo_ops.policy.docker_versions import refuse_old_docker
 from odoo_ops.policy.project_fences import (
     concerns_production,
     refuse_lost_volumes,
-    refuse_old_docker,
     refuse_other_major,
     refuse_other_owner,
     refuse_other_project,
