@@ -60,6 +60,7 @@ def project_files(
     *,
     odoo_user: str | None = None,
     nginx_version: tuple[int, ...] = (),
+    start_interval: bool = False,
 ) -> tuple[ProjectFile, ...]:
     """All files of the project of an environment that has `provision`, for a host.
 
@@ -69,6 +70,8 @@ def project_files(
         odoo_user: user and group of Odoo in its image (`read_odoo_user`). As them nginx sends attachments of any mode;
             without, it is the image's own `nginx`, which sends those that all may read.
         nginx_version: of the nginx in its image; without, what is written suits all, but newer ones warn of it.
+        start_interval: whether Docker there has it (`has_start_interval`); without, what is written suits all, but
+            services are looked at often for ever.
 
     Raises:
         InvalidConfiguration: fields that do not fit, all of them.
@@ -81,8 +84,11 @@ def project_files(
         sizing = sizing.model_copy(update={"odoo": _with_threads(sizing.odoo)})
     odoo_conf = _odoo_conf(environment, wanted, sizing)
     digest = hashlib.sha256(odoo_conf.encode()).hexdigest()[:_DIGEST_CHARACTERS]
+    compose = _compose(
+        environment, wanted, sizing, digest=digest, nginx_user=odoo_user or "nginx", start_interval=start_interval
+    )
     return (
-        _file(COMPOSE_FILE, _compose(environment, wanted, sizing, digest=digest, nginx_user=odoo_user or "nginx")),
+        _file(COMPOSE_FILE, compose),
         _file(ODOO_CONF, odoo_conf),
         _file(POSTGRESQL_CONF, render("postgres/postgresql.conf", sizing=sizing.postgres)),
         _file(FIRST_START, render("postgres/first-start.sql", **_named(environment))),
@@ -107,7 +113,15 @@ def _with_threads(odoo: OdooSizing) -> OdooSizing:
     return odoo.model_copy(update={"workers": 0, "db_maxconn": odoo.db_maxconn_gevent})
 
 
-def _compose(environment: Environment, wanted: Provisioning, sizing: Sizing, *, digest: str, nginx_user: str) -> str:
+def _compose(
+    environment: Environment,
+    wanted: Provisioning,
+    sizing: Sizing,
+    *,
+    digest: str,
+    nginx_user: str,
+    start_interval: bool,
+) -> str:
     return render(
         "compose/compose.yaml",
         **_named(environment),
@@ -115,6 +129,7 @@ def _compose(environment: Environment, wanted: Provisioning, sizing: Sizing, *, 
         sizing=sizing,
         digest=digest,
         nginx_user=nginx_user,
+        start_interval=start_interval,
         pool=pool_sizing(sizing.odoo, by_transaction=False) if wanted.pgbouncer else None,
         pgbouncer_port=provisioning.PGBOUNCER_PORT,
         odoo_config=provisioning.ODOO_CONFIG,

@@ -16,5 +16,13 @@ def refuse_old_docker(engine: str, compose: str, host: str) -> None:
         raise Refused(f"On {host} {' and '.join(old)}. Nothing was changed. Next step: install newer ones there.")
 
 
+def has_start_interval(engine: str, compose: str) -> bool:
+    """Whether a health check may come more often while its service starts.
+
+    With an older Docker, Compose refuses a file that asks for it; an older Compose does not pass it on.
+    """
+    return _numbers(engine) >= (25,) and _numbers(compose) >= (2, 24)
+
+
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version)[:2])

@@ -16,7 +16,7 @@ from odoo_ops.model.environment import Environment
 from odoo_ops.model.plan import FileChange, PresentFile, ProjectRecord, ReleasedImage, WantedService
 from odoo_ops.model.provision import HostFacts, NoTls, ProjectFile, Provisioning
 from odoo_ops.model.runtimes import ComposeProject, Container
-from odoo_ops.policy.docker_versions import refuse_old_docker
+from odoo_ops.policy.docker_versions import has_start_interval, refuse_old_docker
 from odoo_ops.policy.images import is_passing, released_image
 from odoo_ops.policy.project_fences import (
     refuse_other_owner,
@@ -132,8 +132,13 @@ class Project:
 
     def check_docker(self) -> None:
         """Raise PreconditionFailed when Docker does not answer, or it or Compose is too old."""
+        refuse_old_docker(*self._versions, self.machine.name)
+
+    @cached_property
+    def _versions(self) -> tuple[str, str]:
+        """Versions of Docker's engine and of Compose."""
         engine, compose = (self.run(command, "Asking Docker for its version") for command in provision.read_versions())
-        refuse_old_docker(engine, compose, self.machine.name)
+        return engine, compose
 
     def check_folder(self) -> None:
         """Raise Refused when Compose would find more in the folder than the compose file."""
@@ -184,7 +189,13 @@ class Project:
         certificate does not fit.
         """
         settings = self.settings.model_copy(update={"provision": self.wanted})
-        made = project_files(settings, self.facts, odoo_user=self._odoo_user, nginx_version=self._nginx_version)
+        made = project_files(
+            settings,
+            self.facts,
+            odoo_user=self._odoo_user,
+            nginx_version=self._nginx_version,
+            start_interval=has_start_interval(*self._versions),
+        )
         return made + certificate_files(
             self.machine, self.runtime.folder, self.settings.name, self.wanted, datetime.now(UTC)
         )

@@ -39,12 +39,12 @@ class TestCompose:
     """`docker compose config` needs no engine."""
 
     @pytest.fixture
-    def resolved(self, engines: Engines, require: Require, tmp_path: Path) -> Callable[[str], dict[str, Any]]:
+    def resolved(self, engines: Engines, require: Require, tmp_path: Path) -> Callable[..., dict[str, Any]]:
         docker = require("Docker with Compose", engines.docker, "python -m deployments.engines install docker")
         settings = compose_variables(engines.folder)
 
-        def resolve(stage: str) -> dict[str, Any]:
-            folder = write(files_of(stage).values(), tmp_path)
+        def resolve(stage: str, *, start_interval: bool = False) -> dict[str, Any]:
+            folder = write(files_of(stage, start_interval=start_interval).values(), tmp_path)
             words = ["compose", "--profile=*", "config", "--format=json"]
             printed = run([docker, *words], working_directory=folder, environment={**os.environ, **settings})
             found: dict[str, Any] = json.loads(printed)
@@ -52,14 +52,25 @@ class TestCompose:
 
         return resolve
 
-    def test_accepts_the_project(self, resolved: Callable[[str], dict[str, Any]], stage: str) -> None:
+    def test_accepts_the_project(self, resolved: Callable[..., dict[str, Any]], stage: str) -> None:
         project = resolved(stage)
         assert project["name"] == f"erp-{stage}"
         expected = {"db", "odoo", "odoo-cron", "nginx", "toolbox", "toolbox-restore", "odoo-drill", "toolbox-drill"}
         expected |= {"odoo-release"} | ({"mail"} if stage == "development" else set())
         assert set(project["services"]) == expected
 
-    def test_reads_folders_and_ports_as_they_are_meant(self, resolved: Callable[[str], dict[str, Any]]) -> None:
+    def test_reads_how_often_docker_looks_at_a_service(self, resolved: Callable[..., dict[str, Any]]) -> None:
+        services = resolved("staging", start_interval=True)["services"]
+        looks = [
+            {key: value for key, value in services[name]["healthcheck"].items() if key != "test"}
+            for name in ("odoo", "db")
+        ]
+        assert looks == [
+            {"interval": "30s", "timeout": "10s", "retries": 3, "start_period": "2m0s", "start_interval": "2s"},
+            {"interval": "10s", "timeout": "5s", "retries": 6, "start_period": "1m0s"},
+        ]
+
+    def test_reads_folders_and_ports_as_they_are_meant(self, resolved: Callable[..., dict[str, Any]]) -> None:
         services = resolved("production")["services"]
         addons = [volume for volume in services["odoo"]["volumes"] if volume["source"] == "/srv/erp/oca addons"]
         assert [(volume["target"], volume["read_only"]) for volume in addons] == [("/srv/erp/oca addons", True)]

@@ -113,16 +113,19 @@ def described(stage: str, **provision: object) -> dict[str, Any]:
     }
 
 
-def files_of(stage: str, *, odoo_user: str | None = "100:101", **provision: object) -> dict[str, ProjectFile]:
-    """The files of a stage's project, by path."""
+def files_of(
+    stage: str, *, odoo_user: str | None = "100:101", start_interval: bool = False, **provision: object
+) -> dict[str, ProjectFile]:
+    """The files of a stage's project, by path; without `start_interval` as every Docker takes them."""
     environment = Environment.model_validate(described(stage, **provision))
-    return {file.path: file for file in project_files(environment, FACTS, odoo_user=odoo_user)}
+    files = project_files(environment, FACTS, odoo_user=odoo_user, start_interval=start_interval)
+    return {file.path: file for file in files}
 
 
 def golden_files(name: str) -> dict[str, ProjectFile]:
     """The files of one of GOLDENS, by path."""
     stage, change = GOLDENS[name]
-    return files_of(stage, **change)
+    return files_of(stage, start_interval=True, **change)
 
 
 def write(files: Iterable[ProjectFile], folder: Path) -> Path:

@@ -17,7 +17,7 @@ from odoo_ops.model.plan import (
 )
 from odoo_ops.model.provision import ProjectFile
 from odoo_ops.model.runtimes import ComposeProject, Container
-from odoo_ops.policy.docker_versions import refuse_old_docker
+from odoo_ops.policy.docker_versions import has_start_interval, refuse_old_docker
 from odoo_ops.policy.project_fences import (
     concerns_production,
     refuse_lost_volumes,
@@ -305,6 +305,20 @@ def test_old_docker_and_old_compose_are_named_both() -> None:
     refuse_old_docker("20.10.24+dfsg1\n", "2.26.1\n", "here")
     with pytest.raises(Refused, match=r"Docker is 19.03.1, and 20.10 is needed and Compose is 2.5.0, and 2.20"):
         refuse_old_docker("19.03.1", "v2.5.0".removeprefix("v"), "here")
+
+
+@pytest.mark.parametrize(
+    ("engine", "compose", "has_it"),
+    [
+        ("25.0.0\n", "2.24.0\n", True),
+        ("26.1.5+dfsg1\n", "2.26.1-4\n", True),
+        ("29.1.3\n", "v5.0.1\n", True),
+        ("24.0.7\n", "2.26.1-4\n", False),
+        ("25.0.0\n", "2.23.3\n", False),
+    ],
+)
+def test_start_interval_needs_a_new_docker_and_a_new_compose(engine: str, compose: str, *, has_it: bool) -> None:
+    assert has_start_interval(engine, compose) == has_it
 
 
 def test_all_that_is_unfit_of_a_machine_is_said_at_once() -> None:

@@ -80,6 +80,50 @@ def test_services_are_confined(stage: str) -> None:
     )
 
 
+def _looks(*, start_interval: bool) -> dict[str, dict[str, Any]]:
+    """How often Docker looks at each service: its health check without the command."""
+    images = described("staging")["provision"]["images"] | {"pgbouncer": "pgbouncer:1.24"}
+    files = files_of("staging", start_interval=start_interval, pgbouncer={"pool": "session"}, images=images)
+    services = yaml.safe_load(text(files, "compose.yaml"))["services"]
+    checks = {name: service["healthcheck"] for name, service in services.items() if "healthcheck" in service}
+    return {name: {key: value for key, value in check.items() if key != "test"} for name, check in checks.items()}
+
+
+def test_services_are_looked_at_rarely_once_they_run_where_docker_can_do_that() -> None:
+    rarely = {"interval": "30s", "start_interval": "2s", "retries": 3}
+    often = {"interval": "10s", "retries": 6}
+    of_database = {
+        "db": {**often, "timeout": "5s", "start_period": "60s"},
+        "pgbouncer": {**often, "timeout": "5s", "start_period": "10s"},
+    }
+    assert _looks(start_interval=True) == {
+        **of_database,
+        "odoo": {**rarely, "timeout": "10s", "start_period": "2m"},
+        "odoo-cron": {**rarely, "timeout": "5s", "start_period": "2m"},
+        "nginx": {**rarely, "timeout": "5s", "start_period": "30s"},
+    }
+    assert _looks(start_interval=False) == {
+        **of_database,
+        "odoo": {**often, "timeout": "10s", "start_period": "2m"},
+        "odoo-cron": {**often, "timeout": "5s", "start_period": "2m"},
+        "nginx": {**often, "timeout": "5s"},
+    }
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_docker_can_do_changes_nothing_but_how_often_it_looks(stage: str) -> None:
+    """So PostgreSQL's container stays when Docker is upgraded."""
+    older, newer = (
+        {path: text(found, path) for path in found} for found in (files_of(stage), files_of(stage, start_interval=True))
+    )
+    services, others = (yaml.safe_load(files.pop("compose.yaml"))["services"] for files in (older, newer))
+    assert older == newer
+    assert [name for name in services if services[name] != others[name]] == ["odoo", "odoo-cron", "nginx"]
+    for service in (*services.values(), *others.values()):
+        service.pop("healthcheck", None)
+    assert services == others
+
+
 @pytest.mark.parametrize(
     ("stage", "way_out"), [("development", True), ("testing", False), ("staging", False), ("production", True)]
 )
