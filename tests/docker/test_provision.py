@@ -1,5 +1,6 @@
 """`provision` on a real Docker engine: from nothing to an Odoo that answers, and back to it after a drift."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -93,6 +94,21 @@ def test_nginx_speaks_http_2_and_finds_nothing_deprecated(site: Provisioned) -> 
 
 def _why(report: ProvisionReport) -> dict[str, str]:
     return {change.service: f"{change.action}: {change.why}" for change in report.plan.services}
+
+
+def test_docker_of_another_time_makes_all_but_postgresql_anew(
+    site: Provisioned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in says that it is on the other side of Docker 25, which can look at services rarely."""
+    major = int(site.project.engine.run("version", "--format={{.Server.Version}}").split(".")[0])
+    program, other = tmp_path / "docker", "24.0.9" if major >= 25 else "25.0.0"
+    program.write_text(
+        f'#!/bin/sh\ncase "$1" in version) echo {other};; *) exec {shutil.which("docker")} "$@";; esac\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    why = "recreate: its description or a file that it reads at its start differs"
+    assert _why(site.provision(dry_run=True)) == dict.fromkeys(("odoo", "odoo-cron", "nginx"), why)
 
 
 def test_staging_is_used_and_converges_again(site: Provisioned) -> None:
