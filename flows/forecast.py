@@ -2,9 +2,10 @@
 
 The commits, or the image, are fetched and stand the same gate as for a release. The database is restored from a backup
 beside the present one, with the filestore's files by hard links, and neutralised before any Odoo sees it. It is copied
-once more, which a release does, too, to see how long that takes. Then its modules are updated, timed, and the result is
-booted and looked at. People go on working meanwhile; nothing of theirs is changed, and the copy is deleted, whatever
-happens. What a killed run leaves, the next one of any flow deletes.
+once more, which a release does, too, to see how long that takes. Then its modules are updated, timed, while another
+session looks which tables are locked, and the result is booted and looked at. People go on working meanwhile; nothing
+of theirs is changed, and the copy is deleted, whatever happens. What a killed run leaves, the next one of any flow
+deletes.
 """
 
 import time
@@ -15,7 +16,7 @@ from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.release import ForecastReport, ImageChange, ReleasePlan
 from tasks.copies import neutralize_copy
-from tasks.forecasts import read_as_user, run_odoo_tests, time_copy
+from tasks.forecasts import read_as_user, run_odoo_tests, time_copy, watch_locks
 from tasks.identity import check_identity
 from tasks.images import fetch_image, in_image, read_present_image, refuse_drift
 from tasks.leftovers import settle_leftovers
@@ -60,7 +61,7 @@ def forecast(
         scratch = scratch_name(environment)
         checks: list[Check] = []
         copy_seconds, update_seconds, boot_seconds = None, None, None
-        budget = downtime_budget(environment)
+        budget, watch = downtime_budget(environment), watch_locks(environment, scratch)
         try:
             fetch_dump(environment, chosen, manifest)
             create_scratch(environment, manifest, scratch)
@@ -69,9 +70,10 @@ def forecast(
             checks += neutralize_copy(environment, manifest.odoo_series, scratch)
             if plan.updates:
                 copy_seconds = time_copy(environment, scratch)
-                started = time.monotonic()
-                checks += update_modules(environment, scratch, plan, budget)
-                update_seconds = time.monotonic() - started
+                with watch:
+                    started = time.monotonic()
+                    checks += update_modules(environment, scratch, plan, budget)
+                    update_seconds = time.monotonic() - started
                 # the new modules' data may hold a mail server, or what else reaches the world
                 neutralize_copy(environment, manifest.odoo_series, scratch, plan=plan)
             started = time.monotonic()
@@ -96,6 +98,7 @@ def forecast(
         copy_seconds=copy_seconds,
         update_seconds=update_seconds,
         boot_seconds=boot_seconds,
+        locks=watch.found,
         checks=tuple(checks),
     )
     publish_forecast_report(report)

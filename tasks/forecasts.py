@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters import cluster, copies, database, odoo_database
+from odoo_ops.adapters.table_locks import LockWatch
 from odoo_ops.commands import modules
 from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
 from odoo_ops.model.checks import Check, first_of
@@ -50,6 +51,12 @@ def time_copy(environment: str, scratch: str) -> float | None:
         get_run_logger().warning("How long the copy of the database takes is not measured: %s", error)
         return None
     return seconds
+
+
+def watch_locks(environment: str, scratch: str) -> LockWatch:
+    """What sees, in a block, which tables of the copy are locked meanwhile; it fails nothing of the block."""
+    runtime = OdooEnvironment.open(environment)
+    return LockWatch(runtime.host, runtime.environment.database, scratch)
 
 
 @task(cache_policy=NO_CACHE)

@@ -7,6 +7,7 @@ from datetime import datetime
 from odoo_ops.model.base import Value
 from odoo_ops.model.checks import Check
 from odoo_ops.model.revisions import exactly, shown_revision
+from odoo_ops.model.table_locks import UpdateLocks
 
 UNRELEASED = "Unreleased"  # the state in which a dry run ends that found something to release
 SUPERSEDED = "Superseded"  # the state in which the release of a push ends that is not the newest
@@ -240,6 +241,7 @@ class ForecastReport(Value):
         copy_seconds: how long a copy of the database took; None: no module is to be updated, or it was not tried.
         update_seconds: how long the modules took; None: there is none to update, or it did not come to its end.
         boot_seconds: how long the first start of the updated copy took, with a look at its pages.
+        locks: what the update had to itself, also when it did not come to its end; None: it did not begin.
         checks: what was looked at.
     """
 
@@ -251,6 +253,7 @@ class ForecastReport(Value):
     copy_seconds: float | None = None
     update_seconds: float | None = None
     boot_seconds: float | None = None
+    locks: UpdateLocks | None = None
     checks: tuple[Check, ...] = ()
 
 

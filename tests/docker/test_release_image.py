@@ -402,6 +402,8 @@ def test_forecast_updates_and_looks_at_a_harmless_copy_while_people_work(shop: S
     assert set(asked.answers) == {200}
     assert [update.name for update in report.plan.updates] == ["shelf"]
     assert report.update_seconds
+    assert report.locks is not None
+    assert (report.locks.not_measured, report.locks.looks > 0) == ("", True)
     outcomes = {check.name: check.outcome for check in report.checks}
     assert outcomes[READS] == "passed"
     assert set(outcomes.values()) == {"passed", "not measured"}

@@ -308,6 +308,8 @@ def test_forecast_tries_a_release_out_while_people_go_on_working(shop: Shop) -> 
     assert "of ir.module.module" in found[READS]
     assert found[TESTS] == "1 test of /shelf"
     assert None not in (report.copy_seconds, report.update_seconds, report.boot_seconds)
+    assert report.locks is not None
+    assert (report.locks.not_measured, report.locks.looks > 0) == ("", True)
     assert "a shelf with the first edition" in shop.page()
     assert shop.site.content() == content
 

@@ -1,7 +1,31 @@
-"""What an update had to itself: looks summed up, and tables in their order."""
+"""What an update had to itself: looks summed up, tables in their order, and the forecast's page."""
 
-from odoo_ops.model.table_locks import Table
+from datetime import UTC, datetime
+
+from odoo_ops.model.release import ForecastReport, ReleasePlan
+from odoo_ops.model.table_locks import LockedTable, Table, UpdateLocks
 from odoo_ops.policy.table_locks import Look, Seen, seen_in, update_locks
+from odoo_ops.render import render
+
+_LOCKED = LockedTable(
+    name="public.sale_order",
+    total_bytes=3_000_000_000,
+    unwritable_seconds=95.0,
+    unreadable_seconds=0.0,
+    rewritten=True,
+)
+
+
+def _page(locks: UpdateLocks | None) -> str:
+    report = ForecastReport(
+        environment="erp",
+        seconds=1.0,
+        plan=ReleasePlan(environment="erp", addons=()),
+        snapshot_id="0123456789",
+        taken_at=datetime(2026, 11, 22, tzinfo=UTC),
+        locks=locks,
+    )
+    return render("reports/forecast.md", report=report)
 
 
 def _tables(**sizes: int) -> dict[int, Table]:
@@ -48,3 +72,20 @@ def test_ten_tables_are_named_those_locked_longest_first_and_the_others_counted(
     locks = update_locks(before, seen, {oid: table.file + 100 for oid, table in before.items()})
     assert [table.name for table in locks.tables] == ["t05", "t03", *(f"t{number:02}" for number in range(14, 6, -1))]
     assert locks.others == 4
+
+
+def test_page_names_locked_tables() -> None:
+    page = _page(UpdateLocks(looks=1200, tables=(_LOCKED,), others=7))
+    assert "PostgreSQL was asked 1,200 times" in page
+    assert "| public.sale_order | 3.0 GB | 1 min 35 s | not seen | yes |\n\nAnd 7 more tables.\n" in page
+
+
+def test_page_tells_nothing_seen_from_not_measured() -> None:
+    assert "No table that had been there before was seen locked" in _page(UpdateLocks(looks=3))
+    page = _page(UpdateLocks(not_measured="PostgreSQL did not answer"))
+    assert page.endswith("## Locked by the update\n\nNot measured: PostgreSQL did not answer\n")
+    assert "No table" not in page
+
+
+def test_page_says_nothing_of_locks_when_no_module_was_updated() -> None:
+    assert "Locked" not in _page(None)
