@@ -114,6 +114,11 @@ def fetch_submodules(folder: str, repository: AddonsRepository) -> Command:
     return _of_remote(repository, "-C", folder, *words)
 
 
+def print_file(folder: str, path: str) -> Command:
+    """Print a file as it is in the commit that is checked out."""
+    return Command(argv=("git", "-C", folder, "cat-file", "-p", f"HEAD:{path}"), without=("GIT_",))
+
+
 def list_changes(folder: str) -> Command:
     """Print the files of a commit that are not as they were checked out, one a line."""
     return Command(argv=("git", "-C", folder, "diff", "--name-only", "HEAD"), without=("GIT_",))

@@ -70,7 +70,8 @@ class AddonsRepository(Value):
     audit: bool = Field(
         default=False,
         description="Whether its requirements.txt must be pinned, and pip-audit know of no vulnerability in it. The "
-        "host's Python must have pip-audit; where that gets no data, it is not measured.",
+        "host's Python must have pip-audit; where that gets no data, it is not measured. Left out: nothing is refused "
+        "for it, and a release's page says what was not looked at.",
     )
     private_key: SecretStr | None = Field(default=None, description="Deploy key, for a repository reached by SSH.")
     known_hosts: str | None = Field(

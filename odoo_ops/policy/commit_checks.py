@@ -1,11 +1,15 @@
 """What is made of pip-audit's and pylint-odoo's words on a commit of addons."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from odoo_ops.model.checks import Check, first_of, passed_or_failed
 
 _UNPINNED = "is not pinned to an exact version"
+_PINNED = re.compile(r"[\w.-]+\s*(\[[^]]*\])?\s*===?\s*[^\s*,;]+\s*(;.*|--hash.*)?")
+# options that bring requirements of their own, which may be anything
+_BRINGS_MORE = ("-r", "--requirement", "-e", "--editable")
 
 
 def judge_audit(name: str, packages: Sequence[Mapping[str, Any]] | None, said: Sequence[str]) -> Check:
@@ -41,6 +45,20 @@ def _without_answer(name: str, said: Sequence[str]) -> Check:
     if unpinned:
         return Check(name=name, outcome="failed", detail=first_of(unpinned))
     return Check(name=name, outcome="not measured", detail=said[-1] if said else "pip-audit said nothing")
+
+
+def unasked_audit(name: str, requirements: str) -> Check:
+    """Of requirements for which no audit was asked: the file says what is not pinned, and nobody what is vulnerable."""
+    unpinned = [line for line in _requirements_in(requirements) if not _PINNED.fullmatch(line)]
+    pinned = f"not pinned to an exact version: {first_of(unpinned)}" if unpinned else "all are pinned"
+    detail = f"{pinned}; known vulnerabilities are looked for where the repository has `audit: true`"
+    return Check(name=name, outcome="not measured", detail=detail)
+
+
+def _requirements_in(text: str) -> list[str]:
+    """The lines of a requirements.txt that ask for something, as pip joins them and without its comments."""
+    lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in re.sub(r"\\\r?\n", " ", text).splitlines()]
+    return [line for line in lines if line and (line[0] != "-" or line.startswith(_BRINGS_MORE))]
 
 
 def unseen_commit() -> Check:

@@ -15,11 +15,12 @@ _REQUIREMENTS = "requirements.txt"
 def check_commit(runtime: Runtime, repository: AddonsRepository, checkout: str) -> list[Check]:
     """What pylint-odoo, pip-audit and the repository's own programs say of a commit, as far as its repository asks.
 
-    Never raises for what they find. What they added, such as a report, is deleted: it would be released under the
-    commit's name. A commit that they changed is fetched again by the next run.
+    Of requirements for which no audit is asked, what is not looked at is said. Never raises for what they find. What
+    they added, such as a report, is deleted: it would be released under the commit's name. A commit that they changed
+    is fetched again by the next run.
     """
     checks = [_linted(runtime, repository, checkout)] if repository.pylint_odoo else []
-    checks += [_audited(runtime, repository, checkout)] if repository.audit else []
+    checks += _audited(runtime, repository, checkout)
     checks += [_judged(runtime, repository, words, checkout) for words in repository.checks]
     if checks and (changed := _changed(runtime, checkout)):
         runtime.machine.call("remove_tree", path=checkout)
@@ -52,18 +53,21 @@ def _linted(runtime: Runtime, repository: AddonsRepository, checkout: str) -> Ch
     return Check(name=name, outcome="passed", detail=f"{len(modules)} modules, {seconds:.1f} s")
 
 
-def _audited(runtime: Runtime, repository: AddonsRepository, checkout: str) -> Check:
+def _audited(runtime: Runtime, repository: AddonsRepository, checkout: str) -> list[Check]:
     machine, name = runtime.machine, f"{repository.name}: requirements are pinned, and no vulnerability is known"
     if not machine.call("describe_path", path=f"{checkout}/{_REQUIREMENTS}")["exists"]:
-        return Check(name=name, outcome="passed", detail=f"it has no {_REQUIREMENTS}")
+        without = Check(name=name, outcome="passed", detail=f"it has no {_REQUIREMENTS}")
+        return [without] if repository.audit else []
+    if not repository.audit:
+        return [policy.unasked_audit(name, machine.run(git.print_file(checkout, _REQUIREMENTS)).stdout)]
     lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
     command = commit_checks.audit(machine.python, checkout, _REQUIREMENTS)
     try:
         machine.run(command, on_line=lambda stream, line: lines[stream].append(line), timeout_seconds=_CHECK_SECONDS)
     except CommandFailed as error:
         if commit_checks.is_missing(error.output):
-            return policy.missing_checker(name, "pip-audit", machine.python)
-    return policy.judge_audit(name, commit_checks.parse_audit("\n".join(lines["stdout"])), lines["stderr"])
+            return [policy.missing_checker(name, "pip-audit", machine.python)]
+    return [policy.judge_audit(name, commit_checks.parse_audit("\n".join(lines["stdout"])), lines["stderr"])]
 
 
 def _judged(runtime: Runtime, repository: AddonsRepository, words: tuple[str, ...], checkout: str) -> Check:

@@ -102,6 +102,9 @@ def test_audit_wants_pinned_requirements_without_known_vulnerabilities(
     found = judged(site, server, {**SHELF, "requirements.txt": "well>=1.0\n"}, audit=True)
     assert found.outcome == "failed"
     assert "well is not pinned to an exact version" in found.detail
+    found = judged_as_it_is(site, server)
+    assert found.outcome == "not measured", "it was not asked for, and nothing is refused"
+    assert found.detail.startswith("not pinned to an exact version: well>=1.0; known vulnerabilities are looked for")
 
 
 def test_audit_without_data_is_not_measured(site: Site, server: AddonsServer, monkeypatch: pytest.MonkeyPatch) -> None:
