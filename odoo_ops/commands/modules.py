@@ -53,7 +53,8 @@ while waiting:
             )
             waiting += found[name]["depends"]
         except Exception as error:
-            found[name]["fault"] = f"{{type(error).__name__}}: {{error}}"
+            why = f" ({{error.__cause__}})" if error.__cause__ else ""
+            found[name]["fault"] = f"{{type(error).__name__}}: {{error}}{{why}}"
 print({mark!r} + json.dumps(found), flush=True)
 """
 

@@ -94,6 +94,9 @@ def test_release_is_refused_when_a_module_would_be_installed_that_cannot_be(offe
     lamp = "{'name': 'Lamp', 'license': 'LGPL-3', 'installable': False}\n"
     offered.addons.push({**SHELF, **needs, "lamp/__manifest__.py": lamp, "lamp/__init__.py": ""})
     offered.refused("Manifests can be read and installed: lamp is marked as not installable")
+    unfit = {"shelf/__manifest__.py": SHELF["shelf/__manifest__.py"].replace("19.0.1.0.0", "19.0.one")}
+    offered.addons.push({**SHELF, **unfit})
+    offered.refused(r"Manifests can be read and installed: shelf: ValueError: .* \(Invalid version '19.0.one'\)")
 
 
 def test_release_is_refused_when_another_plan_was_approved(offered: Offered) -> None:
