@@ -78,6 +78,7 @@ def plan_release(environment: str, addons: tuple[FetchedAddons, ...], image: Ima
         installed = read_installed(connection)
     with image_releases.tried(runtime, image) as beside:
         found = releases.read_modules(beside, installed, instead)
+    before, after = releases.find_modules(runtime, addons)
     updates = policy.modules_to_update(installed, found)
     return ReleasePlan(
         environment=environment,
@@ -85,6 +86,8 @@ def plan_release(environment: str, addons: tuple[FetchedAddons, ...], image: Ima
         image=image,
         updates=updates,
         dependants=policy.dependants_of([update.name for update in updates], found),
+        come=policy.modules_only_in(after, before, installed.versions),
+        gone=policy.modules_only_in(before, after, installed.versions),
         checksums={name: facts.checksum for name, facts in found.items()},
         gate=(*policy.judge_modules(installed, found), *([unseen_commit()] if image else [])),
     )

@@ -40,15 +40,17 @@ def _counted(top: str, exclude: Sequence[str], languages: set[str]) -> Iterator[
                 yield path
 
 
-def find_modules(channel: Channel, folder: str) -> list[str]:
-    """Modules below a folder, by their paths in it; those of git submodules are others' work and left out."""
+def find_modules(channel: Channel, folder: str, submodules: bool = False) -> list[str]:
+    """Modules below a folder, by their paths in it; those of git submodules, which are others' work, only if asked."""
     found = []
     for path, folders, names in os.walk(folder):
         if "__manifest__.py" in names:
             found.append(os.path.relpath(path, folder))
             folders.clear()
         folders[:] = sorted(
-            name for name in folders if name[0] != "." and not os.path.lexists(os.path.join(path, name, ".git"))
+            name
+            for name in folders
+            if name[0] != "." and (submodules or not os.path.lexists(os.path.join(path, name, ".git")))
         )
     return found
 

@@ -117,6 +117,8 @@ class ReleasePlan(Value):
         image: where the addons are in an image; None: they are not.
         updates: modules whose update is asked of Odoo.
         dependants: modules that Odoo updates with them.
+        come: modules that are new in the commits and not installed; nobody asks Odoo to install them.
+        gone: modules that are in them no more and not installed.
         checksums: of all installed modules afterwards.
         gate: what the commits had to stand.
     """
@@ -126,6 +128,8 @@ class ReleasePlan(Value):
     image: ImageChange | None = None
     updates: tuple[ModuleUpdate, ...] = ()
     dependants: tuple[str, ...] = ()
+    come: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
     checksums: Mapping[str, str] = {}
     gate: tuple[Check, ...] = ()
 

@@ -158,6 +158,15 @@ def dependants_of(modules: Collection[str], found: Mapping[str, ModuleFacts]) ->
     return tuple(sorted(reached - set(modules)))
 
 
+def modules_only_in(paths: Collection[str], others: Collection[str], installed: Collection[str]) -> tuple[str, ...]:
+    """Names of modules, by their paths, that the others do not hold and that are not installed.
+
+    What becomes of installed ones, the update set and the gate say.
+    """
+    names, other_names = ({path.rpartition("/")[2] for path in found} for found in (paths, others))
+    return tuple(sorted(names - other_names - set(installed)))
+
+
 def policy_of(environment: Environment) -> ReleasePolicy:
     """What is released to an environment. Raises Refused where that is nothing, or where it cannot be."""
     release = environment.release or ReleasePolicy()

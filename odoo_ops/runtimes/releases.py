@@ -1,6 +1,6 @@
 """Addons as an environment's host has them: fetched, looked at by its Odoo, put in place by a link."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.commands import git, modules
@@ -150,6 +150,18 @@ def read_modules(runtime: Runtime, installed: InstalledModules, instead: Mapping
             languages=list(installed.languages),
         )
     return {name: ModuleFacts.model_validate({**facts, "checksum": checksums[name]}) for name, facts in found.items()}
+
+
+def find_modules(runtime: Runtime, addons: Sequence[FetchedAddons]) -> tuple[list[str], list[str]]:
+    """Paths of all modules where links lead that are to lead elsewhere: now, and then."""
+    changed = [fetched for fetched in addons if fetched.changes]
+    present = [fetched.folder for fetched in changed if fetched.present]
+    return _modules_below(runtime, present), _modules_below(runtime, [fetched.checkout for fetched in changed])
+
+
+def _modules_below(runtime: Runtime, folders: Sequence[str]) -> list[str]:
+    found = (runtime.machine.call("find_modules", folder=folder, submodules=True) for folder in folders)
+    return [path for paths in found for path in paths]
 
 
 def lead_links(runtime: Runtime, links: Mapping[str, str | None]) -> None:

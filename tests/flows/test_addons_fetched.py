@@ -17,6 +17,7 @@ from flows.backup import backup
 from odoo_ops.errors import CommandFailed, PermanentError, PreconditionFailed
 from odoo_ops.model.addons import AddonsRepository, MergedRef, ReleasePolicy
 from odoo_ops.model.release import FetchedAddons
+from odoo_ops.runtimes.releases import find_modules
 from odoo_ops.runtimes.stored import read_manifest
 from tasks.releases import fetch_addons
 
@@ -98,6 +99,9 @@ def test_submodule_whose_address_is_relative_is_fetched_too(site: Site, server: 
     fetched = fetch(site, server.repository(site.folder / "ours"))
     assert fetched.commit == commit
     assert (Path(fetched.checkout) / "other/more/__manifest__.py").read_text() == "{}\n"
+    Path(fetched.folder).symlink_to(Path(fetched.checkout) / "other")
+    changed = fetched.model_copy(update={"present": f"{fetched.checkout}/other"})
+    assert find_modules(OdooEnvironment.open(site.name), [changed]) == (["more"], ["other/more", "shelf"])
 
 
 def test_token_opens_a_repository_by_http_and_is_seen_nowhere(

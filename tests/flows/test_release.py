@@ -61,11 +61,12 @@ def test_release_updates_what_changed_and_nothing_else(shop: Shop) -> None:
         with pytest.raises(VerificationFailed, match="/odoo leads to the login page"):
             site.open_page("/odoo")
 
-    commit = shop.addons.push({**SHELF, **SECOND})
+    commit = shop.addons.push({**SHELF, **SECOND, "lamp/__manifest__.py": "{'name': 'Lamp'}\n", "lamp/__init__.py": ""})
     plan = shop.release(dry_run=True).plan
-    assert [(update.name, update.why) for update in plan.updates] == [
-        ("shelf", "its files changed, version 19.0.1.0.0 to 19.0.2.0.0")
-    ]
+    assert ([(update.name, update.why) for update in plan.updates], plan.come) == (
+        [("shelf", "its files changed, version 19.0.1.0.0 to 19.0.2.0.0")],
+        ("lamp",),
+    )
     report = shop.release()
     assert [check for check in report.checks if check.outcome == "failed"] == []
     assert "a shelf with the second edition" in shop.page()
@@ -89,7 +90,7 @@ def test_release_updates_what_changed_and_nothing_else(shop: Shop) -> None:
 
     shop.addons.push({**SHELF, **SECOND, "shelf/static/read.txt": "other words\n"})
     report = shop.release()
-    assert (report.plan.updates, report.kept_database) == ((), None)
+    assert (report.plan.updates, report.plan.gone, report.kept_database) == ((), ("lamp",), None)
     assert shop.page("/shelf/static/read.txt") == "other words\n"
 
     (first,) = [record.moment for record in read_records(OdooEnvironment.open(shop.site.name))[-1:]]

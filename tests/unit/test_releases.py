@@ -14,10 +14,17 @@ from odoo_ops.commands import git, modules
 from odoo_ops.errors import PreconditionFailed, Refused, TransientError
 from odoo_ops.hostside import links
 from odoo_ops.hostside.channel import standard_channel
-from odoo_ops.hostside.modules import hash_modules
+from odoo_ops.hostside.modules import find_modules, hash_modules
 from odoo_ops.model.addons import MOST_MERGES, AddonsRepository, MergedRef, ReleasePolicy
 from odoo_ops.model.checks import failures
-from odoo_ops.model.release import InstalledModules, ModuleFacts, ReleaseRecord, RollbackReport
+from odoo_ops.model.release import (
+    InstalledModules,
+    ModuleFacts,
+    ReleasePlan,
+    ReleaseRecord,
+    ReleaseReport,
+    RollbackReport,
+)
 from odoo_ops.model.revisions import exactly, is_commit, is_exact, revision_of, shown_revision
 from odoo_ops.policy import releases, wanted_commits
 from odoo_ops.policy.ways_back import recent_checkouts, recent_images, way_back
@@ -73,6 +80,16 @@ class TestUpdateSet:
             installed(checksums={"base": "b", "sale": "s", "shop": False}), on_disk()
         )
         assert update.name == "shop"
+
+    def test_modules_that_come_or_go_and_are_not_installed_are_named(self) -> None:
+        before, after = ["lamp", "more/sale"], ["lamps", "sale", "shop", "other/chair"]
+        assert releases.modules_only_in(after, before, ["shop"]) == ("chair", "lamps")
+        assert releases.modules_only_in(before, after, ["shop"]) == ("lamp",)
+        plan = ReleasePlan(environment="it", addons=(), come=("chair", "lamps"), gone=("lamp",))
+        page = render("reports/release.md", report=ReleaseReport(environment="it", seconds=1, plan=plan, applied=False))
+        assert "New in the addons, and not installed: chair, lamps." in page
+        assert "No more in the addons, and not installed: lamp." in page
+        assert plan.empty, "nothing is done about them"
 
 
 class TestGate:
@@ -134,6 +151,14 @@ class TestGate:
 
 
 class TestLinks:
+    def test_modules_of_submodules_are_found_when_they_are_asked_for(self, tmp_path: Path) -> None:
+        for module in ("ours", "theirs/lamp", ".hidden/no"):
+            (tmp_path / module).mkdir(parents=True)
+            (tmp_path / module / "__manifest__.py").touch()
+        (tmp_path / "theirs/.git").touch()
+        assert find_modules(standard_channel(), str(tmp_path)) == ["ours"]
+        assert find_modules(standard_channel(), str(tmp_path), submodules=True) == ["ours", "theirs/lamp"]
+
     def test_addons_path_leads_where_a_link_will_lead(self) -> None:
         addons = ["/opt/addons/ours/more", "/opt/addons/ours", "/opt/addons/ours2", "/opt/odoo/addons"]
         assert releases.replaced_addons(addons, {"/opt/addons/ours": "/store/abc"}) == [
