@@ -1,17 +1,21 @@
 """A release to many environments."""
 
 import json
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from addons_repository import SHELF, put_on_record
 from prefect.artifacts import Artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 from real_sshd import RealSshd
 from shop import Shop
 
 from blocks import OdooEnvironment
-from flows.roll_out import roll_out
+from flows.roll_out import _release_all, roll_out
 from odoo_ops.errors import Refused, VerificationFailed
 from odoo_ops.model.addons import AddonsRepository, ReleasePolicy
 from odoo_ops.model.environment import ProcessService
@@ -47,6 +51,28 @@ def test_roll_out_stops_at_the_first_that_fails(site: Site, make_site: SiteMaker
         roll_out([first.name, second.name, third.name])
     assert second.name not in str(raised.value)
     assert _page() == [(first.name, "failed"), (second.name, "not measured"), (third.name, "not measured")]
+
+
+def test_roll_out_releases_to_as_many_at_the_same_time_as_it_may_and_never_to_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted, lock, both = [0], threading.Lock(), threading.Barrier(2)
+
+    def count(change: int) -> None:
+        with lock:
+            counted.append(counted[-1] + change)
+
+    def released(*_: object, **__: object) -> State:
+        count(1)
+        both.wait(60)  # for ever, if there were never two of them
+        time.sleep(0.1)  # long enough for a third one to be begun
+        count(-1)
+        return Completed()
+
+    monkeypatch.setattr("flows.roll_out.release", released)
+    outcomes = _release_all(["one", "two", "three", "four"], {}, "", at_once=2)
+    assert sorted(outcomes) == ["four", "one", "three", "two"]
+    assert max(counted) == 2
 
 
 @pytest.mark.odoo
