@@ -236,6 +236,12 @@ _HANGS = {
     "shelf/__manifest__.py": SECOND["shelf/__manifest__.py"],
     "shelf/migrations/19.0.2.0.0/post-migrate.py": "import time\n\n\ndef migrate(cr, version):\n    time.sleep(600)\n",
 }
+# the update goes on to its end, and Odoo ends with status 0
+_LOGS_AN_ERROR = {
+    "shelf/__manifest__.py": SECOND["shelf/__manifest__.py"],
+    "shelf/migrations/19.0.2.0.0/post-migrate.py": "import logging\n\n\ndef migrate(cr, version):\n"
+    "    logging.getLogger(__name__).error('titles are lost')\n",
+}
 
 
 def test_release_that_fails_leaves_everything_as_it_was(shop: Shop) -> None:
@@ -258,6 +264,7 @@ def test_release_that_fails_leaves_everything_as_it_was(shop: Shop) -> None:
     shop.fails({"README": "the module is gone\n"}, "Every installed module is there: shelf", Refused)
     shop.fails({**SHELF, **_BROKEN_PYTHON}, "ZeroDivisionError")
     shop.fails({**SHELF, **_BROKEN_VIEW}, "nowhere")
+    shop.fails({**SHELF, **_LOGS_AN_ERROR}, r"Modules are updated.*\? No: .*titles are lost")
     shop.fails({**SHELF, **_BROKEN_PAGE}, "/shelf: status 404")
     shop.fails({**SHELF, "shelf/shelf.py": SHELF["shelf/shelf.py"] + _PARTNER}, "res.partner.*ZeroDivisionError")
     shop.site.register(release=policy.model_copy(update={"downtime_budget_seconds": 60}))  # both wait for its end
