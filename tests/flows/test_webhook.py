@@ -1,6 +1,7 @@
 """The webhook receiver as a process, a real Prefect server beside it, and what forges really send."""
 
 import json
+import re
 import secrets
 import signal
 import socket
@@ -20,6 +21,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 from prefect.utilities.callables import parameter_schema
+from prometheus_client.parser import text_string_to_metric_families
 from real_processes import wait_until
 from webhooks import (
     COMMIT,
@@ -39,6 +41,9 @@ from blocks import WebhookSource
 from flows.release import release
 from odoo_ops.model.release import SUPERSEDED
 from odoo_ops.model.webhooks import Source
+
+ROOT = Path(__file__).parents[2]
+QUEUED = {"source": "hub", "result": "queued"}
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +144,13 @@ def test_push_becomes_one_run_and_the_forge_is_told_of_its_end(
     assert status["context"] == "odoo-ops/staging"
     assert str(run.id) in status["target_url"]
     assert status["target_url"].startswith(prefect.url.removesuffix("/api"))
-    assert 'deliveries_total{result="queued",source="hub"}' in receiver.figures()
+    families = {family.name: family for family in text_string_to_metric_families(receiver.figures())}
+    named = re.findall(r"`(?:odoo_ops_webhook|…)(_\w+)`", (ROOT / "docs/webhook.md").read_text())
+    assert {f"odoo_ops_webhook{name.removesuffix('_total')}" for name in named} == {
+        name for name in families if not name.endswith("_created")
+    }
+    (queued,) = (one.value for one in families["odoo_ops_webhook_deliveries"].samples if one.labels == QUEUED)
+    assert queued >= 1
 
 
 @pytest.mark.usefixtures("receiver")  # its sources are known to Prefect
@@ -273,6 +284,8 @@ def test_what_is_not_signed_or_too_large_is_refused_without_a_word(receiver: Run
         raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         answer = httpx.post(f"{receiver.url}/hooks/{source}", content=body, headers=raw)
         assert (answer.status_code, answer.json()) == (401, {})
+    answer = httpx.post(f"{receiver.url}/hooks/hub", content=b"[{", headers=unsigned)
+    assert (answer.status_code, answer.json()) == (401, {}), "what is no JSON is not even looked at"
     large = b" " * 100_001
     for source in ("hub", "nobody"):  # who does not know the secret does not learn which names there are
         assert receiver.deliver(source, large, github(large)).status_code == 413
