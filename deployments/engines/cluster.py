@@ -36,14 +36,18 @@ class PostgresCluster:
         directory: its folder; made by the first `start`.
         port: the port to listen on; None: the one used before, at first a free one.
         fast: for tests: what a power failure would destroy is not written through to the disk.
+        programs: folder of PostgreSQL's programs; None: those of this machine.
     """
 
-    def __init__(self, directory: Path, port: int | None = None, *, fast: bool = False) -> None:
+    def __init__(
+        self, directory: Path, port: int | None = None, *, fast: bool = False, programs: Path | None = None
+    ) -> None:
         self.directory = directory.resolve()
         self.data = self.directory / "data"
         self.log = self.data / "server.log"
         self._wanted_port = port
         self._fast = fast
+        self._programs = programs
 
     @property
     def port(self) -> int:
@@ -65,6 +69,8 @@ class PostgresCluster:
     @property
     def programs(self) -> Path:
         """The folder of the PostgreSQL programs of this cluster's version."""
+        if self._programs:
+            return self._programs
         version = self.data / "PG_VERSION"
         return require_programs(version.read_text().strip() if version.is_file() else None)
 
