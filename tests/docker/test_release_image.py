@@ -1,5 +1,6 @@
 """Releases of images to an Odoo that `provision` made on a real Docker engine, while people use it."""
 
+import re
 import signal
 import sys
 import threading
@@ -12,9 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 from addons_repository import SECOND, SHELF
+from prefect.artifacts import Artifact
 from provisioned_site import Provisioned, provisioned
 from real_processes import MarkedProcess
-from real_registry import real_registry
+from real_registry import RealRegistry, real_registry
 from used_site import SMALL
 
 from blocks import OdooEnvironment
@@ -194,6 +196,15 @@ def shop(
         yield shop
 
 
+@pytest.fixture(scope="module")
+def registry(
+    docker: DockerEngine, image: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RealRegistry]:
+    place = tmp_path_factory.mktemp("registry")
+    with real_registry(docker, image("registry"), place, "of-the-registry") as running:
+        yield running
+
+
 class Load:
     """Requests through nginx, each kind one after the other: quick ones on a connection that is kept, quick ones each
     on one of its own, and slow ones.
@@ -202,12 +213,14 @@ class Load:
         answers: status of each.
         failed: what went wrong instead of an answer.
         hosts: path -> when an answer came, and from which container.
+        retry_after: what answers with status 503 said of when to come back.
     """
 
     def __init__(self, site: Provisioned) -> None:
         self.answers: list[int] = []
         self.failed: list[str] = []
         self.hosts: dict[str, list[tuple[float, str]]] = {"/shelf/host": [], "/shelf/slow": []}
+        self.retry_after: set[str | None] = set()
         self._site = site
         self._ended = threading.Event()
 
@@ -233,6 +246,8 @@ class Load:
             self.failed.append(repr(error))
             return
         self.answers.append(answer.status_code)
+        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            self.retry_after.add(answer.headers.get("Retry-After"))
         if path in self.hosts:
             self.hosts[path].append((time.monotonic(), answer.text))
 
@@ -311,14 +326,34 @@ def _books(shop: Shop) -> str:
     return shop.site.sql("SELECT to_jsonb(b)->>'title' FROM shelf_book b", "erp")
 
 
-def test_nginx_says_so_while_modules_are_updated_and_a_rollback_brings_image_and_database_back(shop: Shop) -> None:
+def _updated(shop: Shop) -> list[str]:
+    """Modules that the last release updated, as its page says."""
+    page = Artifact.get(f"release-{shop.site.name}")
+    assert page
+    return re.findall(r"^\| (\w+) \| its files changed", str(page.data), re.MULTILINE)
+
+
+def test_nginx_says_so_while_modules_are_updated_and_a_rollback_brings_image_and_database_back(
+    shop: Shop, registry: RealRegistry
+) -> None:
+    """The image comes from a registry: the host has it no more."""
+    engine, asked_for = shop.site.project.engine, f"{registry.address}/shop:1"
+    number = shop.build("pushed", _SECOND, "LABEL of=registry")
+    pinned = registry.push(number, "shop")
+    engine.run("rmi", "--force", number)
+    assert number not in engine.run("image", "ls", "--quiet", "--no-trunc").split()
     shop.site.sql("INSERT INTO shelf_book (name) VALUES ('Ulysses')", "erp")
+    shop.site.register(host={"connection": {"kind": "local"}}, registry=registry.credentials)
     with load(shop.site, slow=False) as asked:
-        roll_out([shop.site.name], image=shop.build("second", _SECOND))
+        roll_out([shop.site.name], image=asked_for)
+    shop.site.register()
     assert asked.failed == []
     assert set(asked.answers) == {200, 503}
+    assert asked.retry_after == {"60"}
     (record,) = read_records(OdooEnvironment.open(shop.site.name))[-1:]
+    assert (record.image, shop.running_image()) == (pinned, number)
     assert record.kept_database
+    assert _updated(shop) == ["shelf"]
     assert "the second edition" in shop.page("/shelf")
     assert _books(shop) == "ULYSSES of 19.0.1.0.0"
     assert shop.site.provision(dry_run=True).plan.empty
@@ -328,6 +363,7 @@ def test_nginx_says_so_while_modules_are_updated_and_a_rollback_brings_image_and
     assert _books(shop) == ""
     assert shop.running_image() == shop.images["first"]
     assert shop.site.provision(dry_run=True).plan.empty
+    engine.run("rmi", asked_for)
 
 
 def _see_that_the_former_one_is_in_place(shop: Shop) -> None:
@@ -412,37 +448,34 @@ def test_forecast_updates_and_looks_at_a_harmless_copy_while_people_work(shop: S
     assert "scratch" not in shop.site.sql("SELECT string_agg(datname, ' ') FROM pg_database")
 
 
-def test_tag_that_a_push_asked_for_is_fetched_and_named_by_its_digest(
-    shop: Shop, image: Callable[[str], str], tmp_path: Path
-) -> None:
+def test_tag_that_a_push_asked_for_is_fetched_and_named_by_its_digest(shop: Shop, registry: RealRegistry) -> None:
     engine, before = shop.site.project.engine, shop.site.containers()
-    with real_registry(engine, image("registry"), tmp_path, "of-the-registry") as registry:
-        pinned = registry.push(shop.images["same"], "erp")
-        shop.site.register(host={"connection": {"kind": "local"}}, registry=registry.credentials)
-        push = Push(repository="acme/erp", ref="refs/heads/main", commit="1")
-        rule = ReleaseRule(
-            repository="acme/erp",
-            branch="main",
-            environments=(shop.site.name,),
-            image=f"{registry.address}/erp:{{commit}}",
-        )
-        asked = QueuedRelease(
-            id=1,
-            source="ci",
-            delivery="1",
-            environment=shop.site.name,
-            push=push,
-            image=rule.image_of(push.commit),
-            state="queued",
-        )
-        report = release(**parameters_of(asked), dry_run=True)
-        shop.site.register()
-        assert isinstance(report, ReleaseReport)
-        assert report.plan.image
-        assert report.plan.image.image == pinned
-        assert report.plan.image.image_id == shop.images["same"]
-        assert report.plan.image.present == shop.images["first"]
-        engine.run("rmi", f"{registry.address}/erp:1")
+    pinned = registry.push(shop.images["same"], "erp")
+    shop.site.register(host={"connection": {"kind": "local"}}, registry=registry.credentials)
+    push = Push(repository="acme/erp", ref="refs/heads/main", commit="1")
+    rule = ReleaseRule(
+        repository="acme/erp",
+        branch="main",
+        environments=(shop.site.name,),
+        image=f"{registry.address}/erp:{{commit}}",
+    )
+    asked = QueuedRelease(
+        id=1,
+        source="ci",
+        delivery="1",
+        environment=shop.site.name,
+        push=push,
+        image=rule.image_of(push.commit),
+        state="queued",
+    )
+    report = release(**parameters_of(asked), dry_run=True)
+    shop.site.register()
+    assert isinstance(report, ReleaseReport)
+    assert report.plan.image
+    assert report.plan.image.image == pinned
+    assert report.plan.image.image_id == shop.images["same"]
+    assert report.plan.image.present == shop.images["first"]
+    engine.run("rmi", f"{registry.address}/erp:1")
     assert not report.applied
     assert shop.site.containers() == before
     assert shop.site.provision(dry_run=True).plan.empty
