@@ -259,6 +259,7 @@ def test_renewal_that_died_before_nginx_was_told_is_finished_by_the_next_one(sit
     assert renew_certificates(site.made.name).headline == "nothing is due"
 
 
+@pytest.mark.long
 def test_renewal_passes_when_the_run_before_was_killed_while_it_put_files_in_place(
     site: Secured, tmp_path: Path
 ) -> None:

@@ -153,6 +153,7 @@ def test_drift_is_named_by_a_dry_run_and_mended_by_the_next_one(site: Provisione
     assert site.running() == RUNNING
 
 
+@pytest.mark.long
 def test_lost_container_and_an_edited_odoo_conf_come_back_without_touching_postgres(site: Provisioned) -> None:
     before, started = site.containers(), site.started_at("db")
     (site.project.folder / "config/odoo/odoo.conf").write_text("[options]\n")
@@ -195,6 +196,7 @@ def test_settings_of_postgres_that_were_edited_are_taken_back_by_a_reload(site: 
     assert {service: site.started_at(service) for service in RUNNING} == before
 
 
+@pytest.mark.long
 def test_restart_of_postgres_is_asked_for_and_waited_for_while_odoo_is_stopped(site: Provisioned) -> None:
     before = {service: site.started_at(service) for service in RUNNING}
     site.sql("ALTER SYSTEM SET max_connections = 99")

@@ -396,6 +396,7 @@ def test_image_whose_modules_were_updated_is_taken_back_when_it_does_not_serve_p
     _see_that_the_former_one_is_in_place(shop)
 
 
+@pytest.mark.long
 def test_image_that_took_over_is_taken_back_when_it_does_not_serve_people(shop: Shop) -> None:
     """The former one takes over in its turn while people work."""
     with asked_for_the_shelf(shop) as asked:

@@ -36,6 +36,7 @@ def shop(odoo_site: Site, sshd_program: Path, tmp_path: Path) -> Iterator[Shop]:
         yield shop
 
 
+@pytest.mark.long
 @pytest.mark.odoo
 @pytest.mark.sshd
 @pytest.mark.timeout(900)

@@ -134,6 +134,7 @@ def test_restore_passes_when_the_run_before_was_killed_while_it_renamed_database
     _check_comes_back(site, backed_up, restore(site.name))
 
 
+@pytest.mark.long
 def test_zip_goes_out_and_in_when_the_runs_before_were_killed_in_each_long_step(
     site: Site, start: Callable[..., MarkedProcess], slow_restic: Callable[[str], None]
 ) -> None:

@@ -148,6 +148,7 @@ def _forget(shop: Shop, module: str) -> None:
     shop.sql(f"UPDATE ir_config_parameter SET value = {kept}")
 
 
+@pytest.mark.long
 def test_what_is_named_is_released_to_the_first_one_and_to_the_second_one_after_its_soaking(
     shop: Shop, tmp_path: Path
 ) -> None:

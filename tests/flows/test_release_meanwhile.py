@@ -107,6 +107,7 @@ def test_what_was_set_of_the_database_stays_with_its_name(shop: Shop) -> None:
     shop.sql(f"DROP ROLE {_REPORTER}")
 
 
+@pytest.mark.long
 def test_release_is_planned_when_the_one_before_it_is_in_place(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two pushes at once, such as to two repositories: neither makes the other's plan a stale one."""
     commit = shop.addons.push({**SHELF, **SECOND, "shelf/static/read.txt": "the third one\n"}, "third")

@@ -78,6 +78,7 @@ def test_restart_puts_another_odoo_in_place_and_blames_itself_only_for_what_was_
     _answers(served_site)
 
 
+@pytest.mark.long
 def test_restart_passes_when_the_runs_before_were_killed_at_every_step(served_site: Site) -> None:
     places = []
     with killed_runs("restart", served_site.name, folder=served_site.folder, lasting="odoo.conf") as runs:
