@@ -66,10 +66,10 @@ class LockWatch:
         self._thread = Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Self:
-        """Wait until it is known which tables there are."""
+        """Wait until it is known which tables there are, or PostgreSQL does not say so in time."""
         self.found = UpdateLocks(not_measured="PostgreSQL did not answer")
         self._thread.start()
-        self._ready.wait()
+        self._ready.wait(_ANSWER_SECONDS)
         return self
 
     def __exit__(
@@ -90,6 +90,8 @@ class LockWatch:
             self.found = UpdateLocks(not_measured=str(error))
         except psycopg.Error as error:
             self.found = UpdateLocks(not_measured=database.last_line(error))
+        except OSError as error:
+            self.found = UpdateLocks(not_measured=str(error))
         finally:
             self._ready.set()
 

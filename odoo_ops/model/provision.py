@@ -95,7 +95,7 @@ class Images(Value):
     mail: Image | None = Field(
         default=None,
         description="Catches all mail that Odoo sends, as `axllent/mailpit` does: SMTP on port 1025, pages on 8025, "
-        "and `/mailpit readyz` for its health. Not for production.",
+        "and `/mailpit readyz`, without which it never gets healthy. Not for production.",
     )
     certbot: Image | None = Field(default=None, description="As `certbot/certbot`. Needed for `tls: {kind: acme, …}`.")
     pgbouncer: Image | None = Field(

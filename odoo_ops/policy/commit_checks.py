@@ -8,6 +8,7 @@ from odoo_ops.model.checks import Check, first_of, passed_or_failed
 
 _UNPINNED = "is not pinned to an exact version"
 _PINNED = re.compile(r"[\w.-]+\s*(\[[^]]*\])?\s*===?\s*[^\s*,;]+\s*(;.*|--hash.*)?")
+_CREDENTIALS = re.compile(r"://[^/@\s]+@")
 # options that bring requirements of their own, which may be anything
 _BRINGS_MORE = ("-r", "--requirement", "-e", "--editable")
 
@@ -49,7 +50,8 @@ def _without_answer(name: str, said: Sequence[str]) -> Check:
 
 def unasked_audit(name: str, requirements: str) -> Check:
     """Of requirements for which no audit was asked: the file says what is not pinned, and nobody what is vulnerable."""
-    unpinned = [line for line in _requirements_in(requirements) if not _PINNED.fullmatch(line)]
+    asked = _requirements_in(requirements.removeprefix("\ufeff"))
+    unpinned = [_CREDENTIALS.sub("://***@", line) for line in asked if not _PINNED.fullmatch(line)]
     pinned = f"not pinned to an exact version: {first_of(unpinned)}" if unpinned else "all are pinned"
     detail = f"{pinned}; known vulnerabilities are looked for where the repository has `audit: true`"
     return Check(name=name, outcome="not measured", detail=detail)

@@ -22,7 +22,8 @@ def check_commit(runtime: Runtime, repository: AddonsRepository, checkout: str) 
     checks = [_linted(runtime, repository, checkout)] if repository.pylint_odoo else []
     checks += _audited(runtime, repository, checkout)
     checks += [_judged(runtime, repository, words, checkout) for words in repository.checks]
-    if checks and (changed := _changed(runtime, checkout)):
+    ran = repository.pylint_odoo or repository.audit or repository.checks
+    if ran and (changed := _changed(runtime, checkout)):
         runtime.machine.call("remove_tree", path=checkout)
         name = f"{repository.name}: the commit is as it was"
         return [*checks, Check(name=name, outcome="failed", detail=f"its checks changed {first_of(changed)}")]

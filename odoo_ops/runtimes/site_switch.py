@@ -26,7 +26,7 @@ from odoo_ops.runtimes.smoke import smoke
 _FILE = "config/nginx/release.conf"
 _RETRY_AFTER_SECONDS = 60
 _RELOAD_SECONDS = 30
-_START_SECONDS = 180
+_START_SECONDS = 240  # until Docker has called it ill: its start_period, and as many checks as it may fail
 _DRAIN_SECONDS = 720  # so long nginx itself waits for an answer
 _CLOSE_SECONDS = 20  # nobody is served meanwhile
 _STOP_SECONDS = 60

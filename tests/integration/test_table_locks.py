@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from real_processes import wait_until
 
 from deployments.engines.cluster import PostgresCluster
-from odoo_ops.adapters import cluster
+from odoo_ops.adapters import cluster, table_locks
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.adapters.table_locks import LockWatch, read_files, read_locks, read_tables
 from odoo_ops.model.environment import DatabaseSettings
@@ -122,6 +122,18 @@ def test_watch_says_why_it_saw_nothing_when_it_cannot_connect(postgres_cluster: 
     assert watch.found
     assert "nowhere" in watch.found.not_measured
     assert watch.found.looks == 0
+
+
+def test_watch_holds_nothing_up_when_postgresql_does_not_answer(
+    update: psycopg.Connection, postgres_cluster: PostgresCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_locks, "_ANSWER_SECONDS", 1)
+    update.execute("LOCK TABLE big IN ACCESS EXCLUSIVE MODE")  # its size is asked for in vain
+    with _watch(postgres_cluster) as watch:
+        pass
+    assert watch.found
+    assert watch.found.not_measured == "PostgreSQL did not answer"
+    update.rollback()
 
 
 def test_watch_says_why_it_saw_nothing_when_its_connection_is_lost(

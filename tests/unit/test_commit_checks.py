@@ -16,6 +16,11 @@ from odoo_ops.policy.commit_checks import unasked_audit
         ("one==1.0 \\\n  --hash=sha256:a \\\n  --hash=sha256:b\n", "all are pinned"),
         ("one==1.0\r\ntwo>=2 # later\r\n", "not pinned to an exact version: two>=2"),
         ("one\ntwo==2.*\nthree==3,<4\n", "not pinned to an exact version: one; two==2.*; three==3,<4"),
+        ("\ufeffone==1.0\n", "all are pinned"),
+        (
+            "git+https://user:canary@example.com/one.git#egg=one\n",
+            "not pinned to an exact version: git+https://***@example.com/one.git#egg=one",
+        ),
         ("-r base.txt\n-e .\n", "not pinned to an exact version: -r base.txt; -e ."),
     ],
 )
