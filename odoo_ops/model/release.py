@@ -156,8 +156,9 @@ class ReleasePlan(Value):
 
     @property
     def digest(self) -> str:
-        """What tells it from another plan."""
-        return hashlib.sha256(self.model_dump_json(exclude={"gate"}).encode()).hexdigest()[:12]
+        """What tells it from another plan: not what is only shown of the same commits."""
+        shown = {"gate", "come", "gone"}
+        return hashlib.sha256(self.model_dump_json(exclude=shown).encode()).hexdigest()[:12]
 
     @property
     def summary(self) -> str:

@@ -60,7 +60,11 @@ def _audited(runtime: Runtime, repository: AddonsRepository, checkout: str) -> l
         without = Check(name=name, outcome="passed", detail=f"it has no {_REQUIREMENTS}")
         return [without] if repository.audit else []
     if not repository.audit:
-        return [policy.unasked_audit(name, machine.run(git.print_file(checkout, _REQUIREMENTS)).stdout)]
+        try:
+            requirements = machine.run(git.print_file(checkout, _REQUIREMENTS)).stdout
+        except CommandFailed as error:
+            return [Check(name=name, outcome="not measured", detail=first_of(error.output.splitlines()))]
+        return [policy.unasked_audit(name, requirements)]
     lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
     command = commit_checks.audit(machine.python, checkout, _REQUIREMENTS)
     try:

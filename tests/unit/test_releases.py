@@ -86,6 +86,7 @@ class TestUpdateSet:
         assert releases.modules_only_in(after, before, ["shop"]) == ("chair", "lamps")
         assert releases.modules_only_in(before, after, ["shop"]) == ("lamp",)
         plan = ReleasePlan(environment="it", addons=(), come=("chair", "lamps"), gone=("lamp",))
+        assert plan.digest == ReleasePlan(environment="it", addons=()).digest, "it is approved for what it changes"
         page = render("reports/release.md", report=ReleaseReport(environment="it", seconds=1, plan=plan, applied=False))
         assert "New in the addons, and not installed: chair, lamps." in page
         assert "No more in the addons, and not installed: lamp." in page
