@@ -430,6 +430,7 @@ def test_what_stops_half_in_place_is_finished_and_says_so(shop: Shop, monkeypatc
     assert shop.leftovers() == []
 
 
+@pytest.mark.long
 def test_next_release_passes_when_one_was_killed_while_it_updated_modules(shop: Shop) -> None:
     put_on_record(shop.site.name)
     assert shop.release().plan.updates == ()
