@@ -262,6 +262,8 @@ def test_first_backups_of_two_environments_share_a_repository_when_both_begin_at
 ) -> None:
     """One makes it; the other waits for it, and makes none."""
     other, repository = make_site(), site.folder / "repository"
+    other.create_database()
+    other.filestore.mkdir()
     other.fill()
     slow = site.folder / "slow-restic"
     slow.write_text(_SLOW_INIT.format(restic=restic))
