@@ -67,7 +67,7 @@ class TestCompose:
         ]
         assert looks == [
             {"interval": "30s", "timeout": "10s", "retries": 3, "start_period": "2m0s", "start_interval": "2s"},
-            {"interval": "10s", "timeout": "5s", "retries": 6, "start_period": "1m0s"},
+            {"interval": "5s", "timeout": "5s", "retries": 12, "start_period": "1m0s"},
         ]
 
     def test_reads_folders_and_ports_as_they_are_meant(self, resolved: Callable[..., dict[str, Any]]) -> None:

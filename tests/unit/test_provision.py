@@ -92,10 +92,8 @@ def _looks(*, start_interval: bool) -> dict[str, dict[str, Any]]:
 def test_services_are_looked_at_rarely_once_they_run_where_docker_can_do_that() -> None:
     rarely = {"interval": "30s", "start_interval": "2s", "retries": 3}
     often = {"interval": "10s", "retries": 6}
-    of_database = {
-        "db": {**often, "timeout": "5s", "start_period": "60s"},
-        "pgbouncer": {**often, "timeout": "5s", "start_period": "10s"},
-    }
+    looks = {"interval": "5s", "timeout": "5s", "retries": 12}
+    of_database = {"db": {**looks, "start_period": "60s"}, "pgbouncer": looks}
     assert _looks(start_interval=True) == {
         **of_database,
         "odoo": {**rarely, "timeout": "10s", "start_period": "2m"},
