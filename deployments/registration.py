@@ -28,6 +28,7 @@ from odoo_ops.model.base import Value
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.host import OpenHost
 from odoo_ops.model.repository import OpenRepository
+from odoo_ops.policy import limits
 
 Kind = Literal["registry", "host", "S3 keys", "repository", "environment", "concurrency limit", "webhook source"]
 Outcome = Literal["created", "updated", "unchanged"]
@@ -82,10 +83,13 @@ def register(directory: Path) -> Registration:
         for name, repository in configuration.repositories.items():
             changes += _save_repository(client, name, repository)
         if configuration.environments:
-            changes.append(_ensure_limit(client, "odoo-new-repository"))
+            changes.append(_ensure_limit(client, limits.NEW_REPOSITORY))
         for name, environment in configuration.environments.items():
             # The limits first: an environment without them cannot be locked.
-            changes += [_ensure_limit(client, f"odoo-{what}-{name}") for what in ("releases", "environment")]
+            changes += [
+                _ensure_limit(client, limits.releases_limit(name)),
+                _ensure_limit(client, limits.environment_limit(name)),
+            ]
             changes.append(_save(client, _environment_block(environment), "environment", name))
         for name, source in configuration.webhooks.items():
             changes.append(_save(client, WebhookSource(settings=source), "webhook source", name))

@@ -11,6 +11,7 @@ from prefect.runtime import flow_run
 from blocks import OdooEnvironment
 from odoo_ops.adapters.host import HeldLock, HostAdapter
 from odoo_ops.errors import PreconditionFailed, Refused, TransientError
+from odoo_ops.policy import limits
 from odoo_ops.policy.project_plans import described_project
 from odoo_ops.policy.provisioning import PROJECT_LOCK
 from odoo_ops.units import shown_duration
@@ -78,7 +79,7 @@ def releases_queued(environment: str) -> AbstractContextManager[None]:
 
     It fences nothing, so one that Prefect took away does not end the release in the middle of its cut-over.
     """
-    return _one_at_a_time(f"odoo-releases-{environment}", _RELEASE_WAIT_SECONDS, ends_when_lost=False)
+    return _one_at_a_time(limits.releases_limit(environment), _RELEASE_WAIT_SECONDS, ends_when_lost=False)
 
 
 def making_repository() -> AbstractContextManager[None]:
@@ -86,11 +87,11 @@ def making_repository() -> AbstractContextManager[None]:
 
     Of two `restic init` at once each leaves a key, and one of these opens nothing.
     """
-    return _one_at_a_time("odoo-new-repository", _MAKING_WAIT_SECONDS, ends_when_lost=False)
+    return _one_at_a_time(limits.NEW_REPOSITORY, _MAKING_WAIT_SECONDS, ends_when_lost=False)
 
 
 def _limit(environment: str) -> AbstractContextManager[None]:
-    return _one_at_a_time(f"odoo-environment-{environment}", _WAIT_SECONDS, ends_when_lost=True)
+    return _one_at_a_time(limits.environment_limit(environment), _WAIT_SECONDS, ends_when_lost=True)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from real_processes import MarkedProcess, run_worker, wait_until
 
 from blocks import OdooEnvironment
 from flows.backup import backup
+from odoo_ops.policy import limits
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -54,7 +55,7 @@ def test_backup_leaves_nothing_running_when_it_is_cancelled_in_prefect(site: Sit
         lock = str(Path(site.settings.state_dir, "lock"))
         with host.lock(lock, holder="the test", purpose="to see that it is free", now=datetime.now(UTC)) as held:
             held.check()
-        limit = client.read_global_concurrency_limit_by_name(f"odoo-environment-{site.name}")
+        limit = client.read_global_concurrency_limit_by_name(limits.environment_limit(site.name))
         assert limit.active_slots == 0
     assert backup(site.name).damaged_total == 0
     assert site.leftovers() == []

@@ -4,9 +4,11 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
 from prefect.exceptions import ObjectNotFound
 
+from odoo_ops.policy import limits
+
 
 def _names(environment: str) -> tuple[str, ...]:
-    return f"odoo-environment-{environment}", f"odoo-releases-{environment}", "odoo-new-repository"
+    return limits.environment_limit(environment), limits.releases_limit(environment), limits.NEW_REPOSITORY
 
 
 def make_limits(environment: str) -> None:
