@@ -12,8 +12,9 @@ from typing import NoReturn
 
 from prefect import get_run_logger
 
-from odoo_ops.adapters.host import HeldLock
-from odoo_ops.errors import OdooOpsError, PermanentError, VerificationFailed
+from flows._settle import WAIT_MINUTES, settle_begun
+from odoo_ops.adapters.host import HeldLock, LockLost
+from odoo_ops.errors import OdooOpsError, VerificationFailed
 from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.release import ReleasePlan, ReleaseRecord, ReleaseReport
 from odoo_ops.policy.comparison import judge_carried_over
@@ -24,27 +25,24 @@ from tasks.images import check_beside, close_site, open_site_again, start_beside
 from tasks.leftovers import settle_leftovers
 from tasks.modules import clone_data, try_release, update_modules
 from tasks.releases import downtime_budget, finish_cut_over, note_cut_over, planned_record, read_release_of
+from tasks.reports import publish_release_report
 from tasks.restores import kept_name, scratch_name, swap_in
 from tasks.services import CAME_BACK, check_odoo_came_back, start_odoo, stop_odoo
 from tasks.smoke import actions_held_off, check_in_use
-
-_WAIT_MINUTES = 10
 
 
 def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float) -> ReleaseReport:
     """Stop Odoo, update modules in a copy of its data, swap that in, and let people see it."""
     before, stopped = check_health(environment), time.monotonic()
-    try:
+    with _former_proved_when_it_fails(plan, before, begun):
         record, checks = _update_and_put_in_place(environment, plan, lock)
-    except PermanentError as error:
-        _prove_former(environment, before, error)
-        raise
     with actions_held_off(environment):
         came_back = start_again(environment)
         down_seconds = time.monotonic() - stopped
         after, in_use = check_health(environment), check_in_use(environment)
         if found := failures([came_back, *lost_by_release(before, after), in_use]):
-            _take_back(environment, record, lock, found)
+            with _told_when_it_fails(plan, begun, [came_back, *after, in_use]):
+                _take_back(environment, record, lock, found)
     return ReleaseReport(
         environment=environment,
         seconds=time.monotonic() - begun,
@@ -59,10 +57,12 @@ def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float) 
 def replace_beside(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float) -> ReleaseReport:
     """Let a new Odoo take over from the present one while people work; no request fails."""
     before = check_health(environment)
-    record, checks = put_beside(environment, planned_record(plan, None), lock, new=True)
+    with _former_proved_when_it_fails(plan, before, begun):
+        record, checks = put_beside(environment, planned_record(plan, None), lock, new=True)
     after, in_use = check_health(environment), check_in_use(environment)
     if found := failures([*lost_by_release(before, after), in_use]):
-        _take_back(environment, record, lock, found)
+        with _told_when_it_fails(plan, begun, [*after, in_use]):
+            _take_back(environment, record, lock, found)
     return ReleaseReport(
         environment=environment,
         seconds=time.monotonic() - begun,
@@ -109,8 +109,7 @@ def _settled_when_it_fails(environment: str, lock: HeldLock) -> Iterator[None]:
         done = True
     finally:
         if not done:
-            lock.check()
-            settle_leftovers(environment)
+            settle_begun(environment, lock)
 
 
 def put_in_place(
@@ -174,7 +173,7 @@ def start_again(environment: str) -> Check:
     """Start Odoo and wait for it. Never raises for one that does not start: the check says it."""
     try:
         start_odoo(environment)
-        came_back = check_odoo_came_back(environment, _WAIT_MINUTES)
+        came_back = check_odoo_came_back(environment, WAIT_MINUTES)
         if came_back.outcome == "passed":
             open_site_again(environment)
     except OdooOpsError as error:
@@ -182,15 +181,48 @@ def start_again(environment: str) -> Check:
     return came_back
 
 
-def _prove_former(environment: str, before: Sequence[Check], error: PermanentError) -> None:
-    """The former release serves people again: nothing of it was changed. Raises VerificationFailed if it does not."""
-    get_run_logger().error("Not released: %s", error)
-    came_back = check_odoo_came_back(environment, _WAIT_MINUTES)
-    if found := failures([came_back, *lost_by_release(before, check_health(environment))]):
-        raise VerificationFailed(
-            f"The release failed ({error}), and Odoo does not serve people since it was started again: "
-            f"{first_of(found)}. Next step: read Odoo's log."
-        ) from error
+@contextmanager
+def _former_proved_when_it_fails(plan: ReleasePlan, before: Sequence[Check], begun: float) -> Iterator[None]:
+    """An error that leaves the block says whether the former release serves people: nothing of it was changed.
+
+    Raises VerificationFailed instead if it does not.
+    """
+    try:
+        yield
+    except LockLost:  # it says how it stands, and the host is not asked by a connection that was lost
+        raise
+    except OdooOpsError as error:
+        get_run_logger().error("Not released: %s", error)
+        after = [check_odoo_came_back(plan.environment, WAIT_MINUTES), *check_health(plan.environment)]
+        with _told_when_it_fails(plan, begun, after):
+            if found := failures([after[0], *lost_by_release(before, after)]):
+                raise VerificationFailed(
+                    f"The release failed ({error}), and Odoo does not serve people since it was started again: "
+                    f"{first_of(found)}. Next step: read Odoo's log."
+                ) from error
+            error.also_say("The former release serves people.")
+            raise
+
+
+@contextmanager
+def _told_when_it_fails(plan: ReleasePlan, begun: float, checks: Sequence[Check]) -> Iterator[None]:
+    """Publish what an error that leaves the block says, and what was looked at."""
+    try:
+        yield
+    except OdooOpsError as error:
+        seconds = time.monotonic() - begun
+        found = (*plan.gate, *checks)
+        publish_release_report(
+            ReleaseReport(
+                environment=plan.environment,
+                seconds=seconds,
+                plan=plan,
+                applied=False,
+                failure=str(error),
+                checks=found,
+            )
+        )
+        raise
 
 
 def _take_back(environment: str, record: ReleaseRecord, lock: HeldLock, found: list[str]) -> NoReturn:
@@ -199,6 +231,10 @@ def _take_back(environment: str, record: ReleaseRecord, lock: HeldLock, found: l
     former = record.reversed(datetime.now(UTC), first_of(found))
     try:
         back, checks = (put_beside if record.beside else _put_back)(environment, former, lock)
+    except LockLost as error:
+        raise VerificationFailed(
+            f"The release does not serve people: {first_of(found)}. While it was taken back: {error}"
+        ) from error
     except OdooOpsError as error:
         raise VerificationFailed(
             f"The release does not serve people: {first_of(found)}. It could not be taken back, and is in place: "

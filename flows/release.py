@@ -29,6 +29,8 @@ from prefect.states import Completed
 from flows._cut_over import cut_over, replace_beside
 from flows.backup import backup
 from flows.forecast import fetched_image, fetched_plan, forecast
+from odoo_ops.errors import OdooOpsError
+from odoo_ops.model.checks import Check
 from odoo_ops.model.release import SUPERSEDED, UNRELEASED, ImageChange, ReleasePlan, ReleaseReport
 from odoo_ops.policy.pushes import refuse_pushes
 from tasks.approvals import refuse_another, wait_for_approval
@@ -120,11 +122,20 @@ def release(
                 refuse_without_space(environment)
             put = replace_beside if plan.beside else cut_over
             report = put(environment, plan, lock, begun)
-            keep_images(environment)
-            remove_old_checkouts(environment)
+            report = report.model_copy(update={"checks": (*report.checks, *_tidied(environment))})
         publish_release_report(report)
         refuse_failures(f"{environment} was released and serves people, but", list(report.checks))
         return report
+
+
+def _tidied(environment: str) -> list[Check]:
+    """Keep the image for a rollback, delete old commits. What fails there takes no release back: a check says it."""
+    try:
+        keep_images(environment)
+        remove_old_checkouts(environment)
+    except OdooOpsError as error:
+        return [Check(name="Former images are kept, old commits deleted", outcome="failed", detail=str(error))]
+    return []
 
 
 def planned(environment: str, refs: dict[str, str], image: str = "") -> ReleasePlan:

@@ -31,6 +31,10 @@ __all__ = [
 class OdooOpsError(Exception):
     """Root of all errors that this project raises on purpose."""
 
+    def also_say(self, words: str) -> None:
+        """Let the message go on with these words: how it stands since the error was raised."""
+        self.args = (f"{self} {words}",)
+
 
 class TransientError(OdooOpsError):
     """Worth another try: a lost connection, a host that does not answer, a lock held for a moment."""

@@ -224,7 +224,8 @@ class ReleaseReport(Value):
     """One run of `release`.
 
     Attributes:
-        applied: whether the plan was carried out.
+        applied: whether the plan was carried out, and is in place.
+        failure: why what was begun is not in place, and how it stands; empty: it did not fail.
         down_seconds: how long Odoo did not serve people; None: it was not stopped, or did not come back.
         checks: what was looked at.
     """
@@ -233,6 +234,7 @@ class ReleaseReport(Value):
     seconds: float
     plan: ReleasePlan
     applied: bool
+    failure: str = ""
     down_seconds: float | None = None
     kept_database: str | None = None
     checks: tuple[Check, ...] = ()

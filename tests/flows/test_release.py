@@ -1,6 +1,7 @@
 """Releases of addons from a real git server to a real Odoo that serves people."""
 
 import re
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from addons_repository import SECOND, SHELF, put_on_record
 from deployed_flow import DeployedFlow
+from prefect.artifacts import Artifact
 from pydantic import SecretStr
 from real_processes import run_flow, wait_until
 from real_sshd import RealSshd
@@ -21,8 +23,10 @@ from flows.promote import promote
 from flows.release import release
 from flows.restart import restart
 from flows.rollback import rollback
+from odoo_ops.adapters.host import LockLost
 from odoo_ops.adapters.odoo_site import open_site
-from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
+from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, VerificationFailed
+from odoo_ops.model.checks import Check
 from odoo_ops.runtimes.release_records import read_records
 from tasks.forecasts import READS, TESTS
 from tasks.smoke import IN_USE
@@ -245,7 +249,9 @@ _LOGS_AN_ERROR = {
 }
 
 
-def test_release_that_fails_leaves_everything_as_it_was(shop: Shop) -> None:
+def test_release_that_fails_leaves_everything_as_it_was(
+    shop: Shop, sshd: RealSshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put_on_record(shop.site.name)
     assert shop.release().plan.updates == ()
     shop.installs("shelf")
@@ -266,11 +272,23 @@ def test_release_that_fails_leaves_everything_as_it_was(shop: Shop) -> None:
     shop.fails({**SHELF, **_BROKEN_PYTHON}, "ZeroDivisionError")
     shop.fails({**SHELF, **_BROKEN_VIEW}, "nowhere")
     shop.fails({**SHELF, **_LOGS_AN_ERROR}, r"Modules are updated.*\? No: .*titles are lost")
-    shop.fails({**SHELF, **_BROKEN_PAGE}, "/shelf: status 404")
+    shop.fails({**SHELF, **_BROKEN_PAGE}, r"(?s)/shelf: status 404.*\. The former release serves people\.$")
+    page = Artifact.get(f"release-{shop.site.name}")
+    assert page is not None
+    assert re.search(r"(?s): not released\n.*It failed after .*/shelf: status 404", str(page.data)), page.data
     shop.fails({**SHELF, "shelf/shelf.py": SHELF["shelf/shelf.py"] + _PARTNER}, "res.partner.*ZeroDivisionError")
     shop.site.register(release=policy.model_copy(update={"downtime_budget_seconds": 60}))  # both wait for its end
     shop.fails({**SHELF, **_HANGS}, "its time limit")
     shop.fails({**SHELF, **_HANGS_AT_START}, r"/web/login does not answer: ReadTimeout \(\d+ s were left\)")
+
+    def cut_connections(*_: object) -> list[Check]:
+        sshd.cut_connections()
+        return []
+
+    shop.site.register_host(name="far", connection=sshd.connection(), python=sys.executable)
+    monkeypatch.setattr("flows._cut_over.try_release", cut_connections)
+    settled = "By a new connection it was settled: .*started Odoo.*dropped database .*Odoo serves people"
+    shop.fails({**SHELF, "shelf/static/read.txt": "cut\n"}, f"was lost before all was done .*{settled}", LockLost)
 
 
 _TESTED = {
@@ -363,7 +381,7 @@ _FAILS_LATER = SECOND["shelf/shelf.py"].replace(
 
 
 def test_release_that_does_not_serve_people_is_taken_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows._cut_over._WAIT_MINUTES", 1)
+    monkeypatch.setattr("flows._cut_over.WAIT_MINUTES", 1)
     put_on_record(shop.site.name)
     shop.release()
     shop.installs("shelf")
@@ -395,7 +413,13 @@ def test_release_that_does_not_serve_people_is_taken_back(shop: Shop, monkeypatc
     assert shop.sql(ran, kept) == [(0,)]
     wait_until(lambda: shop.sql(ran) != [(0,)], "scheduled actions run again", 120)
     shop.addons.push({**SHELF, **SECOND})
-    assert shop.release().applied
+
+    def fail(_environment: str) -> None:
+        raise CommandFailed("rm", 1, "no", where="here")
+
+    monkeypatch.setattr("flows.release.remove_old_checkouts", fail)
+    with pytest.raises(VerificationFailed, match="was released and serves people, but .*old commits deleted: `rm`"):
+        shop.release()
     assert "a shelf with the second edition" in shop.page()
 
 
@@ -411,7 +435,7 @@ def test_what_stops_half_in_place_is_finished_and_says_so(shop: Shop, monkeypatc
         raise PreconditionFailed("The disk is full.")
 
     monkeypatch.setattr("flows._cut_over.finish_cut_over", stop)
-    monkeypatch.setattr("flows._cut_over._WAIT_MINUTES", 1)
+    monkeypatch.setattr("flows._cut_over.WAIT_MINUTES", 1)
     finished = "Put in place at once: It stopped, and was finished then: The disk is full"
     with pytest.raises(VerificationFailed, match=f"(?s)was released and serves people, but .*{finished}"):
         shop.release()

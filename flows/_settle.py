@@ -1,0 +1,64 @@
+"""Settle what a step began that did not come to its end: under the lock that is held, or by a new connection.
+
+No flow that is started by itself: `settle` is a part of a run whose connection was lost. All tasks of one run share a
+connection, so what goes on by another one is a run of its own.
+"""
+
+from prefect import flow
+
+from odoo_ops.adapters.host import HeldLock, LockLost
+from odoo_ops.errors import OdooOpsError
+from odoo_ops.model.checks import Check, failures, first_of
+from odoo_ops.policy.health import serving
+from tasks.health import check_health
+from tasks.leftovers import settle_leftovers
+from tasks.locks import data_locked
+from tasks.services import check_odoo_came_back
+
+WAIT_MINUTES = 10  # for Odoo, which may have to build its registry
+# together two minutes: a host that starts again takes longer, a network that was away does not
+_TRIES_AGAIN, _TRY_SECONDS = 8, 15
+
+
+def settle_begun(environment: str, lock: HeldLock) -> None:
+    """Settle what was begun, as the next run of any flow would.
+
+    Raises LockLost where the lock went with the connection; the error says whether it was settled all the same.
+    """
+    try:
+        lock.check()
+    except LockLost as lost:
+        raise LockLost(
+            f"The lock of {environment} was lost before all was done ({lost.__cause__}) {_settled_anew(environment)}"
+        ) from lost
+    settle_leftovers(environment)
+
+
+def _settled_anew(environment: str) -> str:
+    try:
+        done, checks = settle(environment)
+    except OdooOpsError as error:
+        return (
+            f"It could not be settled by a new connection, either: {error} Next step: look at the host, then run the "
+            "flow again; it settles what was left."
+        )
+    settled = f"By a new connection it was settled: {', '.join(done) or 'nothing was left'}."
+    if still := failures(serving(checks)):
+        return f"{settled} Odoo does not serve people: {first_of(still)}. Next step: read Odoo's log."
+    return f"{settled} Odoo serves people. Next step: run the flow again."
+
+
+@flow(
+    name="settle",
+    flow_run_name="settle {environment}",
+    retries=_TRIES_AGAIN,
+    retry_delay_seconds=_TRY_SECONDS,
+)
+def settle(environment: str) -> tuple[list[str], list[Check]]:
+    """Take the environment's lock anew, settle what is left, and look whether people are served.
+
+    It tries again for two minutes: the host may be away, or hold the former lock still.
+    """
+    with data_locked(environment, "settle what a lost connection left"):
+        done = settle_leftovers(environment)
+        return done, [check_odoo_came_back(environment, WAIT_MINUTES), *check_health(environment)]
