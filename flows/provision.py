@@ -87,19 +87,18 @@ def provision(
         publish_provision_report(report)
         refuse_failures(f"{environment} is as its file says, and nothing was changed, but", checks, report.at_work)
         return report if plan.empty else Completed(name="Drift", message=plan.summary, data=report)
+    publish_plan(plan)
     if needs_approval(environment, confirm_production):
-        publish_plan(plan)
         page = f"provision-{environment}"
         wait_for_approval(environment, plan.summary, page, plan.digest, _APPROVAL_SECONDS)
     with project_locked(environment, "provision") as lock:
         refuse_another(environment, plan_project(environment, loss_accepted=loss_accepted).digest, plan.digest)
         write_files(environment, plan)
         lock.check()
-        if DATABASE_VOLUME in plan.lost_volumes:
-            with data_locked(environment, "provision"):
-                forget_cluster(environment)
-        bring_up_database(environment, plan)
         with data_locked(environment, "provision") as data_lock:
+            if DATABASE_VOLUME in plan.lost_volumes:
+                forget_cluster(environment)
+            bring_up_database(environment, plan)
             prepare_cluster(environment, plan)
             check_identity(environment, needs_repository=False)
             settle_leftovers(environment)

@@ -88,8 +88,8 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
         )
         if set(ODOO_SERVICES) & set(plan.services_to("create", "recreate")):
             project.check_owner(FILESTORE_VOLUME)
-        if plan.services_to("create", "recreate", "start"):
-            project.check_room(containers, much=plan.new_database or bool(plan.pull))
+        if plan.files or plan.services_to("create", "recreate", "start"):
+            project.check_room(containers, plan.files, much=plan.new_database or bool(plan.pull))
     return plan
 
 
@@ -109,7 +109,7 @@ def _refuse_other_major(project: Project, image: str, volume: str) -> None:
 
 
 def _read_cluster(environment: str, project: Project, containers: tuple[Container, ...]) -> ClusterFacts:
-    """What a PostgreSQL that runs tells. One that cannot be asked is no reason not to plan: that may mend it."""
+    """What a PostgreSQL that runs tells. One that cannot be asked is planned for, too."""
     if not any(container.service == DATABASE_SERVICE and container.state == "running" for container in containers):
         return ClusterFacts()
     runtime = OdooEnvironment.open(environment)
@@ -120,15 +120,21 @@ def _read_cluster(environment: str, project: Project, containers: tuple[Containe
             database.connect(runtime.host, settings.database, "postgres", admin=True) as connection,
         ):
             marks = (settings.swap_journal, settings.release_journal, settings.restart_mark)
-            return ClusterFacts(
+            facts = ClusterFacts(
                 has_database=cluster.database_exists(connection, settings.database.name),
                 waiting=cluster.read_waiting_settings(connection),
                 unsettled=site_switch.is_at_work(project)
                 or any(runtime.host.call("describe_path", path=mark)["exists"] for mark in marks),
             )
     except (PermanentError, TransientError) as error:
-        get_run_logger().warning("PostgreSQL was not asked for its databases: %s", error)
-        return ClusterFacts()
+        return ClusterFacts(unasked=str(error))
+    try:
+        if facts.has_database and not facts.unsettled:
+            with database.connect(runtime.host, settings.database):
+                pass
+    except (PermanentError, TransientError) as error:
+        return facts.model_copy(update={"unasked": str(error)})
+    return facts
 
 
 @task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
@@ -240,10 +246,14 @@ def leave_to_restore(environment: str, plan: ProvisionPlan) -> None:
 
 @task(cache_policy=NO_CACHE)
 def prepare_cluster(environment: str, plan: ProvisionPlan) -> None:
-    """Make the role of Odoo, or give the one that is there the password of the environment file; the superuser too."""
+    """Make the role of Odoo, or give the one that is there the password of the environment file; the superuser too.
+
+    The superuser's is given where its file was written, or where PostgreSQL could not be asked as it.
+    """
     runtime = OdooEnvironment.open(environment)
     settings = runtime.environment
-    if settings.database.admin_password and any(file.path == POSTGRES_PASSWORD for file in plan.files):
+    written = any(file.path == POSTGRES_PASSWORD for file in plan.files)
+    if settings.database.admin_password and (written or plan.unasked):
         project, password = _open(environment), settings.database.admin_password
         command = provision.change_password(project.runtime, DATABASE_SERVICE, SUPERUSER, password)
         project.run(command, "Giving PostgreSQL's superuser its password")

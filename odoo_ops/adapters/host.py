@@ -277,6 +277,6 @@ def _locked_message(path: str, host: str, owner: Mapping[str, str]) -> str:
         else "it was taken a moment ago"
     )
     return (
-        f"The environment is locked by {path} on {host}: {who}. Nothing was changed. "
+        f"The environment is locked by {path} on {host}: {who}. No data was changed. "
         "Next step: wait until that run has ended, or cancel it; the lock goes with it."
     )

@@ -72,11 +72,13 @@ class ClusterFacts(Value):
         has_database: whether there is one for Odoo; None: nobody knows.
         waiting: settings that it takes only at its next start.
         unsettled: an earlier run ended in the middle of a swap or a restart.
+        unasked: why a PostgreSQL that runs could not be asked as the superuser and as Odoo's role; empty: it could.
     """
 
     has_database: bool | None = None
     waiting: tuple[str, ...] = ()
     unsettled: bool = False
+    unasked: str = ""
 
 
 class FileChange(Value):
@@ -112,6 +114,7 @@ class ProvisionPlan(Value):
         waiting: settings that PostgreSQL takes only at its next start, which no plan brings about.
         certificate: why certbot gets another certificate, in words; empty: it does not.
         superseded: image that was released, and whose place is taken by the one that the environment file names since.
+        unasked: why PostgreSQL, which runs, could not be asked: its roles get their passwords; empty: it could.
     """
 
     environment: str
@@ -125,12 +128,13 @@ class ProvisionPlan(Value):
     waiting: tuple[str, ...] = ()
     certificate: str = ""
     superseded: str = ""
+    unasked: str = ""
 
     @property
     def empty(self) -> bool:
         """Whether the host is as it is wanted."""
         changes = (self.files, self.services, self.pull, self.new_database, self.lost_database, self.unsettled)
-        return not any((*changes, self.lost_volumes, self.certificate, self.superseded))
+        return not any((*changes, self.lost_volumes, self.certificate, self.superseded, self.unasked))
 
     @property
     def digest(self) -> str:
@@ -150,8 +154,10 @@ class ProvisionPlan(Value):
         parts += ["settle what an earlier run left"] if self.unsettled else []
         parts += [f"fetch {len(self.pull)} images"] if self.pull else []
         parts += ["get a certificate"] if self.certificate else []
+        parts += ["PostgreSQL cannot be asked: give its roles their passwords"] if self.unasked else []
         parts += [f"replace the released image {self.superseded} by the environment file's"] if self.superseded else []
-        return f"{', '.join(parts).capitalize()}."
+        words = ", ".join(parts)
+        return f"{words[0].upper()}{words[1:]}."
 
     def services_to(self, *actions: str) -> tuple[str, ...]:
         """Names of the services to which one of these happens."""

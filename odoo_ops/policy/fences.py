@@ -131,7 +131,7 @@ def refuse_identity(marker: dict[str, str], found: dict[str, str], environment: 
     if different:
         raise Refused(
             f"This is not the {environment} that was seen before: "
-            f"{'; '.join(f'{key} was {marker[key]} and is {found[key]}' for key in different)}. Nothing was changed. "
+            f"{'; '.join(f'{key} was {marker[key]} and is {found[key]}' for key in different)}. No data was changed. "
             f"Next step: correct the environment file. Or, {' and '.join(map(_when_replaced, different))}: delete "
             f"{record} and run again; what is found then is put on record anew."
         )

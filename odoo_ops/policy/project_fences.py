@@ -118,9 +118,8 @@ def refuse_other_owner(owners: Sequence[str], odoo_user: str, image: str) -> Non
 
 def refuse_unfit_machine(
     host: str,
-    folder: str,
     *,
-    writable: bool,
+    unwritable: Sequence[str],
     free_bytes: Mapping[str, int],
     taken_ports: Sequence[int],
     missing_addons: Sequence[str],
@@ -129,15 +128,14 @@ def refuse_unfit_machine(
 
     Args:
         host: its name.
-        folder: of the project.
-        writable: whether that can be written.
-        free_bytes: what is free on the disk of that folder, and of the one where Docker keeps volumes.
+        unwritable: folders of the project in which files are to be written, and cannot be.
+        free_bytes: what is free on the disk of the project's folder, and of the one where Docker keeps volumes.
         taken_ports: wanted ones on which somebody listens.
         missing_addons: folders of addons that are not there.
     """
     reasons = []
-    if not writable:
-        reasons.append(f"the user who acts there may not write to {folder}")
+    if unwritable:
+        reasons.append(f"the user who acts there may not write to {', '.join(unwritable)}")
     reasons += [
         f"the disk of {place} has {shown_bytes(free)} free, and {shown_bytes(_LEAST_FREE_BYTES)} are needed"
         for place, free in free_bytes.items()

@@ -251,6 +251,7 @@ def provision_plan(
         waiting=cluster.waiting,
         certificate=certificate,
         superseded=superseded,
+        unasked=cluster.unasked,
     )
 
 

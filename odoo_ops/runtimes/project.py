@@ -146,17 +146,15 @@ class Project:
         variables = self.machine.call("read_text", path=self.place(".env")) or ""
         refuse_what_compose_adds(self.runtime.folder, names, variables)
 
-    def check_room(self, containers: Sequence[Container], *, much: bool) -> None:
-        """Raise Refused when the folder cannot be written, a port is somebody else's, or addons are not there.
+    def check_room(self, containers: Sequence[Container], changes: Sequence[FileChange], *, much: bool) -> None:
+        """Raise Refused when a folder cannot be written, a port is somebody else's, or addons are not there.
 
-        Where `much` will be written, also when a disk is full.
+        Where `much` will be written beside the changed files, also when a disk is full.
         """
-        place = self.machine.call("describe_path", path=self.runtime.folder)
         ours = {port for container in containers if container.state in _LISTENING for port in container.ports}
         refuse_unfit_machine(
             self.machine.name,
-            self.runtime.folder,
-            writable=place["writable"],
+            unwritable=self._unwritable(changes),
             free_bytes={
                 folder: self.machine.call("describe_path", path=folder)["free_bytes"]
                 for folder in ((self.runtime.folder, self._docker_folder()) if much else ())
@@ -172,6 +170,16 @@ class Project:
                 if not self.machine.call("describe_path", path=addons)["is_directory"]
             ],
         )
+
+    def _unwritable(self, changes: Sequence[FileChange]) -> list[str]:
+        """The project's folder, or else those of the changed files, if nothing can be written there."""
+        inner = sorted({self.place(change.path).rpartition("/")[0] for change in changes})
+        closed = [
+            folder
+            for folder in dict.fromkeys([self.runtime.folder, *inner])
+            if not self.machine.call("describe_path", path=folder)["writable"]
+        ]
+        return closed[:1] if self.runtime.folder in closed else closed
 
     def _docker_folder(self) -> str:
         return self.run(provision.print_docker_folder(), "Asking Docker where it keeps its data").strip()

@@ -18,6 +18,7 @@ from real_processes import run_flow, wait_until
 from real_sshd import RealSshd
 from used_site import SMALL, see_it_used_and_converge
 
+from blocks import OdooEnvironment
 from deployments.engines.docker import DockerEngine
 from deployments.registration import register
 from flows.backup import backup
@@ -446,6 +447,18 @@ def test_another_password_reaches_postgres_and_odoo(site: Provisioned, monkeypat
     site.register()
     assert site.provision().applied
     assert site.containers() == before
+
+
+def test_passwords_that_were_changed_in_postgresql_are_named_and_given_back(site: Provisioned) -> None:
+    """As a volume that was brought back from a copy has them: nobody can log in."""
+    before = site.containers()
+    for role in ("postgres", OdooEnvironment.open(site.name).environment.database.user):
+        site.sql(f"ALTER ROLE \"{role}\" PASSWORD 'of a former time'")
+        assert "PostgreSQL cannot be asked" in site.provision(dry_run=True).plan.summary
+        assert site.provision().applied
+    assert site.login_page().status_code == 200
+    assert site.containers() == before
+    assert site.provision(dry_run=True).plan.empty
 
 
 def test_run_that_is_killed_when_it_has_written_is_finished_by_the_next_one(site: Provisioned, tmp_path: Path) -> None:

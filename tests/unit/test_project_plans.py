@@ -223,6 +223,21 @@ def test_certificate_that_is_needed_is_a_reason_to_act() -> None:
     assert (plan.empty, plan.summary) == (False, "Get a certificate.")
 
 
+def test_postgresql_that_cannot_be_asked_is_no_sign_that_nothing_differs() -> None:
+    plan = provision_plan(
+        "shop",
+        HAD_ONE,
+        files=(),
+        services=(),
+        containers=(),
+        lost_folders=(),
+        has_data=True,
+        cluster=ClusterFacts(unasked="authentication failed"),
+    )
+    assert not plan.empty
+    assert plan.summary == "PostgreSQL cannot be asked: give its roles their passwords."
+
+
 def test_images_that_are_not_there_are_fetched_once_those_of_profiles_too() -> None:
     missing = [service("toolbox", image_id=None, config_hash=None), service("nginx"), service("toolbox", image_id=None)]
     assert images_to_pull(missing) == ("toolbox:1",)
@@ -323,17 +338,16 @@ def test_start_interval_needs_a_new_docker_and_a_new_compose(engine: str, compos
 
 def test_all_that_is_unfit_of_a_machine_is_said_at_once() -> None:
     enough = {"/srv/shop": 3_000_000_000, "/var/lib/docker": 2_000_000_000}
-    refuse_unfit_machine("here", "/srv/shop", writable=True, free_bytes=enough, taken_ports=[], missing_addons=[])
+    refuse_unfit_machine("here", unwritable=[], free_bytes=enough, taken_ports=[], missing_addons=[])
     said = (
-        r"may not write to /srv/shop; the disk of /var/lib/docker has 1.0 GB free, and 2.0 GB are needed; "
+        r"may not write to /srv/shop, /srv/tls; the disk of /var/lib/docker has 1.0 GB free, and 2.0 GB are needed; "
         r"no folder is at /srv/adons \(`provision.addons`\); something listens on port 80, 443"
     )
     full = enough | {"/var/lib/docker": 10**9}
     with pytest.raises(Refused, match=said):
         refuse_unfit_machine(
             "here",
-            "/srv/shop",
-            writable=False,
+            unwritable=["/srv/shop", "/srv/tls"],
             free_bytes=full,
             taken_ports=[80, 443],
             missing_addons=["/srv/adons"],
