@@ -25,14 +25,15 @@ _EVENTS = {
     "gitea": ("x-gitea-event", {"push"}),
     "forgejo": ("x-gitea-event", {"push"}),
 }
-# GitLab names a delivery by Idempotency-Key, which stays when it is sent again; before 17.4 only by its event.
+# Where no id is signed. GitLab names a delivery by Idempotency-Key, which stays when it is sent again; before 17.4 only
+# by its event.
 _IDS = {
     "github": ("x-github-delivery",),
     "gitlab": ("idempotency-key", "x-gitlab-event-uuid"),
     "gitea": ("x-gitea-delivery",),
     "forgejo": ("x-gitea-delivery",),
-    "generic": ("webhook-id",),
 }
+_SIGNED_ID = "webhook-id"  # of Standard Webhooks; GitLab writes its Idempotency-Key there, too
 
 
 class _Named(BaseModel):
@@ -93,15 +94,21 @@ def signed_by(source: Source, headers: Mapping[str, str], body: bytes, now: floa
             return _same(headers.get("x-hub-signature-256", ""), f"sha256={_hex(secret, body)}")
         case "gitea" | "forgejo":
             return _same(headers.get("x-gitea-signature", ""), _hex(secret, body))
-        case "gitlab" if not secret.startswith(STANDARD_PREFIX):
+        case "gitlab" if not _signs_id(source):
             return _same(headers.get("x-gitlab-token", ""), secret)
         case _:
             return _signed_by_standard(secret, headers, body, now)
 
 
+def _signs_id(source: Source) -> bool:
+    """Whether deliveries are signed as Standard Webhooks says, by which their id is, too."""
+    signing_token = source.secret.get_secret_value().startswith(STANDARD_PREFIX)
+    return source.forge == "generic" or (source.forge == "gitlab" and signing_token)
+
+
 def _signed_by_standard(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> bool:
     """As Standard Webhooks says: id, time and body are signed; of several signatures one must fit."""
-    identity, time = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    identity, time = headers.get(_SIGNED_ID, ""), headers.get("webhook-timestamp", "")
     if not identity or not re.fullmatch(r"[0-9]{1,12}", time) or abs(now - int(time)) > REPLAY_SECONDS:
         return False
     expected = standard_signature(secret, identity, time, body)
@@ -126,8 +133,11 @@ def _same(given: str, expected: str) -> bool:
 
 
 def delivery_id(source: Source, headers: Mapping[str, str], body: bytes) -> str:
-    """What a delivery is called, the same when it is sent again; where nothing names it, its body does."""
-    named = (headers.get(header) for header in _IDS[source.forge])
+    """What a delivery is called, the same when it is sent again; where nothing names it, its body does.
+
+    Where an id is signed, only that one counts: whoever plays a delivery again may write any other beside it.
+    """
+    named = (headers.get(header) for header in ((_SIGNED_ID,) if _signs_id(source) else _IDS[source.forge]))
     return next(filter(None, named), hashlib.sha256(body).hexdigest())[:_ID_LENGTH]
 
 

@@ -172,6 +172,15 @@ def test_delivery_is_called_what_stays_when_it_is_sent_again(
     assert delivery_id(source(forge), headers, b"{}") == expected
 
 
+@pytest.mark.parametrize("forge", ["gitlab", "generic"])
+def test_signed_delivery_is_known_when_it_is_played_again_under_other_names(forge: str) -> None:
+    """Only what is signed names it: the other headers are whoever's who sends it."""
+    by, headers = source(forge, secret=f"whsec_{KEY}"), standard(bytes(range(32)), b"{}")
+    played = {**headers, "idempotency-key": "another", "x-gitlab-event-uuid": "another"}
+    assert signed_by(by, played, b"{}", now=1000)
+    assert delivery_id(by, played, b"{}") == delivery_id(by, headers, b"{}") == "id-1"
+
+
 def test_body_tells_a_delivery_only_where_it_is_all_that_is_signed() -> None:
     told = {forge: body_digest(source(forge), b"{}") for forge in ("github", "gitea", "forgejo", "gitlab", "generic")}
     assert {forge for forge, digest in told.items() if digest} == {"github", "gitea", "forgejo"}
