@@ -138,7 +138,12 @@ def delivery_id(source: Source, headers: Mapping[str, str], body: bytes) -> str:
     Where an id is signed, only that one counts: whoever plays a delivery again may write any other beside it.
     """
     named = (headers.get(header) for header in ((_SIGNED_ID,) if _signs_id(source) else _IDS[source.forge]))
-    return next(filter(None, named), hashlib.sha256(body).hexdigest())[:_ID_LENGTH]
+    return _bounded(next(filter(None, named), "")) or hashlib.sha256(body).hexdigest()
+
+
+def _bounded(identity: str) -> str:
+    """An id as it is, or the digest of a long one: cut off, it would be another delivery's whose end alone differs."""
+    return identity if len(identity) <= _ID_LENGTH else hashlib.sha256(identity.encode()).hexdigest()
 
 
 def body_digest(source: Source, body: bytes) -> str | None:

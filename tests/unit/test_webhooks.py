@@ -163,13 +163,21 @@ def test_commit_of_an_annotated_tag_is_what_it_points_to() -> None:
         ("gitlab", {"x-gitlab-event-uuid": "e-1"}, "e-1"),
         ("generic", {"webhook-id": "d-1"}, "d-1"),
         ("github", {}, "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"),
-        ("github", {"x-github-delivery": "d" * 999}, "d" * 200),
+        ("github", {"x-github-delivery": "d" * 200}, "d" * 200),
     ],
 )
 def test_delivery_is_called_what_stays_when_it_is_sent_again(
     forge: str, headers: dict[str, str], expected: str
 ) -> None:
     assert delivery_id(source(forge), headers, b"{}") == expected
+
+
+def test_long_ids_are_told_apart_by_their_ends_and_take_little_room() -> None:
+    """What CI calls a delivery begins with the path of a repository, and ends with commit and run."""
+    ids = [f"{'group/' * 60}addons-{COMMIT}-{run}" for run in ("1", "2", "1")]
+    first, second, again = (delivery_id(source("generic"), {"webhook-id": each}, b"{}") for each in ids)
+    assert first == again != second
+    assert len(first) == 64
 
 
 @pytest.mark.parametrize("forge", ["gitlab", "generic"])
