@@ -29,7 +29,9 @@ class Metrics:
         self._oldest = Gauge(
             f"{_PREFIX}_oldest_waiting_seconds", "Age of the release that waits longest.", registry=registry
         )
-        self._prefect = Gauge(f"{_PREFIX}_prefect_up", "1 when Prefect answered the last time.", registry=registry)
+        self._prefect = Gauge(
+            f"{_PREFIX}_prefect_up", "1 when Prefect answered and took releases the last time.", registry=registry
+        )
 
     def text(self, *, waiting: int, oldest_seconds: float, prefect_up: bool) -> bytes:
         """All of them, in Prometheus' own format."""

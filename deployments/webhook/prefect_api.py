@@ -11,10 +11,10 @@ from odoo_ops.errors import TransientError
 
 
 class PrefectApi:
-    """Gives clients, and remembers whether Prefect answered the last one.
+    """Gives clients, and remembers whether Prefect did what was asked of the last one.
 
     Attributes:
-        trouble: what was wrong with the last request; empty when it was answered.
+        trouble: what was wrong, as Prefect did not answer or took nothing; empty when it did what was asked.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,10 @@ class PrefectApi:
 
     @contextmanager
     def client(self) -> Iterator[SyncPrefectClient]:
-        """A client. Whatever Prefect does not answer, or refuses, is a TransientError: an operator can mend it."""
+        """A client. Whatever Prefect does not answer, or refuses, is a TransientError: an operator can mend it.
+
+        One that the block raises is a trouble of Prefect's, too.
+        """
         try:
             # A worker backs off by itself: so it can be stopped while it waits.
             with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
@@ -33,4 +36,7 @@ class PrefectApi:
         except httpx.HTTPError as error:
             self.trouble = f"does not answer ({type(error).__name__})"
             raise TransientError(f"Prefect {self.trouble}. Next step: start its server, or look at it.") from error
+        except TransientError as error:
+            self.trouble = str(error)
+            raise
         self.trouble = ""

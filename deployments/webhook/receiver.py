@@ -73,7 +73,7 @@ class Receiver:
             worker.join(_JOIN_SECONDS)
 
     def health(self) -> Health:
-        """Whether the queue can be written, what waits in it, and whether Prefect answers."""
+        """Whether the queue can be written, what waits in it, and whether Prefect answers and takes it."""
         known = len(self._sources.names())
         prefect = self._releases_api.trouble or "answers"
         try:

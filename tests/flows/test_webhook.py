@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -48,18 +48,22 @@ QUEUED = {"source": "hub", "result": "queued"}
 
 @pytest.fixture(scope="module")
 def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    with PrefectServer.run(tmp_path_factory.mktemp("prefect")) as server:
+        deploy()
+        yield server
+
+
+def deploy() -> UUID:
     schema = parameter_schema(release).model_dump()
     schema["properties"]["environment"]["maxLength"] = 20  # so that there is one that Prefect refuses
-    with PrefectServer.run(tmp_path_factory.mktemp("prefect")) as server:
-        with get_client(sync_client=True) as client:
-            client.create_deployment(
-                flow_id=client.create_flow(release),
-                name="release",
-                entrypoint="flows.release.release",
-                parameter_openapi_schema=schema,
-                enforce_parameter_schema=True,
-            )
-        yield server
+    with get_client(sync_client=True) as client:
+        return client.create_deployment(
+            flow_id=client.create_flow(release),
+            name="release",
+            entrypoint="flows.release.release",
+            parameter_openapi_schema=schema,
+            enforce_parameter_schema=True,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -365,6 +369,20 @@ def test_nothing_is_lost_or_doubled_when_the_receiver_is_killed_between_answers_
         receiver.start()
     until(lambda: receiver.health()["waiting"] == 0, receiver)
     assert sorted(commit_of(run) for run in runs() if commit_of(run) in commits) == sorted(commits)
+
+
+def test_health_tells_that_prefect_lacks_the_deployment_until_it_has_it(receiver: RunningReceiver) -> None:
+    with get_client(sync_client=True) as client:
+        client.delete_deployment(deploy())  # the one that is there already
+    body = push_to("master")
+    assert receiver.deliver("hub", body, github(body)).status_code == 202
+    until(lambda: "no deployment release/release" in receiver.health()["prefect"], receiver)
+    assert "odoo_ops_webhook_prefect_up 0.0" in receiver.figures()
+    deploy()
+    until(lambda: receiver.health()["waiting"] == 0, receiver)
+    until(lambda: receiver.health()["prefect"] == "answers", receiver)
+    assert "odoo_ops_webhook_prefect_up 1.0" in receiver.figures()
+    assert len(runs(json.loads(body)["after"])) == 1
 
 
 def test_receiver_ends_in_good_order_and_leaves_its_secrets_in_one_file_alone(

@@ -1,0 +1,95 @@
+"""What the receiver says of Prefect, when that answers and yet takes nothing."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from deployments.webhook.metrics import Metrics
+from deployments.webhook.prefect_api import PrefectApi
+from deployments.webhook.queue import Queue
+from deployments.webhook.releases import Releases
+from deployments.webhook.rush import Rush
+from deployments.webhook.sources import Sources
+from odoo_ops.errors import TransientError
+from odoo_ops.model.webhooks import Accepted, Delivery, Push
+
+
+class BusyPrefect:
+    """A stand-in for a Prefect that answers all but what it is told not to: a real one is busy only when it likes."""
+
+    def __init__(self) -> None:
+        self.status_of_deployment, self.status_of_run = 200, 201
+        prefect = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if "/deployments/name/" in self.path:
+                    found = {"id": str(uuid4()), "name": "release", "flow_id": str(uuid4())}
+                    self._answer(prefect.status_of_deployment, found)
+                else:  # it has no sources, and asks for no token against forged requests
+                    self._answer(200 if "/block_documents" in self.path else 404, [])
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self._answer(prefect.status_of_run, {"id": str(uuid4()), "name": "run", "flow_id": str(uuid4())})
+
+            def _answer(self, status: int, found: object) -> None:
+                body = json.dumps(found).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+
+@pytest.fixture
+def prefect() -> Iterator[BusyPrefect]:
+    prefect = BusyPrefect()
+    thread = threading.Thread(target=prefect.server.serve_forever)
+    thread.start()
+    try:
+        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{prefect.server.server_port}/api"}):
+            yield prefect
+    finally:
+        prefect.server.shutdown()
+        thread.join()
+        prefect.server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "said"),
+    [
+        ("status_of_run", 503, "Prefect answers 503 for a release to staging."),
+        ("status_of_deployment", 404, "Prefect has no deployment release/release"),
+        ("status_of_deployment", 503, "answers 503"),
+    ],
+)
+def test_prefect_is_in_trouble_until_it_takes_what_is_queued(
+    prefect: BusyPrefect, tmp_path: Path, fault: str, status: int, said: str
+) -> None:
+    queue, api = Queue(tmp_path / "queue.db"), PrefectApi()
+    releases = Releases(queue, Sources(tmp_path / "sources"), api, Metrics(), Rush())
+    releases.work()
+    assert api.trouble == ""
+    push = Push(repository="acme/addons", ref="refs/heads/main", commit="a" * 40)
+    accepted = Accepted(push=push, environments=("staging",))
+    queue.add([Delivery(source="hub", id="1", body_digest=None, accepted=accepted, received_at=1)])
+    good = getattr(prefect, fault)
+    setattr(prefect, fault, status)
+    for _ in range(2):
+        with pytest.raises(TransientError):
+            releases.work()
+        assert api.trouble.startswith(said)
+    setattr(prefect, fault, good)
+    releases.work()
+    assert (api.trouble, queue.waiting()[0]) == ("", 0)
