@@ -1,6 +1,7 @@
 """Repositories of addons from which an environment is released."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
@@ -25,6 +26,16 @@ GitRef = Annotated[str, AfterValidator(_git_ref)]
 _URL = r"^(https?|ssh)://\S+$|^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:\S+$"
 # so many names of commits, and what stands between them, are the name of a folder
 MOST_MERGES = 5
+
+
+def place_of(url: str) -> tuple[str, str]:
+    """Server and path of a repository, which are the same however it is reached: by SSH, or by HTTPS."""
+    if "://" in url:
+        server, path = urlsplit(url).hostname or "", url.split("://")[1].partition("/")[2]
+    else:
+        login, _, path = url.partition(":")
+        server = login.rpartition("@")[2].lower()
+    return server, path.removesuffix(".git").strip("/")
 
 
 class MergedRef(Value):
@@ -104,8 +115,7 @@ class AddonsRepository(Value):
     @property
     def full_name(self) -> str:
         """What its forge calls it, such as acme/addons: the path of its address."""
-        path = self.url.split("/", 3)[3] if "://" in self.url else self.url.partition(":")[2]
-        return path.removesuffix(".git").strip("/")
+        return place_of(self.url)[1]
 
     @property
     def store(self) -> str:

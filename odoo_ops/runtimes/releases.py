@@ -5,18 +5,20 @@ from collections.abc import Callable, Mapping, Sequence
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.commands import git, modules
 from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
-from odoo_ops.model.addons import AddonsRepository
+from odoo_ops.model.addons import AddonsRepository, place_of
 from odoo_ops.model.command import Command
 from odoo_ops.model.release import FetchedAddons, InstalledModules, ModuleFacts
-from odoo_ops.model.revisions import commits_of, is_commit, is_exact, revision_of, shown_revision
+from odoo_ops.model.revisions import commits_of, exactly, is_commit, is_exact, revision_of, shown_revision
 from odoo_ops.policy.configuration import options_for_copy
-from odoo_ops.policy.releases import links_not_named
+from odoo_ops.policy.pushes import asked_of
+from odoo_ops.policy.releases import links_not_named, policy_of
 from odoo_ops.policy.wanted_commits import refuse_unknown_merges, wanted_ref
 from odoo_ops.runtimes.copies import write_config
 from odoo_ops.runtimes.runtime import Runtime
 
 _ASK_SECONDS = 300
 _GIT_SECONDS = 1800
+FoundCommits = dict[tuple[str, str, str], str]  # by server and path of a repository, and by the branch or tag
 
 
 def fetch(
@@ -40,17 +42,44 @@ def fetch(
     return FetchedAddons(folder=repository.folder, ref=ref, commit=revision, checkout=checkout, present=present)
 
 
-def _commits_of(runtime: Runtime, repository: AddonsRepository, ref: str) -> tuple[str, ...]:
+def pin(runtime: Runtime, refs: Mapping[str, str], known: FoundCommits) -> dict[str, str]:
+    """What `fetch` would fetch now, as refs that mean the same commits later: name of the repository -> revision.
+
+    A repository that would keep its commit is not among them. Branches and tags that are `known` already are not looked
+    up again; those that are looked up are known then. Raises as `fetch` does where there is no such ref.
+    """
+    pinned = {}
+    for repository in policy_of(runtime.environment).addons:
+        present = runtime.machine.call("read_link", path=repository.folder)
+        if asked_of(repository, refs) or not (refs and present):
+            commits = _commits_of(runtime, repository, wanted_ref(repository, refs, present), known)
+            pinned[repository.name] = exactly(revision_of(commits))
+    return pinned
+
+
+def _commits_of(
+    runtime: Runtime, repository: AddonsRepository, ref: str, known: FoundCommits | None = None
+) -> tuple[str, ...]:
     """The commit of a ref, and those that are merged into it."""
     if is_exact(ref):
         return commits_of(ref)
-    merged = (_commit_of(runtime, repository, merge.ref, merge.url) for merge in repository.merges)
-    return (_commit_of(runtime, repository, ref), *merged)
+    known = {} if known is None else known
+    merged = (_commit_of(runtime, repository, merge.ref, known, merge.url) for merge in repository.merges)
+    return (_commit_of(runtime, repository, ref, known), *merged)
 
 
-def _commit_of(runtime: Runtime, repository: AddonsRepository, ref: str, url: str | None = None) -> str:
+def _commit_of(
+    runtime: Runtime, repository: AddonsRepository, ref: str, known: FoundCommits, url: str | None = None
+) -> str:
     if is_commit(ref):
         return ref
+    place = (*place_of(url or repository.url), ref)
+    if place not in known:
+        known[place] = _commit_now(runtime, repository, ref, url)
+    return known[place]
+
+
+def _commit_now(runtime: Runtime, repository: AddonsRepository, ref: str, url: str | None) -> str:
     commit = find_commit(runtime, repository, ref, url)
     if commit is None:
         raise PreconditionFailed(

@@ -3,11 +3,12 @@
 import json
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from addons_repository import SHELF, put_on_record
+from addons_repository import SHELF, AddonsServer, put_on_record
 from prefect.artifacts import Artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
@@ -16,8 +17,8 @@ from shop import Shop
 
 from blocks import OdooEnvironment
 from flows.roll_out import _release_all, roll_out
-from odoo_ops.errors import Refused, VerificationFailed
-from odoo_ops.model.addons import AddonsRepository, ReleasePolicy
+from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
+from odoo_ops.model.addons import AddonsRepository, MergedRef, ReleasePolicy
 from odoo_ops.model.environment import ProcessService
 from odoo_ops.runtimes.release_records import read_records
 
@@ -29,13 +30,29 @@ else:
 pytestmark = [pytest.mark.postgres, pytest.mark.restic]
 
 
+@pytest.fixture
+def sshd(sshd_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealSshd]:
+    with RealSshd.run(sshd_program, tmp_path_factory.mktemp("sshd")) as running:
+        yield running
+
+
 def _described(site: Site, stage: str = "testing") -> Site:
     """With addons on a server that is not there."""
     folder = str(site.folder / "ours")
-    repository = AddonsRepository(url="ssh://git@127.0.0.1:1/ours.git", ref="main", folder=folder)
-    service = ProcessService(start=("true",), pid_file=f"{folder}.pid", log_file=f"{folder}.log")
+    return _registered(site, AddonsRepository(url="ssh://git@127.0.0.1:1/ours.git", ref="main", folder=folder), stage)
+
+
+def _registered(site: Site, repository: AddonsRepository, stage: str = "testing") -> Site:
+    service = ProcessService(start=("true",), pid_file=f"{repository.folder}.pid", log_file=f"{repository.folder}.log")
     site.register(stage=stage, service=service, release=ReleasePolicy(addons=(repository,)))
     return site
+
+
+def _released_from(server: AddonsServer, site: Site, merges: Sequence[str] = ()) -> Site:
+    """With the addons of a server, and branches of it that are merged into them."""
+    repository = server.repository(site.folder / "ours")
+    merged = tuple(MergedRef(ref=ref) for ref in merges)
+    return _registered(site, repository.model_copy(update={"merges": merged}))
 
 
 def _page() -> list[tuple[str, str]]:
@@ -47,8 +64,8 @@ def _page() -> list[tuple[str, str]]:
 
 def test_roll_out_stops_at_the_first_that_fails(site: Site, make_site: SiteMaker) -> None:
     first, second, third = _described(site), _described(make_site()), _described(make_site())
-    with pytest.raises(VerificationFailed, match=rf"(?s)1 of 3 checks failed:.*{first.name}: .*ls-remote") as raised:
-        roll_out([first.name, second.name, third.name])
+    with pytest.raises(VerificationFailed, match=rf"(?s)1 of 3 checks failed:.*{first.name}: .*fetch") as raised:
+        roll_out([first.name, second.name, third.name], refs={"ours": "a" * 40})
     assert second.name not in str(raised.value)
     assert _page() == [(first.name, "failed"), (second.name, "not measured"), (third.name, "not measured")]
 
@@ -70,7 +87,8 @@ def test_roll_out_releases_to_as_many_at_the_same_time_as_it_may_and_never_to_mo
         return Completed()
 
     monkeypatch.setattr("flows.roll_out.release", released)
-    outcomes = _release_all(["one", "two", "three", "four"], {}, "", at_once=2)
+    refs = {name: {"ours": "main"} for name in ("one", "two", "three", "four")}
+    outcomes = _release_all(list(refs), refs, "", at_once=2)
     assert sorted(outcomes) == ["four", "one", "three", "two"]
     assert max(counted) == 2
 
@@ -110,10 +128,47 @@ def test_roll_out_lets_those_under_way_go_on_when_one_fails(
     put_on_record(odoo_site.name)
     (tmp_path / "sshd").mkdir()
     with RealSshd.run(sshd_program, tmp_path / "sshd") as sshd, Shop.run(odoo_site, sshd, tmp_path) as shop:
+        commit = shop.addons.git("rev-parse", "HEAD").strip()
         with pytest.raises(VerificationFailed, match=rf"(?s)1 of 3 checks failed:.*{fails.name}: "):
-            roll_out([fails.name, odoo_site.name, third.name], at_once=2)
+            roll_out([fails.name, odoo_site.name, third.name], refs={"ours": commit}, at_once=2)
         assert shop.link.is_symlink()
     assert _page() == [(fails.name, "failed"), (odoo_site.name, "passed"), (third.name, "not measured")]
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("refs", [{"ours": "main"}, {}])
+def test_roll_out_releases_what_the_branch_led_to_before_anything_began(
+    site: Site, make_site: SiteMaker, sshd: RealSshd, monkeypatch: pytest.MonkeyPatch, *, refs: dict[str, str]
+) -> None:
+    """After each release the branches get a commit more, whether they were asked for or are the file's."""
+    server, released = AddonsServer.make(sshd, site.folder), []
+    commit, merged = server.push(SHELF), server.push({**SHELF, "README": "to be merged\n"}, "more")
+    names = [_released_from(server, each, merges=("more",)).name for each in (site, make_site())]
+
+    def push_meanwhile(environment: str, *, refs: dict[str, str], **_: object) -> State:
+        released.append((environment, refs))
+        for branch in ("main", "more"):
+            server.push({**SHELF, "README": f"pushed after {environment}\n"}, branch)
+        return Completed()
+
+    monkeypatch.setattr("flows.roll_out.release", push_meanwhile)
+    roll_out(names, refs=refs)
+    assert released == [(name, {"ours": f"{commit}+{merged}"}) for name in names]
+
+
+@pytest.mark.sshd
+def test_roll_out_begins_nothing_when_one_repository_has_no_such_branch(
+    site: Site, make_site: SiteMaker, sshd: RealSshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, begun = [], list[str]()
+    for each, branch in ((site, "stable"), (make_site(), "main")):
+        server = AddonsServer.make(sshd, each.folder / branch)
+        server.push(SHELF, branch)
+        names.append(_released_from(server, each).name)
+    monkeypatch.setattr("flows.roll_out.release", lambda environment, **_: begun.append(environment))
+    with pytest.raises(PreconditionFailed, match=r"main/addons\.git has no branch and no tag stable"):
+        roll_out(names, refs={"ours": "stable"})
+    assert begun == []
 
 
 def test_roll_out_asks_for_production_by_name_before_anything_begins(site: Site, make_site: SiteMaker) -> None:

@@ -15,7 +15,7 @@ from odoo_ops.errors import PreconditionFailed, Refused, TransientError
 from odoo_ops.hostside import links
 from odoo_ops.hostside.channel import standard_channel
 from odoo_ops.hostside.modules import find_modules, hash_modules
-from odoo_ops.model.addons import MOST_MERGES, AddonsRepository, MergedRef, ReleasePolicy
+from odoo_ops.model.addons import MOST_MERGES, AddonsRepository, MergedRef, ReleasePolicy, place_of
 from odoo_ops.model.checks import failures
 from odoo_ops.model.release import (
     InstalledModules,
@@ -350,6 +350,7 @@ class TestPolicy:
 def test_repository_is_known_by_its_name_here_and_at_its_forge(url: str, full_name: str) -> None:
     repository = AddonsRepository(url=url, ref="main", folder="/opt/addons/ours")
     assert repository.full_name == full_name
+    assert place_of(url) == ("git.example.com", full_name)
     assert wanted_commits.wanted_ref(repository, {full_name: "abc"}, "/opt/addons/.ours.releases/def") == "abc"
     assert wanted_commits.wanted_ref(repository, {"ours": "v1"}, None) == "v1"
 
