@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pydantic import SecretStr
 
@@ -16,6 +17,10 @@ from odoo_ops.model.certificates import CertificateFacts
 _AUTHORITY_DAYS, _CERTIFICATE_DAYS = 3650, 397  # browsers refuse server certificates of more than 398 days
 _STAND_IN_DAYS = 7
 _CLOCKS_DIFFER = timedelta(hours=1)
+
+
+class LockedKey(ValueError):
+    """A private key that opens with a passphrase only."""
 
 
 class Pair(Value):
@@ -47,15 +52,33 @@ def _names(certificate: x509.Certificate) -> set[str]:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
         return set()
+    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        raise ValueError(str(error)) from error
     return set(found.value.get_values_for_type(x509.DNSName))
 
 
 def belongs_to(certificate: str, key: SecretStr) -> bool:
-    """Whether a private key is that of a certificate. Raises ValueError for texts that are neither."""
-    private = serialization.load_pem_private_key(key.get_secret_value().encode(), password=None)
+    """Whether a private key is that of a certificate.
+
+    Raises ValueError for texts that are neither, or of a kind that is not supported, LockedKey for a key with a
+    passphrase.
+    """
+    private = _private_key(key)
     plain = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    public = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+    try:
+        public = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+    except UnsupportedAlgorithm as error:
+        raise ValueError(str(error)) from error
     return private.public_key().public_bytes(*plain) == public.public_bytes(*plain)
+
+
+def _private_key(key: SecretStr) -> PrivateKeyTypes:
+    try:
+        return serialization.load_pem_private_key(key.get_secret_value().encode(), password=None)
+    except TypeError as error:  # how cryptography says that a passphrase is needed
+        raise LockedKey(str(error)) from error
+    except UnsupportedAlgorithm as error:
+        raise ValueError(str(error)) from error
 
 
 def is_signed_by(certificate: str, authority: str) -> bool:
@@ -63,7 +86,7 @@ def is_signed_by(certificate: str, authority: str) -> bool:
     signed, by = (x509.load_pem_x509_certificate(text.encode()) for text in (certificate, authority))
     try:
         signed.verify_directly_issued_by(by)
-    except (InvalidSignature, ValueError):
+    except (InvalidSignature, ValueError, TypeError):  # TypeError: a key of a kind that signs nothing
         return False
     return True
 
@@ -88,9 +111,12 @@ def make_stand_in(domains: Sequence[str], now: datetime) -> Pair:
 
 
 def make_certificate(authority: Pair, domains: Sequence[str], now: datetime, *, days: int = _CERTIFICATE_DAYS) -> Pair:
-    """A new certificate of an authority for host names, by default for thirteen months."""
+    """A new certificate of an authority for host names, by default for thirteen months.
+
+    Raises ValueError for an authority whose key is not of the kind that `make_authority` makes.
+    """
     issuer = x509.load_pem_x509_certificate(authority.certificate.encode())
-    signer = serialization.load_pem_private_key(authority.key.get_secret_value().encode(), password=None)
+    signer = _private_key(authority.key)
     if not isinstance(signer, ec.EllipticCurvePrivateKey):
         raise ValueError("the authority's key is not an elliptic curve's")  # noqa: TRY004 - of a file, not of a caller
     key = ec.generate_private_key(ec.SECP256R1())

@@ -71,6 +71,8 @@ def _given(machine: HostAdapter, given: CertificateFiles, wanted: Provisioning, 
         if not local_ca.belongs_to(pair.certificate, pair.key):
             raise _unfit(machine, f"{given.private_key_file} is not the key of {given.certificate}")
         facts = local_ca.facts_of(certificate)
+    except local_ca.LockedKey:
+        raise _locked(machine, given.private_key_file) from None
     except ValueError as error:
         raise _unfit(machine, f"{' and '.join(places)} are no certificate and key in PEM ({error})") from None
     if facts.ends_at <= now:
@@ -91,6 +93,15 @@ def _unfit(machine: HostAdapter, problem: str) -> Refused:
     )
 
 
+def _locked(machine: HostAdapter, path: str) -> Refused:
+    return Refused(
+        f"The certificate does not fit: on {machine.name} the private key {path} is encrypted, and nobody is there "
+        "when nginx starts who could type its passphrase. Nothing was changed. Next step: write it without one, "
+        f"`(umask 077; openssl pkey -in {path} -out {path}.plain)`, which makes a file of mode 0600, and name that in "
+        "`provision.tls.private_key_file`."
+    )
+
+
 def _of_authority(
     machine: HostAdapter, folder: str, name: str, wanted: Provisioning, now: datetime
 ) -> tuple[ProjectFile, ...]:
@@ -99,7 +110,10 @@ def _of_authority(
         authority = local_ca.make_authority(name, now)
     pair = read_pair(machine, folder)
     if pair is None or not _is_good(pair, authority, wanted, now):
-        pair = local_ca.make_certificate(authority, wanted.domains, now)
+        try:
+            pair = local_ca.make_certificate(authority, wanted.domains, now)
+        except ValueError as error:
+            raise _unfit(machine, f"{folder}/{AUTHORITY_KEY} signs nothing: {error}") from None
     return (
         secret_file(AUTHORITY, authority.certificate),
         secret_file(AUTHORITY_KEY, authority.key.get_secret_value(), mode=_OWN_MODE),

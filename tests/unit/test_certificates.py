@@ -1,20 +1,37 @@
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from provisioned import described
+from pydantic import SecretStr
 
 from odoo_ops.adapters import local_ca
+from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.commands import certbot
+from odoo_ops.errors import Refused
 from odoo_ops.model.certificates import CertificateFacts, ShownCertificate
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.health import HealthPolicy
-from odoo_ops.model.provision import LETS_ENCRYPT, Acme
+from odoo_ops.model.host import Host
+from odoo_ops.model.provision import LETS_ENCRYPT, Acme, Provisioning
 from odoo_ops.model.runtimes import ComposeProject
 from odoo_ops.policy.certificates import is_due, judge_shown, why_certbot_failed, why_new, why_none
+from odoo_ops.runtimes.certificates import AUTHORITY, AUTHORITY_KEY, certificate_files, complete_pair
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 SHOP = ComposeProject(project="shop", folder="/srv/shop")
 ACME = Acme(email="it@example.com")
+HERE = HostAdapter(Host(name="erp-1"))
+DOMAINS = ("erp.example.com", "shop.example.com")
+# of 112 bits, which no library reads
+SMALL_KEY = """-----BEGIN EC PRIVATE KEY-----
+MD4CAQEEDkRgs3atTtUvD41gEHMcoAcGBSuBBAAGoSADHgAEQwShT8vfleRpIEpl
+GH4a5Ky2f+kXxQuZD5qT+w==
+-----END EC PRIVATE KEY-----
+"""
 TWO_PROBLEMS = """ Container shop-certbot-run-1  Creating
 The following problems:
   Domain: a.example.com
@@ -151,3 +168,75 @@ def test_stand_in_is_for_the_domains_and_of_nobody_whom_anybody_trusts() -> None
     assert found.names == {"a.example.com", "b.example.com"}
     assert found.issuer == "odoo-ops authority of stand-in for a certificate"
     assert (found.ends_at - NOW).days == 7
+
+
+def locked(key: SecretStr, kind: serialization.PrivateFormat) -> str:
+    """The same key behind a passphrase."""
+    opened = serialization.load_pem_private_key(key.get_secret_value().encode(), password=None)
+    by = serialization.BestAvailableEncryption(b"x")
+    return opened.private_bytes(serialization.Encoding.PEM, kind, by).decode()
+
+
+def given(folder: Path, certificate: str, key: str) -> Provisioning:
+    """A project with the two as its certificate's files."""
+    (folder / "chain.pem").write_text(certificate)
+    (folder / "key.pem").write_text(key)
+    tls = {"kind": "files", "certificate": f"{folder}/chain.pem", "private_key_file": f"{folder}/key.pem"}
+    wanted = Environment.model_validate(described("production", tls=tls)).provision
+    assert wanted
+    return wanted
+
+
+def self_signed(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, *extensions: x509.ExtensionType) -> local_ca.Pair:
+    """A certificate of nobody else for a key."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "erp")])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(NOW).not_valid_after(NOW + timedelta(days=99))
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    certificate = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    return local_ca.Pair(certificate=certificate.decode(), key=SecretStr(key.private_bytes(*plain).decode()))
+
+
+@pytest.mark.parametrize("kind", [serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL])
+def test_key_behind_a_passphrase_is_refused_with_the_way_to_write_it_without(
+    tmp_path: Path, kind: serialization.PrivateFormat
+) -> None:
+    pair = local_ca.make_stand_in(DOMAINS, NOW)
+    wanted = given(tmp_path, pair.certificate, locked(pair.key, kind))
+    with pytest.raises(Refused) as refused:
+        certificate_files(HERE, "/nowhere", "erp", wanted, NOW)
+    key = f"{tmp_path}/key.pem"
+    for part in (f"the private key {key} is encrypted", f"(umask 077; openssl pkey -in {key} -out {key}.plain)"):
+        assert part in str(refused.value)
+
+
+def test_key_of_a_kind_that_is_not_supported_is_refused(tmp_path: Path) -> None:
+    wanted = given(tmp_path, local_ca.make_stand_in(DOMAINS, NOW).certificate, SMALL_KEY)
+    with pytest.raises(Refused, match=r"key\.pem are no certificate and key in PEM .*not supported"):
+        certificate_files(HERE, "/nowhere", "erp", wanted, NOW)
+
+
+def test_certificate_whose_names_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    x400_address = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, bytes.fromhex("3002a300"))
+    pair = self_signed(ec.generate_private_key(ec.SECP256R1()), x400_address)
+    wanted = given(tmp_path, pair.certificate, pair.key.get_secret_value())
+    with pytest.raises(Refused, match="are no certificate and key in PEM"):
+        certificate_files(HERE, "/nowhere", "erp", wanted, NOW)
+
+
+def test_key_in_the_project_that_somebody_locked_counts_as_none() -> None:
+    pair = local_ca.make_stand_in(DOMAINS, NOW)
+    assert complete_pair(pair.certificate, locked(pair.key, serialization.PrivateFormat.PKCS8)) is None
+
+
+def test_authority_of_another_kind_is_refused(tmp_path: Path) -> None:
+    authority = self_signed(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+    (tmp_path / AUTHORITY).parent.mkdir(parents=True)
+    (tmp_path / AUTHORITY).write_text(authority.certificate)
+    (tmp_path / AUTHORITY_KEY).write_text(authority.key.get_secret_value())
+    wanted = Environment.model_validate(described("staging")).provision
+    assert wanted
+    with pytest.raises(Refused, match=rf"{AUTHORITY_KEY} signs nothing: .*elliptic curve"):
+        certificate_files(HERE, str(tmp_path), "erp", wanted, NOW)
