@@ -7,10 +7,12 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import cast
 
+from pydantic import ValidationError
+
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.commands import provision, registries
 from odoo_ops.commands.compose import read_odoo_user
-from odoo_ops.errors import CommandFailed, TransientError
+from odoo_ops.errors import CommandFailed, PreconditionFailed, TransientError
 from odoo_ops.model.command import Command
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.plan import FileChange, PresentFile, ProjectRecord, ReleasedImage, WantedService
@@ -112,9 +114,15 @@ class Project:
         )
 
     def read_record(self) -> ProjectRecord | None:
-        """What was noted of the folder; None where nothing was."""
+        """What was noted of the folder; None where nothing was. Raises PreconditionFailed for an edited note."""
         text = self.machine.call("read_text", path=self.record)
-        return ProjectRecord.model_validate_json(text) if text else None
+        try:
+            return ProjectRecord.model_validate_json(text) if text else None
+        except ValidationError as error:
+            raise PreconditionFailed(
+                f"{self.record} on {self.machine.name} is not as it was noted: {error}. Nothing was changed. Next "
+                "step: correct what is named there."
+            ) from error
 
     def write_record(self, *, unfinished: Sequence[str] = (), has_database: bool = False) -> None:
         """Note what the folder holds. That there was a database is noted for ever."""
