@@ -1,7 +1,5 @@
 """What is changed on a host so that it is as an environment file says."""
 
-import difflib
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -27,9 +25,8 @@ from odoo_ops.policy.provisioning import (
     ODOO_SERVICES,
     PGBOUNCER_SERVICE,
 )
+from odoo_ops.policy.shown_diffs import shown_diff
 
-# what somebody may have written into a file by hand; the wanted files hold no secret but where it is said
-_SECRET = re.compile(r"(?i)^(-.*(?:pass|secret|token|private)[^:=]*[:=]).+")
 # states of a container that `docker compose up` would leave as they are
 _STUCK = frozenset({"paused", "restarting", "dead", "removing"})
 _STOPPING = frozenset({"recreate", "start", "restart"})
@@ -93,14 +90,7 @@ def _file_change(file: ProjectFile, present: PresentFile | None, unfinished: Col
         if present.mode != file.mode:
             return FileChange(path=file.path, change="mode", diff="")
         return FileChange(path=file.path, change="unfinished", diff="") if file.path in unfinished else None
-    lines = difflib.unified_diff(
-        present.text.splitlines() if present else [],
-        text.splitlines(),
-        fromfile=f"{file.path} on the host" if present else "/dev/null",
-        tofile=file.path,
-        lineterm="",
-    )
-    diff = "" if file.secret else "\n".join(_SECRET.sub(r"\1 (not shown)", line) for line in lines)
+    diff = "" if file.secret else shown_diff(file.path, present.text if present else None, text)
     return FileChange(path=file.path, change="changed" if present else "new", diff=diff)
 
 
