@@ -36,7 +36,8 @@ _CONTAINER = (
     '"restart_policy": {{json .HostConfig.RestartPolicy.Name}}, "started_at": {{json .State.StartedAt}}, '
     '"config_hash": {{json (index .Config.Labels "com.docker.compose.config-hash")}}, "id": {{json .ID}}, '
     '"image": {{json .Image}}, "ports": {{json .HostConfig.PortBindings}}, '
-    '"networks": {{json .NetworkSettings.Networks}}, "memory_bytes": {{.HostConfig.Memory}}}'
+    '"networks": {{json .NetworkSettings.Networks}}, "memory_bytes": {{.HostConfig.Memory}}, '
+    '"pids_limit": {{json .HostConfig.PidsLimit}}, "nano_cpus": {{.HostConfig.NanoCPUs}}}'
 )
 
 

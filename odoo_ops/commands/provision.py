@@ -55,6 +55,8 @@ def parse_services(output: str) -> tuple[WantedService, ...]:
             image=service["image"],
             networks=tuple(sorted(names[key] for key in service["networks"])),
             memory_bytes=int(service.get("mem_limit", 0)),
+            pids_limit=int(service.get("pids_limit", 0)),
+            nano_cpus=round(float(service.get("cpus", 0)) * 10**9),
             restart_policy=service.get("restart", "no"),
         )
         for name, service in project["services"].items()

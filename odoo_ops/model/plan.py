@@ -16,6 +16,8 @@ class WantedService(Value):
         config_hash: what Compose would note on its container; None: only a profile starts it.
         networks: Docker's names of those that it is in.
         memory_bytes: its limit; 0: none.
+        pids_limit: of its processes and threads; 0: none.
+        nano_cpus: its share of the processors, in billionths of one; 0: no limit.
         restart_policy: Docker's word.
     """
 
@@ -25,6 +27,8 @@ class WantedService(Value):
     config_hash: str | None = None
     networks: tuple[str, ...]
     memory_bytes: int
+    pids_limit: int
+    nano_cpus: int
     restart_policy: str
 
 

@@ -99,6 +99,8 @@ class Container(Value):
         ports: of the host, which are its while it runs.
         networks: Docker's names of those that it is in.
         memory_bytes: its limit; 0: none, as also where the kernel has no such limits.
+        pids_limit: of its processes and threads; 0 or less: none; None: none was asked for, or the kernel has no such.
+        nano_cpus: its share of the processors, in billionths of one; 0: no limit.
     """
 
     id: str
@@ -115,3 +117,5 @@ class Container(Value):
     ports: Annotated[tuple[int, ...], BeforeValidator(_published)]
     networks: Annotated[tuple[str, ...], BeforeValidator(_names)]
     memory_bytes: int
+    pids_limit: int | None
+    nano_cpus: int

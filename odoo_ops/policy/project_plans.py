@@ -168,8 +168,18 @@ def _past_compose(service: WantedService, container: Container) -> Iterator[str]
     if container.memory_bytes not in {0, service.memory_bytes}:  # 0: the kernel knows no limits
         limits = (f"{size // 2**20} MiB" for size in (container.memory_bytes, service.memory_bytes))
         yield f"its memory is limited to {' instead of '.join(limits)}"
+    pids = max(container.pids_limit or 0, 0)
+    if container.pids_limit is not None and pids != service.pids_limit:  # None: the kernel knows no limits
+        yield f"its processes are limited to {_limits(pids, service.pids_limit)}"
+    cpus, wanted_cpus = (round(nano / 10**9, 3) for nano in (container.nano_cpus, service.nano_cpus))
+    if cpus != wanted_cpus:
+        yield f"its processors are limited to {_limits(cpus, wanted_cpus)}"
     if container.restart_policy != service.restart_policy:
         yield f"its restart policy is {container.restart_policy} instead of {service.restart_policy}"
+
+
+def _limits(found: float, wanted: float) -> str:
+    return " instead of ".join(f"{limit:g}" if limit else "nothing" for limit in (found, wanted))
 
 
 def _by_files(service: str, files: Sequence[FileChange], lost_folders: Collection[str]) -> list[ServiceChange]:

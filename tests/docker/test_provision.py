@@ -132,6 +132,7 @@ def test_drift_is_named_by_a_dry_run_and_mended_by_the_next_one(site: Provisione
     engine = site.project.engine
     engine.run("network", "connect", "bridge", before["odoo"])
     engine.run("update", "--memory=256m", "--memory-swap=512m", "--restart=no", before["nginx"])
+    engine.run("update", "--pids-limit=100", "--cpus=0.5", before["nginx"])
     found = site.provision(dry_run=True)
     assert [(file.path, file.change) for file in found.plan.files] == [("config/nginx/nginx.conf", "changed")]
     assert "-(a line that is not shown)" in found.plan.files[0].diff
@@ -139,7 +140,8 @@ def test_drift_is_named_by_a_dry_run_and_mended_by_the_next_one(site: Provisione
         "db": "start: its container is exited",
         "odoo": "recreate: it is in the network bridge, too",
         "odoo-cron": "start: its container is exited",
-        "nginx": "recreate: its memory is limited to 256 MiB instead of 128 MiB and its restart policy is no instead "
+        "nginx": "recreate: its memory is limited to 256 MiB instead of 128 MiB and its processes are limited to 100 "
+        "instead of 2048 and its processors are limited to 0.5 instead of nothing and its restart policy is no instead "
         "of unless-stopped",
     }
     assert not found.applied

@@ -19,6 +19,8 @@ _USUAL = {
     "ports": None,
     "networks": {"shop_inside": {}},
     "memory_bytes": 2**30,
+    "pids_limit": 2048,
+    "nano_cpus": 0,
 }
 
 

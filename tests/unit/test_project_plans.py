@@ -55,6 +55,8 @@ def service(name: str, *, image_id: str | None = "sha256:1", config_hash: str | 
         config_hash=config_hash,
         networks=("shop_inside",),
         memory_bytes=2**30,
+        pids_limit=2048,
+        nano_cpus=0,
         restart_policy="unless-stopped",
     )
 
@@ -120,6 +122,9 @@ def test_services_change_only_for_a_reason(
         ({"networks": {"bridge": {}, "shop_inside": {}}}, "it is in the network bridge, too"),
         ({"networks": {}}, "it is not in the network shop_inside"),
         ({"memory_bytes": 2**29}, "its memory is limited to 512 MiB instead of 1024 MiB"),
+        ({"pids_limit": 100}, "its processes are limited to 100 instead of 2048"),
+        ({"pids_limit": -1}, "its processes are limited to nothing instead of 2048"),
+        ({"nano_cpus": 500_000_000}, "its processors are limited to 0.5 instead of nothing"),
         ({"restart_policy": "no"}, "its restart policy is no instead of unless-stopped"),
     ],
 )
@@ -128,8 +133,17 @@ def test_container_that_was_changed_past_compose_is_made_anew(changed: dict[str,
     assert (change.action, change.why) == ("recreate", why)
 
 
-def test_memory_without_a_limit_is_the_kernel_s_matter() -> None:
-    assert service_changes([service("nginx")], [container(service="nginx", memory_bytes=0)], []) == ()
+@pytest.mark.parametrize("unlimited", [{"memory_bytes": 0}, {"pids_limit": None}])
+def test_limit_that_the_kernel_does_not_know_is_no_drift(unlimited: dict[str, object]) -> None:
+    assert service_changes([service("nginx")], [container(service="nginx", **unlimited)], []) == ()
+
+
+def test_processors_that_the_file_asks_for_are_no_drift() -> None:
+    """Compose counts with less precision than Docker."""
+    wanted = service("nginx").model_copy(update={"nano_cpus": 300_000_000})
+    assert service_changes([wanted], [container(service="nginx", nano_cpus=300_000_012)], []) == ()
+    (change,) = service_changes([wanted], [container(service="nginx")], [])
+    assert change.why == "its processors are limited to nothing instead of 0.3"
 
 
 def test_odoo_is_restarted_for_another_password() -> None:
@@ -400,12 +414,14 @@ def test_environment_that_does_not_describe_a_project_is_refused() -> None:
 def test_what_compose_prints_is_read() -> None:
     assert provision.parse_hashes("db abc\nodoo def\n") == {"db": "abc", "odoo": "def"}
     services = """{"networks": {"inside": {"name": "shop_inside"}}, "services": {
-        "db": {"image": "db:1", "networks": {"inside": null}, "mem_limit": "1073741824", "restart": "unless-stopped"},
-        "toolbox": {"image": "toolbox:1", "networks": {"inside": null}}}}"""
+        "db": {"image": "db:1", "networks": {"inside": null}, "mem_limit": "1073741824",
+               "pids_limit": 2048, "restart": "unless-stopped"},
+        "toolbox": {"image": "toolbox:1", "networks": {"inside": null}, "cpus": 1.5}}}"""
     assert provision.parse_images(services) == {"db": "db:1", "toolbox": "toolbox:1"}
     db, toolbox = provision.parse_services(services)
     assert db == service("db", image_id=None, config_hash=None)
     assert (toolbox.memory_bytes, toolbox.restart_policy) == (0, "no")
+    assert (toolbox.pids_limit, toolbox.nano_cpus) == (0, 1_500_000_000)
 
 
 def test_compose_file_is_given_to_compose_and_written_nowhere() -> None:
