@@ -313,6 +313,14 @@ def test_everybody_is_told_to_come_back_while_a_release_is_put_in_place(
             assert "Back soon" in answer.text
 
 
+def test_other_file_than_the_release_s_own_has_no_effect(
+    nginx_program: Path, certificates: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "release-x.conf").write_text(render("nginx/release.conf", host=None, retry_after_seconds=60))
+    with served("staging", nginx_program, certificates, tmp_path) as edge:
+        assert edge.get("/web", "erp-staging.example.com").status_code == 200
+
+
 def test_operators_see_odoo_while_everybody_else_is_told_to_come_back(
     nginx_program: Path, certificates: Path, tmp_path: Path
 ) -> None:
