@@ -180,13 +180,15 @@ def judge_certificate(
 
 
 def judge_crons(crons: Crons, at: datetime, policy: HealthPolicy) -> Check:
-    """Whether scheduled actions run in time, and do not fail again and again."""
+    """Whether scheduled actions run in time, and do not fail again and again; a copy's are off, and tell nothing."""
     too_late = timedelta(minutes=policy.cron_minutes)
     problems = [f"{cron.name} is {_since(cron.due_at, at)} late" for cron in crons.late if at - cron.due_at > too_late]
     problems += [f"{name} fails again and again" for name in crons.failing]
     last = f"last {_since(crons.last_call, at)} ago" if crons.last_call else "none ever ran"
     if problems:
         problems.append(last)
+    elif not crons.active and crons.last_call is None:
+        return not_measured(CRONS, "no action is active, and none ever ran")
     return passed_or_failed(CRONS, problems, f"{crons.active} actions, {last}")
 
 

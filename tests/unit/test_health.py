@@ -211,6 +211,10 @@ def test_nothing_is_blamed_when_it_is_within_its_limits(changes: dict[str, objec
         ({"pooler": None}, {layers.POOLER: "the environment has no PgBouncer of `provision`"}),
         ({"login_page": REFUSED, "assets": None}, {layers.ASSETS: "the login page does not answer"}),
         (
+            database(crons=Crons(active=0, last_call=None, late=(), failing=())),
+            {layers.CRONS: "no action is active, and none ever ran"},
+        ),
+        (
             database(mails=None, jobs=None),
             {
                 layers.MAILS: "the module mail is not installed",
