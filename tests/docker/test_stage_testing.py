@@ -49,15 +49,21 @@ def test_banner_tells_testing_from_production(testing: Provisioned) -> None:
     assert f">testing: {testing.name}</div></body>" in testing.login_page().text
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a network. Next step: run it as root")
-def test_odoo_has_no_way_out_of_testing(testing: Provisioned, tmp_path: Path) -> None:
-    """nginx, which people reach, has one: so the address is right."""
+@pytest.fixture
+def world(tmp_path: Path, require: Callable[[str, Path | None, str], Path]) -> Iterator[str]:
+    """Address of a server beyond a network of its own, which only root can make."""
+    require("a network of the test's own", tmp_path if os.geteuid() == 0 else None, "run the tests as root")
     (tmp_path / "word").write_text("the world")
-    with outside_world(tmp_path) as world:
-        assert testing.project.exec("nginx", "curl", "--silent", "--fail", f"{world}/word") == "the world"
-        for service in ("odoo", "odoo-cron"):
-            with pytest.raises(CommandFailed, match="timed out|unreachable"):
-                testing.project.exec(service, "python3", "-c", _FETCH, f"{world}/word")
+    with outside_world(tmp_path) as address:
+        yield address
+
+
+def test_odoo_has_no_way_out_of_testing(testing: Provisioned, world: str) -> None:
+    """nginx, which people reach, has one: so the address is right."""
+    assert testing.project.exec("nginx", "curl", "--silent", "--fail", f"{world}/word") == "the world"
+    for service in ("odoo", "odoo-cron"):
+        with pytest.raises(CommandFailed, match="timed out|unreachable"):
+            testing.project.exec(service, "python3", "-c", _FETCH, f"{world}/word")
 
 
 def test_mail_of_testing_goes_to_the_catcher(testing: Provisioned, mail_port: int) -> None:
