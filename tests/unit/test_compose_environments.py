@@ -114,6 +114,15 @@ def test_example_of_provision_describes_two_projects(tmp_path: Path) -> None:
     }
 
 
+def test_environments_of_an_example_share_their_host_s_memory(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(PROVISIONED.read_text())
+    machine = HostFacts(cores=8, memory_bytes=15 * 2**30 + 2**29)  # what the kernel of one with 16 GiB says
+    found = [each.settings.provision for each in load(tmp_path, look=False).environments.values()]
+    shares = [wanted.share_of(machine).memory_bytes for wanted in found if wanted]
+    assert len(shares) == 2
+    assert sum(shares) <= machine.memory_bytes
+
+
 @pytest.mark.parametrize(
     ("old", "new", "mistake"),
     [
