@@ -58,6 +58,7 @@ class ProjectRecord(Value):
         unfinished: files that were written, and that services may not have taken yet.
         has_database: an Odoo database was made or seen here.
         released: None: no image was released here.
+        memory_bytes: the machine's, as it was when the sizes were made; None: that was not noted.
     """
 
     environment: str
@@ -67,6 +68,7 @@ class ProjectRecord(Value):
     unfinished: tuple[str, ...] = ()
     has_database: bool = False
     released: ReleasedImage | None = None
+    memory_bytes: int | None = None
 
 
 class ClusterFacts(Value):

@@ -15,7 +15,8 @@ from odoo_ops.model.sizing import OdooSizing, PoolSizing, PostgresSizing, Sizing
 
 MIB = 2**20
 
-# The kernel's own part of the memory differs from start to start: a few bytes must make no container anew.
+# The kernel's own part of the memory differs from start to start, and from one kernel to the next: so little must make
+# no container anew.
 _GRAIN = 32 * MIB
 _SYSTEM = 480 * MIB
 _NGINX = 128 * MIB  # of the system's part
@@ -39,6 +40,18 @@ _TRANSACTIONS, _TRANSACTIONS_GEVENT = 3, 8
 
 _POSTGRES_LEAST = 256 * MIB
 _OTHER_CONNECTIONS = 30  # of a backup's jobs, of operators, and those kept for the superuser
+
+
+def steady_memory(noted_bytes: int | None, found_bytes: int) -> int:
+    """The memory for which the sizes of a project are made.
+
+    Args:
+        noted_bytes: for which they were made; it stays while the machine's is about the same. None: none were.
+        found_bytes: what the machine has now.
+    """
+    if noted_bytes is None or abs(found_bytes - noted_bytes) > _GRAIN:
+        return found_bytes
+    return noted_bytes
 
 
 def machine_sizing(facts: HostFacts, expected_users: int) -> Sizing:

@@ -27,6 +27,7 @@ from odoo_ops.policy.project_fences import (
 )
 from odoo_ops.policy.project_plans import MOUNTED_FOLDERS, described_project
 from odoo_ops.policy.provisioning import NGINX_SERVICE
+from odoo_ops.policy.sizing import steady_memory
 from odoo_ops.project_files import (
     COMPOSE_FILE,
     SECRETS_FOLDER,
@@ -95,8 +96,10 @@ class Project:
 
     @cached_property
     def facts(self) -> HostFacts:
-        """What the machine has."""
-        return HostFacts.model_validate(self.machine.call("describe_machine"))
+        """What the machine has; its memory as it was noted, while it is about the same."""
+        found, record = HostFacts.model_validate(self.machine.call("describe_machine")), self.read_record()
+        memory = steady_memory(record.memory_bytes if record else None, found.memory_bytes)
+        return found.model_copy(update={"memory_bytes": memory})
 
     @property
     def record(self) -> str:
@@ -131,6 +134,7 @@ class Project:
             "unfinished": tuple(unfinished),
             "has_database": has_database or bool(before and before.has_database),
             "released": ReleasedImage(image=self.image, instead_of=self.named_image) if self.image else None,
+            "memory_bytes": self.facts.memory_bytes,
         }
         self.machine.call("make_directory", path=self.runtime.folder)
         self._write_record(self.identity.model_copy(update=noted))

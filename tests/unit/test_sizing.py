@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from odoo_ops.errors import Refused
 from odoo_ops.model.provision import HostFacts
-from odoo_ops.policy.sizing import MIB, machine_sizing, pool_sizing
+from odoo_ops.policy.sizing import MIB, machine_sizing, pool_sizing, steady_memory
 
 GIB = 1024 * MIB
 
@@ -43,6 +43,23 @@ def test_sizes_stay_when_the_kernel_takes_a_little_more_memory() -> None:
         machine_sizing(HostFacts(cores=2, memory_bytes=bytes_), 9) for bytes_ in (4 * GIB - 1, 4 * GIB - MIB)
     )
     assert first == second
+
+
+@pytest.mark.parametrize(
+    ("noted", "found", "expected"),
+    [
+        (None, 4 * GIB, 4 * GIB),
+        (4 * GIB, 4 * GIB - 1, 4 * GIB),
+        (4 * GIB, 4 * GIB + 32 * MIB, 4 * GIB),
+        (4 * GIB, 4 * GIB + 32 * MIB + 1, 4 * GIB + 32 * MIB + 1),
+        (4 * GIB, 4 * GIB - 32 * MIB, 4 * GIB),
+        (4 * GIB, 4 * GIB - 32 * MIB - 1, 4 * GIB - 32 * MIB - 1),
+    ],
+)
+def test_sizes_are_made_for_the_noted_memory_while_the_machine_has_about_as_much(
+    noted: int | None, found: int, expected: int
+) -> None:
+    assert steady_memory(noted, found) == expected
 
 
 @given(cores=st.integers(1, 128), memory_mib=st.integers(1888, 2_000_000), users=st.integers(1, 5000))
