@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterator
 
 _NOT_SHOWN = "(not shown)"
-_SECRET = re.compile(r"(?i)(?:pass|secret|token|private)[^:=]*[:=]")
+_SECRET = re.compile(r"(?i)pass|secret|token|private")
 # without a value behind it, it may be the end of something in base64
 _NAMED = re.compile(r"(\s*(?:- )?[A-Za-z_][\w.-]*\s*(?::(?=\s)|=))\s*[^\s=]")
 _LOGIN = re.compile(r"(?<=://)[^\s\"']*@")

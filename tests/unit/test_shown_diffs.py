@@ -44,6 +44,8 @@ def removed(*lines: str) -> list[str]:
         ("      POSTGRES_PASSWORD_FILE: canary", "      POSTGRES_PASSWORD_FILE: (not shown)"),
         ("    proxy_pass http://u:canary@odoo:8069;", "    proxy_pass http: (not shown)"),
         ("      PGDATA: https://u:can@canary@h/data", "      PGDATA: https://(not shown)@h/data"),
+        ("    command: [odoo, --db_password, canary]", "    command: (not shown)"),
+        ("    proxy_set_header Host token-canary;", "    proxy_set_header Host (not shown)"),
         # an ordinary drift
         ("workers = 8", "workers = 8"),
         ("      PGDATA: /other", "      PGDATA: /other"),
