@@ -99,7 +99,7 @@ def _killed_runs(shop: Shop, flow: str, *more: str) -> AbstractContextManager[Ki
 
 def _push(shop: Shop, edition: int) -> None:
     files = dict(SHELF)
-    files["shelf/__manifest__.py"] = files["shelf/__manifest__.py"].replace("19.0.1.0.0", f"19.0.{edition}.0.0")
+    files["shelf/__manifest__.py"] = files["shelf/__manifest__.py"].replace("19.0.1.0.0", f"19.0.1.{edition}.0")
     files["shelf/shelf.py"] = files["shelf/shelf.py"].replace("the first edition", f"edition {edition};")
     shop.addons.push(files)
 
@@ -109,7 +109,7 @@ def _edition_after_settling(shop: Shop) -> int:
     shop.site.free_limit()
     _settle(shop.site.name)
     ((version,),) = shop.sql("SELECT latest_version FROM ir_module_module WHERE name = 'shelf'")
-    edition = int(version.split(".")[2])
+    edition = int(version.split(".")[3])
     assert f"'version': '{version}'" in (shop.link / "shelf" / "__manifest__.py").read_text()
     assert f"edition {edition};" in shop.page()
     assert shop.sql("SELECT name FROM shelf_book") == [("dune",)]

@@ -418,7 +418,7 @@ def test_release_that_does_not_serve_people_is_taken_back(shop: Shop, monkeypatc
         raise CommandFailed("rm", 1, "no", where="here")
 
     monkeypatch.setattr("flows.release.remove_old_checkouts", fail)
-    with pytest.raises(VerificationFailed, match="was released and serves people, but .*old commits deleted: `rm`"):
+    with pytest.raises(VerificationFailed, match="(?s)was released and serves people, but .*old commits deleted: `rm`"):
         shop.release()
     assert "a shelf with the second edition" in shop.page()
 

@@ -100,10 +100,14 @@ class RealSshd:
 
     def cut_connections(self) -> None:
         """End the server's side of every open connection, as a network that goes away does; the server stays."""
+        parents = {}
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError, StopIteration):
-                command = process.joinpath("cmdline").read_bytes()
                 status = process.joinpath("status").read_text().splitlines()
-                parent = next(line.split()[1] for line in status if line.startswith("PPid:"))
-                if command.startswith(b"sshd:") and parent == (self.folder / "pid").read_text().strip():
-                    os.kill(int(process.name), 9)
+                if process.joinpath("cmdline").read_bytes().startswith(b"sshd:"):
+                    parents[process.name] = next(line.split()[1] for line in status if line.startswith("PPid:"))
+        server = (self.folder / "pid").read_text().strip()
+        for process, parent in parents.items():
+            if server in (parent, parents.get(parent)):  # that of a connection has one of its user beside it
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(process), 9)
