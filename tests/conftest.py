@@ -46,6 +46,12 @@ def require() -> Callable[[str, Path | None, str], Path]:
 
 
 @pytest.fixture(scope="session")
+def as_root() -> None:
+    """For a test that does what only root may."""
+    require_engine("a right that only root has", None if os.geteuid() else Path("/"), "run the tests as root")
+
+
+@pytest.fixture(scope="session")
 def engines() -> Engines:
     return Engines.look(engines_folder())
 

@@ -1,6 +1,5 @@
 """Testing, as `provision` makes it: nobody takes it for production, and nothing leaves it."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,9 +49,8 @@ def test_banner_tells_testing_from_production(testing: Provisioned) -> None:
 
 
 @pytest.fixture
-def world(tmp_path: Path, require: Callable[[str, Path | None, str], Path]) -> Iterator[str]:
-    """Address of a server beyond a network of its own, which only root can make."""
-    require("a network of the test's own", tmp_path if os.geteuid() == 0 else None, "run the tests as root")
+def world(as_root: None, tmp_path: Path) -> Iterator[str]:  # noqa: ARG001 - only root can make a network
+    """Address of a server beyond a network of its own."""
     (tmp_path / "word").write_text("the world")
     with outside_world(tmp_path) as address:
         yield address

@@ -209,9 +209,8 @@ def test_backup_goes_on_when_postgresql_is_away_for_a_moment(
     assert backup(site.name).files == 20
 
 
+@pytest.mark.usefixtures("as_root")  # who can give a folder to another user
 def test_backup_puts_the_commit_of_another_users_work_tree_on_record(site: Site) -> None:
-    if os.geteuid():
-        pytest.skip("only root can give a folder to another user")
     tree = site.folder / "addons"
     tree.mkdir()
     git = ["/usr/bin/env", "git", "-C", str(tree), "-c", "user.name=x", "-c", "user.email=x@example.com"]

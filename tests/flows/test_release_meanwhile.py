@@ -80,6 +80,7 @@ def test_release_is_refused_when_something_wrote_to_the_database_meanwhile(
     assert shop.site.made_databases() == []
 
 
+@pytest.mark.long
 def test_what_was_set_of_the_database_stays_with_its_name(shop: Shop) -> None:
     """Parameters of everybody and of one role, rights, and a limit: a release and its rollback change none of it."""
     name = f'"{shop.database}"'

@@ -117,7 +117,7 @@ def test_failure_says_what_to_do_when_the_keys_or_the_bucket_are_wrong(site: Sit
     assert "not-there" not in str(client(s3.port, "s3", s3.keys).list_buckets()["Buckets"])
 
 
-@pytest.mark.parametrize("kind", ["s3", "rest"])
+@pytest.mark.parametrize("kind", ["s3", pytest.param("rest", marks=pytest.mark.long)])
 def test_restore_from_the_copy_brings_everything_back_when_the_repository_is_lost(
     site: Site, kind: str, request: pytest.FixtureRequest
 ) -> None:
@@ -170,7 +170,9 @@ def _servers(kind: str, site: Site, request: pytest.FixtureRequest, folder: Path
                 yield [_block(name, rest.location()) for name, rest in zip(names, rests, strict=True)]
 
 
-@pytest.mark.parametrize("kind", ["s3", "sftp", "rest"])
+@pytest.mark.parametrize(
+    "kind", ["s3", pytest.param("sftp", marks=pytest.mark.long), pytest.param("rest", marks=pytest.mark.long)]
+)
 def test_copy_goes_to_a_server_of_the_same_kind_when_it_has_other_keys(
     site: Site, kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -207,7 +209,9 @@ def test_backup_is_kept_and_the_run_marked_when_the_copy_fails(site: Site, rest:
     assert copy_offsite(site.name).copied == 1
 
 
-@pytest.mark.parametrize(("side", "flow"), [("repository", backup), ("offsite", copy_offsite)])
+@pytest.mark.parametrize(
+    ("side", "flow"), [("repository", backup), pytest.param("offsite", copy_offsite, marks=pytest.mark.long)]
+)
 def test_refusal_says_what_to_delete_when_a_repository_was_moved_on_purpose(
     site: Site, side: str, flow: Callable[[str], object]
 ) -> None:

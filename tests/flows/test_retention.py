@@ -19,7 +19,7 @@ from killed_runs import Ended, killed_runs
 from prefect.artifacts import Artifact
 from pydantic import SecretStr
 from real_processes import MarkedProcess, wait_until
-from toolbox_site import both_runtimes, put_program
+from toolbox_site import both_runtimes_at_length, put_program
 
 from blocks import BackupRepository, OdooEnvironment
 from flows.backup import backup
@@ -192,7 +192,7 @@ def test_backup_is_kept_and_the_run_marked_when_the_clock_was_set_back_an_hour(s
     assert restore(site.name).snapshot_id == plan.kept[1].id
 
 
-@both_runtimes
+@both_runtimes_at_length
 def test_forget_shows_its_plan_then_forgets_and_what_is_kept_can_be_restored(site: Site, repo: Repo) -> None:
     _keep_two_days(site)
     content = site.content()

@@ -142,7 +142,7 @@ def test_writes_reach_the_disk_unless_the_cluster_is_for_tests(tmp_path: Path) -
     fast.stop()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another account")
+@pytest.mark.usefixtures("as_root")  # who runs the server as another account
 def test_cluster_runs_when_its_account_may_not_enter_the_folder_above(
     make_cluster: MakeCluster, tmp_path: Path
 ) -> None:
