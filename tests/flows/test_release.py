@@ -277,7 +277,7 @@ def test_release_that_fails_leaves_everything_as_it_was(
     assert page is not None
     assert re.search(r"(?s): not released\n.*It failed after .*/shelf: status 404", str(page.data)), page.data
     shop.fails({**SHELF, "shelf/shelf.py": SHELF["shelf/shelf.py"] + _PARTNER}, "res.partner.*ZeroDivisionError")
-    shop.site.register(release=policy.model_copy(update={"downtime_budget_seconds": 40}))  # both wait for its end
+    shop.site.register(release=policy.model_copy(update={"downtime_budget_seconds": 60}))  # both wait for its end
     shop.fails({**SHELF, **_HANGS}, "its time limit")
     shop.fails({**SHELF, **_HANGS_AT_START}, r"/web/login does not answer: ReadTimeout \(\d+ s were left\)")
 
