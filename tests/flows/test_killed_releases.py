@@ -20,6 +20,7 @@ from flows.restart import restart
 from flows.rollback import rollback
 from tasks.identity import check_identity
 from tasks.leftovers import settle_leftovers
+from tasks.services import check_odoo_came_back
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -121,3 +122,4 @@ def _edition_after_settling(shop: Shop) -> int:
 def _settle(name: str) -> None:
     check_identity(name)
     settle_leftovers(name)
+    check_odoo_came_back(name, 2)
