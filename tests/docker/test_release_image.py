@@ -493,6 +493,35 @@ def test_tag_that_a_push_asked_for_is_fetched_and_named_by_its_digest(shop: Shop
     assert shop.site.provision(dry_run=True).plan.empty
 
 
+@pytest.mark.long
+def test_image_that_was_tried_is_promoted_to_another_project_by_its_digest(
+    shop: Shop,
+    registry: RealRegistry,
+    docker: DockerEngine,
+    image: Callable[[str], str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Which takes the very same from the registry, whatever its tag leads to by now."""
+    pinned, reached = registry.push(shop.images["same"], "shop"), {"kind": "local"}
+    images = shop.site.images | {"odoo": shop.images["first"]}
+    place = tmp_path_factory.mktemp("other")
+    shop.site.register(host={"connection": reached}, registry=registry.credentials)
+    with provisioned(docker, image, place, images=images, domain="erp-other.example.com", wanted=SMALL) as site:
+        other = Shop(site, shop.folder, shop.base)
+        site.project.run("odoo", "odoo", "--database=erp", "--init=shelf", "--stop-after-init", "--no-http")
+        other.put_on_record()
+        site.register(host={"connection": reached}, registry=registry.credentials)
+        assert shop.release(f"{registry.address}/shop:1").plan.image.image == pinned  # type: ignore[union-attr]
+        registry.push(shop.images["first"], "shop")
+        assert promote(shop.site.name, site.name, soak_minutes=0).result().applied
+        assert other.static() == shop.static() == "as it is now"
+        assert other.running_image() == shop.running_image() == shop.images["same"]
+        assert [read_records(OdooEnvironment.open(one.site.name))[-1].image for one in (shop, other)] == [pinned] * 2
+    shop.rollback()
+    shop.site.register()
+    assert shop.static() == "as it was"
+
+
 def test_room_for_the_copy_is_asked_for_where_postgresql_keeps_its_data(shop: Shop) -> None:
     runtime = OdooEnvironment.open(shop.site.name)
     refuse_without_room(needs_of_staging(runtime, filestore_bytes=0, database_bytes=1), runtime.host.name)
