@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from pydantic import SecretStr
 
@@ -13,16 +13,41 @@ from odoo_ops.model.environment import DatabaseSettings
 
 _MARK = "odoo-ops-modules:"
 
-# Runs in `odoo shell` without a database, so that Odoo itself says what it makes of its addons path.
+# Runs in `odoo shell` without a database, so that Odoo itself says what it makes of its addons path. Nothing of that is
+# imported: perhaps nobody has approved it yet. Odoo imports some modules when it starts, such as `web`, wherever they
+# come first; so it gets the path only here, and reads it anew, with what it kept of manifests. And its own check of
+# Python packages imports what it does not find by that name, such as odoo.addons.shelf.
 _SCRIPT = """
-import json, os, shutil
-import odoo.upgrade
+import importlib.metadata, importlib.util, json, os, shutil
+import odoo.addons, odoo.upgrade
 from odoo.modules import module as of_odoo
+from odoo.tools import config
+
+if {addons!r}:
+    config["addons_path"] = {addons!r}
+importlib.reload(odoo.addons)
+importlib.reload(of_odoo)
+of_odoo.initialize_sys_path()
+
+def check_package(package):
+    wanted = of_odoo.Requirement(package)
+    if wanted.marker and not wanted.marker.evaluate():
+        return
+    try:
+        version = importlib.metadata.version(wanted.name)
+    except importlib.metadata.PackageNotFoundError:
+        # or a module's name; only of the first part: those below it would be looked for by importing that
+        first, _, below = package.partition(".")
+        if first == "odoo" and below or not first.isidentifier() or importlib.util.find_spec(first) is None:
+            raise
+        return
+    if wanted.specifier and not wanted.specifier.contains(version):
+        raise ValueError(f"installed is {{version}}")
 
 def missing(needs):
     for package in needs.get("python") or ():
         try:
-            of_odoo.check_python_external_dependency(package)
+            check_package(package)
         except Exception as error:
             yield f"Python package {{package}} ({{error}})"
     for program in needs.get("bin") or ():
@@ -64,12 +89,12 @@ _TESTS = re.compile(r"\d+ failed, \d+ error\(s\) of (\d+) tests")
 _LOADING = re.compile(r"Loading module (\S+) \((\d+)/(\d+)\)")
 
 
-def read_modules(program: tuple[str, ...], config: str, modules: Collection[str]) -> Command:
+def read_modules(program: tuple[str, ...], config: str, addons: Sequence[str], modules: Collection[str]) -> Command:
     """Print what is on disk of these modules and of all that they depend on; `parse_modules` reads the output.
 
-    No database is opened.
+    No database is opened, and no module below `addons` is run: `config` must name no addons path.
     """
-    script = _SCRIPT.format(modules=json.dumps(sorted(modules)), mark=_MARK)
+    script = _SCRIPT.format(addons=",".join(addons), modules=json.dumps(sorted(modules)), mark=_MARK)
     return Command(
         argv=(*program, "shell", f"--config={config}", "--no-http"), without=NOT_FROM_LOGIN, stdin=SecretStr(script)
     )

@@ -133,13 +133,15 @@ def write_config(
     database: str | None = None,
     port: int | None = None,
     instead: Mapping[str, str] | None = None,
+    *,
+    with_addons: bool = True,
 ) -> str:
     """Write the private configuration of an Odoo on a copy, and return its path.
 
-    Without a database it can only be asked questions. `instead` is as in `booted`.
+    Without a database it can only be asked questions. `instead` is as in `booted`. Without addons Odoo starts with its
+    own modules alone.
     """
-    text = host.call("read_text", path=settings.odoo.config) if settings.odoo.config else None
-    addons, kept = options_for_copy(text, settings.odoo.addons)
+    addons, kept = read_options(settings, host, instead)
     host.call("make_directory", path=settings.copy_dir)
     path = f"{settings.copy_dir}/odoo.conf"
     rendered = render(
@@ -147,9 +149,21 @@ def write_config(
         database=settings.database,
         database_name=database,
         data_dir=settings.data_dir,
-        addons=replaced_addons(addons, instead or {}),
+        addons=addons if with_addons else (),
         kept=kept,
         http_port=port,
     )
     host.call("write_text", path=path, text=rendered)
     return path
+
+
+def read_options(
+    settings: Environment, host: HostAdapter, instead: Mapping[str, str] | None = None
+) -> tuple[list[str], dict[str, str]]:
+    """The addons path of an environment, and the other options that its copy takes over. `instead` is as in `booted`.
+
+    Raises PreconditionFailed where odoo.conf cannot be read.
+    """
+    text = host.call("read_text", path=settings.odoo.config) if settings.odoo.config else None
+    addons, kept = options_for_copy(text, settings.odoo.addons)
+    return replaced_addons(addons, instead or {}), kept

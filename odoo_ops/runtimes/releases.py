@@ -9,11 +9,10 @@ from odoo_ops.model.addons import AddonsRepository, place_of
 from odoo_ops.model.command import Command
 from odoo_ops.model.release import FetchedAddons, InstalledModules, ModuleFacts
 from odoo_ops.model.revisions import commits_of, exactly, is_commit, is_exact, revision_of, shown_revision
-from odoo_ops.policy.configuration import options_for_copy
 from odoo_ops.policy.pushes import asked_of
 from odoo_ops.policy.releases import links_not_named, policy_of
 from odoo_ops.policy.wanted_commits import refuse_unknown_merges, wanted_ref
-from odoo_ops.runtimes.copies import write_config
+from odoo_ops.runtimes.copies import read_options, write_config
 from odoo_ops.runtimes.runtime import Runtime
 
 _ASK_SECONDS = 300
@@ -140,8 +139,7 @@ def refuse_unnamed_links(runtime: Runtime, links: Mapping[str, str]) -> None:
     """Raise PreconditionFailed where Odoo's addons path does not lead through what a release puts in place."""
     settings = runtime.environment
     with runtime.beside_odoo() as host:
-        text = host.call("read_text", path=settings.odoo.config) if settings.odoo.config else None
-    addons, _ = options_for_copy(text, settings.odoo.addons)
+        addons, _ = read_options(settings, host)
     if unnamed := links_not_named(addons, links):
         raise PreconditionFailed(
             f"Odoo's addons path leads through no {', '.join(unnamed)}, so a release would change nothing for it. "
@@ -153,12 +151,14 @@ def refuse_unnamed_links(runtime: Runtime, links: Mapping[str, str]) -> None:
 def read_modules(runtime: Runtime, installed: InstalledModules, instead: Mapping[str, str]) -> dict[str, ModuleFacts]:
     """Installed modules as the environment's Odoo finds them on disk, where links lead as `instead` says.
 
+    Nothing of what lies there is run.
     Raises VerificationFailed when it does not tell.
     """
     settings = runtime.environment
     with runtime.beside_odoo() as host:
-        config = write_config(settings, host, instead=instead)
-        command = modules.read_modules(settings.odoo.command, config, installed.versions)
+        addons, _ = read_options(settings, host, instead)
+        config = write_config(settings, host, with_addons=False)
+        command = modules.read_modules(settings.odoo.command, config, addons, installed.versions)
         try:
             output = host.run(command, timeout_seconds=_ASK_SECONDS)
         except CommandFailed as error:

@@ -10,6 +10,7 @@ import pytest
 from addons_repository import SHELF, AddonsServer
 from real_sshd import RealSshd
 
+from blocks import OdooEnvironment
 from flows.release import release
 from odoo_ops.errors import PreconditionFailed, Refused
 from odoo_ops.model.addons import ReleasePolicy
@@ -36,7 +37,7 @@ class Offered:
         repository = self.addons.repository(self.link).model_copy(update=asked)
         self.site.register(release=ReleasePolicy(addons=(repository,), approval=approval))
 
-    def refused(self, match: str, error: type[Exception] = Refused, **parameters: str) -> None:
+    def refused(self, match: str, error: type[Exception] = Refused, **parameters: str | bool) -> None:
         """A release must be refused before its backup, after which Odoo would be stopped."""
         with pytest.raises(error, match=match):
             release(self.site.name, **parameters)
@@ -97,6 +98,28 @@ def test_release_is_refused_when_a_module_would_be_installed_that_cannot_be(offe
     unfit = {"shelf/__manifest__.py": SHELF["shelf/__manifest__.py"].replace("19.0.1.0.0", "19.0.one")}
     offered.addons.push({**SHELF, **unfit})
     offered.refused(r"Manifests can be read and installed: shelf: ValueError: .* \(Invalid version '19.0.one'\)")
+
+
+@pytest.mark.parametrize("dry_run", [True, False], ids=["dry run", "plan"])
+def test_nothing_of_a_commit_is_run_when_nobody_has_approved_it(
+    offered: Offered, tmp_path: Path, dry_run: bool
+) -> None:
+    """Neither as a Python package that its manifest names, nor as a module that Odoo imports when it starts."""
+    odoo = OdooEnvironment.open(offered.site.name).environment.odoo
+    starts = ("sh", "-c", f'{" ".join(odoo.command)} "$@" --load=base,web,shelf', "sh")
+    offered.site.register(odoo=odoo.model_copy(update={"command": starts}))
+    offered.asks(approval=True)
+    offered.sql(
+        "INSERT INTO ir_module_module (name, state, latest_version) VALUES ('shelf', 'installed', '19.0.1.0.0')"
+    )
+    ran = tmp_path / "ran"
+    needs = "'external_dependencies': {'python': ['odoo.addons.shelf']}, 'author'"
+    manifest = SHELF["shelf/__manifest__.py"].replace("'author'", needs)
+    offered.addons.push(
+        {**SHELF, "shelf/__manifest__.py": manifest, "shelf/__init__.py": f"open({str(ran)!r}, 'a').close()\n"}
+    )
+    offered.refused("What modules need is there: shelf needs Python package odoo.addons.shelf", dry_run=dry_run)
+    assert not ran.exists()
 
 
 def test_release_is_refused_when_another_plan_was_approved(offered: Offered) -> None:
