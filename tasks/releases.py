@@ -76,7 +76,7 @@ def plan_release(environment: str, addons: tuple[FetchedAddons, ...], image: Ima
     releases.refuse_unnamed_links(runtime, instead)
     with database.connect(runtime.host, runtime.environment.database) as connection:
         installed = read_installed(connection)
-    with image_releases.tried(runtime, image) as beside:
+    with image_releases.looked_at(runtime, image) as beside:
         found = releases.read_modules(beside, installed, instead)
     before, after = releases.find_modules(runtime, addons)
     updates = policy.modules_to_update(installed, found)

@@ -53,7 +53,7 @@ def parse_services(output: str) -> tuple[WantedService, ...]:
         WantedService(
             name=name,
             image=service["image"],
-            networks=tuple(sorted(names[key] for key in service["networks"])),
+            networks=tuple(sorted(names[key] for key in service.get("networks", ()))),
             memory_bytes=int(service.get("mem_limit", 0)),
             pids_limit=int(service.get("pids_limit", 0)),
             nano_cpus=round(float(service.get("cpus", 0)) * 10**9),

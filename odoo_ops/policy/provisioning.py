@@ -17,7 +17,8 @@ SUPERUSER = "postgres"
 # of the compose file: PostgreSQL's data, and Odoo's with the filestore
 DATABASE_VOLUME, FILESTORE_VOLUME = "database", "data"
 ODOO_SERVICES = ("odoo", "odoo-cron")
-RELEASE_SERVICE = "odoo-release"
+# one-off containers of a new image: before it was approved, and after it
+GATE_SERVICE, RELEASE_SERVICE = "odoo-gate", "odoo-release"
 # in the project's folder
 PROJECT_LOCK = ".odoo-ops.lock"
 ODOO_CONFIG = "/etc/odoo/odoo.conf"

@@ -1,7 +1,7 @@
 """An image of Odoo that is released to a provisioned project: looked at, tried, and put in place of another one."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from itertools import islice
 
@@ -14,7 +14,7 @@ from odoo_ops.model.release import ImageChange
 from odoo_ops.model.runtimes import ComposeProject, TrialProject
 from odoo_ops.policy.images import kept_names, kept_repository, lost_image, pinned_name, refuse_bad_name
 from odoo_ops.policy.project_plans import described_project
-from odoo_ops.policy.provisioning import FILESTORE_VOLUME, ODOO_SERVICES, RELEASE_SERVICE
+from odoo_ops.policy.provisioning import FILESTORE_VOLUME, GATE_SERVICE, ODOO_SERVICES, RELEASE_SERVICE
 from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.runtime import Runtime
 
@@ -58,7 +58,7 @@ def fetch(project: Project, asked: str, present: str, show: Callable[[str], None
     image = _pinned(project, asked, image_id)
     if asked == present and before and before != image_id:  # `provision` must not put it in place by itself
         project.run(commands.name_image(before, asked), "Leaving its name to the image that runs")
-    project.with_image(image).check_owner(FILESTORE_VOLUME)
+    project.with_image(image).check_owner(FILESTORE_VOLUME, seen_by=running)
     return ImageChange(
         asked=asked,
         image=image,
@@ -99,29 +99,41 @@ def _pinned(project: Project, name: str, image_id: str) -> str:
     return pinned_name(name, image_id, digests)
 
 
-@contextmanager
-def tried(runtime: Runtime, image: ImageChange | None) -> Iterator[Runtime]:
+def looked_at(runtime: Runtime, image: ImageChange | None) -> AbstractContextManager[Runtime]:
+    """The environment, whose Odoo is asked about its modules in containers of an image that nobody has approved yet.
+
+    They can do nothing: they have no network, no password and no data.
+    """
+    return _beside(runtime, image, GATE_SERVICE)
+
+
+def tried(runtime: Runtime, image: ImageChange | None) -> AbstractContextManager[Runtime]:
     """The environment, whose Odoo is run in one-off containers of another image while the block lasts.
 
-    They have no way out, and see Odoo's data.
+    They have no way out, and see Odoo's data: the image must be approved.
     """
+    return _beside(runtime, image, RELEASE_SERVICE)
+
+
+@contextmanager
+def _beside(runtime: Runtime, image: ImageChange | None, service: str) -> Iterator[Runtime]:
     if image is None:
         yield runtime
         return
     project = Project.of(runtime.machine, runtime.environment).with_image(image.image)
-    trial = write_trial(project)
+    trial = write_trial(project, service)
     try:
         yield replace(runtime, trial=trial)
     finally:
         project.machine.call("remove_tree", path=trial.file)
 
 
-def write_trial(project: Project) -> TrialProject:
-    """Write the compose file of a project beside the present one, which stays."""
+def write_trial(project: Project, service: str = RELEASE_SERVICE) -> TrialProject:
+    """Write the compose file of a project beside the present one, which stays; Odoo is run as a service of it."""
     text, file = project.compose_file.content.get_secret_value(), project.place(_TRIAL_FILE)
     project.machine.call("write_text", path=file, text=text, mode=0o644)
     settings = project.runtime
-    return TrialProject(project=settings.project, folder=settings.folder, odoo_services=(RELEASE_SERVICE,), file=file)
+    return TrialProject(project=settings.project, folder=settings.folder, odoo_services=(service,), file=file)
 
 
 def remove_trial(runtime: Runtime) -> bool:

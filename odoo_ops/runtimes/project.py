@@ -225,16 +225,22 @@ class Project:
         name = f"{self.runtime.project}_{volume}"
         return self.run(provision.find_volume(name), f"Looking for the volume {name}").strip()
 
-    def read_owners(self, name: str) -> list[str]:
-        """Users and groups of a volume with Odoo's data; none where it is empty. Odoo's image must be on the host."""
-        command = provision.print_owners(self.wanted.images.odoo, name, self.settings.database.name)
+    def read_owners(self, name: str, seen_by: str = "") -> list[str]:
+        """Users and groups of a volume with Odoo's data; none where it is empty.
+
+        The image that looks, `seen_by` or Odoo's own, must be on the host.
+        """
+        command = provision.print_owners(seen_by or self.wanted.images.odoo, name, self.settings.database.name)
         return sorted(set(self.run(command, f"Looking into the volume {name}").split()))
 
-    def check_owner(self, volume: str) -> None:
-        """Raise Refused where Odoo of its image could not write to a volume with files; nothing while none is there."""
+    def check_owner(self, volume: str, seen_by: str = "") -> None:
+        """Raise Refused where Odoo of its image could not write to a volume with files; nothing while none is there.
+
+        `seen_by`: the image that looks into the volume, where its own is not trusted yet.
+        """
         user = self._odoo_user
         if user and (name := self.find_volume(volume)):
-            refuse_other_owner(self.read_owners(name), user, self.wanted.images.odoo)
+            refuse_other_owner(self.read_owners(name, seen_by), user, self.wanted.images.odoo)
 
     @cached_property
     def _odoo_user(self) -> str | None:

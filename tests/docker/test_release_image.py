@@ -114,6 +114,19 @@ with mock.patch({point!r}, lambda *_: os.kill(os.getpid(), signal.SIGKILL)):
     release({environment!r}, image={image!r})
 """
 _KILLED_AT = ("flows._cut_over.try_release", "flows._cut_over.finish_cut_over")
+# what an image could want before anybody has approved it: the password, the filestore, the database
+_GRASPS = """
+
+def get_manifest(module, mod_path=None):
+    import contextlib, socket
+    from pathlib import Path
+
+    got = [str(path) for path in (*Path("/run/secrets").glob("*"), *Path("/var/lib/odoo").glob("filestore"))]
+    with contextlib.suppress(OSError):
+        socket.create_connection(("db", 5432), timeout=5).close()
+        got.append("the database")
+    raise ValueError(f"it reached {got}")
+"""
 # the gate sees nothing of it, as it opens no database
 _NO_REGISTRY = "RUN echo 'Registry.new = None' >>../orm/registry.py"
 
@@ -545,9 +558,12 @@ def test_image_without_websockets_leaves_the_present_one_at_work(shop: Shop, mon
 
 
 def test_image_without_an_installed_module_is_refused(shop: Shop) -> None:
+    """Its own Odoo tells of its modules, in the place of their manifests, what it got hold of."""
     before = shop.site.containers()
-    with pytest.raises(Refused, match=r"Every installed module is there: shelf.*Nothing was changed"):
-        shop.release(shop.build("without", {}))
+    greedy = shop.build("without", {"grasp.py": _GRASPS}, "RUN cat grasp.py >>../modules/module.py && rm grasp.py")
+    with pytest.raises(Refused, match=r"Every installed module is there: shelf.*Nothing was changed") as refused:
+        shop.release(greedy)
+    assert "ValueError: it reached []" in str(refused.value)
     assert shop.site.containers() == before
 
 

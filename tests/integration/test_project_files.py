@@ -22,6 +22,7 @@ from deployments.engines.inventory import Engines
 from deployments.engines.ports import free_port
 from deployments.engines.process import run
 from deployments.engines.server_account import account_of
+from odoo_ops.commands.provision import parse_services
 from odoo_ops.errors import CommandFailed
 from odoo_ops.model.environment import Environment
 from odoo_ops.project_files import project_files
@@ -56,8 +57,11 @@ class TestCompose:
         project = resolved(stage)
         assert project["name"] == f"erp-{stage}"
         expected = {"db", "odoo", "odoo-cron", "nginx", "toolbox", "toolbox-restore", "odoo-drill", "toolbox-drill"}
-        expected |= {"odoo-release"} | ({"mail"} if stage == "development" else set())
+        expected |= {"odoo-gate", "odoo-release"} | ({"mail"} if stage == "development" else set())
         assert set(project["services"]) == expected
+        networks = {service.name: service.networks for service in parse_services(json.dumps(project))}
+        assert networks["odoo-gate"] == ()
+        assert networks["db"] == (f"erp-{stage}_inside",)
 
     def test_reads_how_often_docker_looks_at_a_service(self, resolved: Callable[..., dict[str, Any]]) -> None:
         services = resolved("staging", start_interval=True)["services"]

@@ -1,18 +1,26 @@
 """Images of Odoo: which one is meant, how it is named, what is refused."""
 
 from datetime import UTC, datetime
+from unittest.mock import Mock, create_autospec
 
 import pytest
 from provisioned import described
+from pydantic import SecretStr
 
+from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.commands import compose, image_releases
 from odoo_ops.errors import Refused
 from odoo_ops.model.addons import AddonsRepository, ReleasePolicy
+from odoo_ops.model.command import Command
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.plan import FileChange, ProvisionPlan, ReleasedImage, ServiceChange
+from odoo_ops.model.provision import ProjectFile
 from odoo_ops.model.release import ImageChange, ModuleUpdate, ReleasePlan, ReleaseRecord
 from odoo_ops.model.runtimes import ComposeProject, TrialProject
 from odoo_ops.policy import images, releases
+from odoo_ops.runtimes.image_releases import fetch, looked_at, tried
+from odoo_ops.runtimes.project import Project
+from odoo_ops.runtimes.runtime import Runtime
 
 DIGEST = "sha256:" + "ab" * 32
 NUMBER = "sha256:" + "cd" * 32
@@ -117,6 +125,38 @@ def test_way_back_of_an_image_is_the_former_image_and_its_database() -> None:
     assert not record.beside
     assert record.model_copy(update={"kept_database": None}).beside
     releases.refuse_way_to_failed("erp", record)
+
+
+def test_image_is_looked_at_in_another_service_than_it_is_tried_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before its approval in one that can do nothing, and after it in one that sees Odoo's data."""
+    machine, settings, change = create_autospec(HostAdapter, instance=True), environment(), plan(DIGEST).image
+    file = ProjectFile(path="compose.yaml", content=SecretStr("services: {}"), mode=0o644)
+    monkeypatch.setattr(Project, "of", lambda *_: Project(machine, settings, PROJECT))
+    monkeypatch.setattr(Project, "compose_file", file)
+    runtime = Runtime(settings, machine, machine, machine, Mock())
+    for used, service in ((looked_at, "odoo-gate"), (tried, "odoo-release")):
+        with used(runtime, change) as beside:
+            assert beside.trial
+            assert beside.trial.odoo_services == (service,)
+            assert beside.trial.file == "/srv/erp/compose.release.yaml"
+
+
+def test_image_does_not_see_the_filestore_when_it_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether its Odoo could write there, the present image tells, whose owners are given."""
+    answers = {"sh": "100:101", "volume": "erp_data", "image": "[]"}
+    ran = list[tuple[str, ...]]()
+
+    def run(_project: Project, command: Command, *_: object) -> str:
+        ran.append(command.argv)
+        return answers[command.argv[1] if command.argv[1] in answers else "sh"]
+
+    monkeypatch.setattr(Project, "run", run)
+    monkeypatch.setattr(Project, "image_id", lambda _, image: image)
+    monkeypatch.setattr(Project, "read_containers", lambda _: [])
+    project = Project(create_autospec(HostAdapter, instance=True), environment(), PROJECT)
+    assert fetch(project, DIGEST, NUMBER, Mock()).image_id == DIGEST
+    seeing = [argv for argv in ran if any(word.startswith("--volume") for word in argv)]
+    assert [(NUMBER in argv, DIGEST in argv) for argv in seeing] == [(True, False)]
 
 
 def test_trial_is_another_compose_file() -> None:

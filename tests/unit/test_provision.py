@@ -80,6 +80,20 @@ def test_services_are_confined(stage: str) -> None:
     )
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_image_that_nobody_has_approved_is_asked_where_it_can_do_nothing(stage: str) -> None:
+    """Only what has no secret in it is mounted: odoo.conf, and the host's folders of addons."""
+    services = compose(stage)["services"]
+    gate, odoo = services["odoo-gate"], services["odoo"]
+    assert gate["image"] == odoo["image"]
+    assert gate["network_mode"] == "none"
+    assert (gate["user"], gate["read_only"], gate["cap_drop"]) == ("odoo", True, ["ALL"])
+    assert gate["mem_limit"] > 0
+    assert gate.keys().isdisjoint({"networks", "secrets", "environment", "ports", "depends_on", "cap_add"})
+    assert gate["volumes"] == [volume for volume in odoo["volumes"] if volume != "data:/var/lib/odoo"]
+    assert all(volume == "./config/odoo:/etc/odoo:ro" or volume["read_only"] for volume in gate["volumes"])
+
+
 def _looks(*, start_interval: bool) -> dict[str, dict[str, Any]]:
     """How often Docker looks at each service: its health check without the command."""
     images = described("staging")["provision"]["images"] | {"pgbouncer": "pgbouncer:1.24"}
