@@ -51,7 +51,9 @@ TLS_KEY = f"{TLS_FOLDER}/key.pem"
 ACME_AUTHORITY = "config/acme/authority.pem"
 
 _DIGEST_CHARACTERS = 16
-_HTTP2_DIRECTIVE = (1, 25, 1)  # the nginx that has it; since then it warns of `listen … http2`
+# the nginx that has them
+_HTTP2_DIRECTIVE = (1, 25, 1)  # since then it warns of `listen … http2`
+_KEEPALIVE_MIN_TIMEOUT = (1, 27, 4)
 
 
 def project_files(
@@ -69,7 +71,8 @@ def project_files(
         facts: what the host has.
         odoo_user: user and group of Odoo in its image (`read_odoo_user`). As them nginx sends attachments of any mode;
             without, it is the image's own `nginx`, which sends those that all may read.
-        nginx_version: of the nginx in its image; without, what is written suits all, but newer ones warn of it.
+        nginx_version: of the nginx in its image; without, what is written suits all, but newer ones warn of it, and
+            close connections at a reload at once.
         start_interval: whether Docker there has it (`has_start_interval`); without, what is written suits all, but
             services are looked at often for ever.
 
@@ -162,6 +165,7 @@ def _nginx(environment: Environment, wanted: Provisioning, odoo: OdooSizing, ver
         wanted=wanted,
         encrypted=not isinstance(wanted.tls, NoTls),
         http2_directive=version >= _HTTP2_DIRECTIVE,
+        keepalive_min_timeout=version >= _KEEPALIVE_MIN_TIMEOUT,
         odoo_port=provisioning.ODOO_PORT,
         websocket_port=provisioning.GEVENT_PORT if odoo.workers else provisioning.ODOO_PORT,
         data_dir=provisioning.DATA_DIR,

@@ -252,9 +252,9 @@ class Project:
 
     @cached_property
     def _nginx_version(self) -> tuple[int, ...]:
-        """Version of nginx in its image; empty while that is not on the host, and where it does not matter."""
+        """Version of nginx in its image; empty while that is not on the host."""
         image = self.wanted.images.nginx
-        if isinstance(self.wanted.tls, NoTls) or self.image_id(image) is None:
+        if self.image_id(image) is None:
             return ()
         printed = self.run(provision.print_nginx_version(image), "Looking at nginx's version")
         return provision.parse_nginx_version(printed)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 import yaml
@@ -20,11 +21,14 @@ from provisioned import (
 )
 from pydantic import ValidationError
 
+from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.commands.provision import parse_nginx_version
 from odoo_ops.errors import InvalidConfiguration, Refused
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.provision import HostFacts, ProjectFile, is_pinned
+from odoo_ops.policy.project_plans import described_project
 from odoo_ops.project_files import project_files
+from odoo_ops.runtimes.project import Project
 
 
 def text(files: Mapping[str, ProjectFile], path: str) -> str:
@@ -203,6 +207,36 @@ def test_http_2_is_asked_for_as_the_nginx_of_the_image_wants_it(printed: str, li
     (conf,) = [file.content.get_secret_value() for file in files if file.path == "config/nginx/nginx.conf"]
     asked = [line.strip() for line in conf.splitlines() if "listen 8443" in line or "http2" in line]
     assert asked == ["listen 8443 ssl default_server;", *lines]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    ("version", "lines"),
+    [((1, 27, 3), []), ((1, 27, 4), ["keepalive_min_timeout 3s;"]), ((1, 28), ["keepalive_min_timeout 3s;"]), ((), [])],
+)
+def test_connections_outlast_a_reload_where_the_nginx_of_the_image_can_do_that(
+    stage: str, version: tuple[int, ...], lines: list[str]
+) -> None:
+    files = project_files(Environment.model_validate(described(stage)), FACTS, nginx_version=version)
+    (conf,) = [file.content.get_secret_value() for file in files if file.path == "config/nginx/nginx.conf"]
+    assert [line.strip() for line in conf.splitlines() if line.strip().startswith("keepalive_min")] == lines
+
+
+@pytest.mark.parametrize("stage", ["testing", "staging"])
+def test_nginx_of_the_image_is_looked_at_whether_it_encrypts_or_not(
+    monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    settings = Environment.model_validate(described(stage))
+    monkeypatch.setattr(Project, "image_id", lambda _, image: image)
+    monkeypatch.setattr(Project, "run", lambda *_: "nginx version: nginx/1.28.0\n")
+    machine = create_autospec(HostAdapter, instance=True)
+    machine.call.return_value = FACTS.model_dump()
+    monkeypatch.setattr(Project, "_odoo_user", "100:101")
+    monkeypatch.setattr(Project, "_versions", ("28.0.0", "2.30.0"))
+    monkeypatch.setattr("odoo_ops.runtimes.project.certificate_files", lambda *_: ())
+    project = Project(machine, settings, described_project(settings))
+    (conf,) = [file.content.get_secret_value() for file in project.files if file.path == "config/nginx/nginx.conf"]
+    assert "keepalive_min_timeout" in conf
 
 
 def test_new_odoo_conf_makes_odoo_anew_and_new_settings_of_postgresql_do_not() -> None:
