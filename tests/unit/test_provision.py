@@ -229,12 +229,11 @@ def test_nginx_of_the_image_is_looked_at_whether_it_encrypts_or_not(
     settings = Environment.model_validate(described(stage))
     monkeypatch.setattr(Project, "image_id", lambda _, image: image)
     monkeypatch.setattr(Project, "run", lambda *_: "nginx version: nginx/1.28.0\n")
-    machine = create_autospec(HostAdapter, instance=True)
-    machine.call.return_value = FACTS.model_dump()
+    monkeypatch.setattr(Project, "facts", FACTS)
     monkeypatch.setattr(Project, "_odoo_user", "100:101")
     monkeypatch.setattr(Project, "_versions", ("28.0.0", "2.30.0"))
     monkeypatch.setattr("odoo_ops.runtimes.project.certificate_files", lambda *_: ())
-    project = Project(machine, settings, described_project(settings))
+    project = Project(create_autospec(HostAdapter, instance=True), settings, described_project(settings))
     (conf,) = [file.content.get_secret_value() for file in project.files if file.path == "config/nginx/nginx.conf"]
     assert "keepalive_min_timeout" in conf
 
