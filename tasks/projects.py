@@ -32,6 +32,7 @@ from odoo_ops.policy.provisioning import (
 from odoo_ops.project_files import COMPOSE_FILE, POSTGRES_PASSWORD
 from odoo_ops.runtimes import site_switch, staging
 from odoo_ops.runtimes.lost_volumes import lost_volumes
+from odoo_ops.runtimes.neighbours import read_crowding
 from odoo_ops.runtimes.project import CLOSED_FOLDERS, Project
 from odoo_ops.runtimes.renewal import why_certbot
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
@@ -85,6 +86,7 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
             cluster=_read_cluster(environment, project, containers),
             certificate=why_certbot(project, datetime.now(UTC)),
             superseded=superseded_image(record.released if record else None, project.named_image),
+            crowded=read_crowding(project, services),
         )
         if set(ODOO_SERVICES) & set(plan.services_to("create", "recreate")):
             project.check_owner(FILESTORE_VOLUME)

@@ -35,6 +35,17 @@ def print_configuration(project: ComposeProject, compose_file: str) -> Command:
     return _of_text(project, compose_file, "--profile=*", "config", "--format=json")
 
 
+def list_projects() -> Command:
+    """Print id and project of each container that runs for a service of a compose project, whichever that is."""
+    shown = '--format={{.ID}} {{.Label "com.docker.compose.project"}}'
+    return Command(argv=("docker", "ps", "--no-trunc", "--filter=label=com.docker.compose.oneoff=False", shown))
+
+
+def print_memory_limits(containers: Sequence[str]) -> Command:
+    """Print how many bytes of memory each container may take; 0: no limit."""
+    return Command(argv=("docker", "inspect", "--format={{.HostConfig.Memory}}", *containers))
+
+
 def parse_hashes(output: str) -> dict[str, str]:
     """Service -> digest."""
     return dict(line.split() for line in output.splitlines() if line.strip())

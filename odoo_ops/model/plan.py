@@ -119,6 +119,7 @@ class ProvisionPlan(Value):
         pull: images that are fetched first.
         waiting: settings that PostgreSQL takes only at its next start, which no plan brings about.
         certificate: why certbot gets another certificate, in words; empty: it does not.
+        crowded: why the machine's memory is too little for all projects on it, in words; it changes nothing.
         superseded: image that was released, and whose place is taken by the one that the environment file names since.
         unasked: why PostgreSQL, which runs, could not be asked: its roles get their passwords; empty: it could.
     """
@@ -135,6 +136,7 @@ class ProvisionPlan(Value):
     certificate: str = ""
     superseded: str = ""
     unasked: str = ""
+    crowded: str = ""
 
     @property
     def empty(self) -> bool:
@@ -145,7 +147,7 @@ class ProvisionPlan(Value):
     @property
     def digest(self) -> str:
         """What tells it from another plan: who approved this one did not approve that one."""
-        return hashlib.sha256(self.model_dump_json(exclude={"waiting"}).encode()).hexdigest()[:12]
+        return hashlib.sha256(self.model_dump_json(exclude={"waiting", "crowded"}).encode()).hexdigest()[:12]
 
     @property
     def summary(self) -> str:

@@ -219,6 +219,7 @@ def provision_plan(
     cluster: ClusterFacts,
     certificate: str = "",
     superseded: str = "",
+    crowded: str = "",
 ) -> ProvisionPlan:
     """All that is to be changed.
 
@@ -236,6 +237,7 @@ def provision_plan(
         cluster: what PostgreSQL tells.
         certificate: why certbot must bring another one; empty: it need not.
         superseded: released image whose place the environment file's takes.
+        crowded: why the machine's memory is too little for all projects on it; empty: it is not.
     """
     missing = not has_data or DATABASE_VOLUME in lost_volumes or cluster.has_database is False
     had_one = record is not None and record.has_database
@@ -252,6 +254,7 @@ def provision_plan(
         certificate=certificate,
         superseded=superseded,
         unasked=cluster.unasked,
+        crowded=crowded,
     )
 
 

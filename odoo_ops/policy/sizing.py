@@ -12,6 +12,7 @@ from math import ceil
 from odoo_ops.errors import Refused
 from odoo_ops.model.provision import HostFacts
 from odoo_ops.model.sizing import OdooSizing, PoolSizing, PostgresSizing, Sizing
+from odoo_ops.units import shown_bytes
 
 MIB = 2**20
 
@@ -169,6 +170,17 @@ def pool_sizing(odoo: OdooSizing, *, by_transaction: bool) -> PoolSizing:
         database=min(shared, odoo.connections) if by_transaction else odoo.connections,
         listening=processes + odoo.max_cron_threads + odoo.db_maxconn_gevent,
         memory_bytes=_PGBOUNCER,
+    )
+
+
+def why_crowded(machine_bytes: int, *, ours_bytes: int, others_bytes: int) -> str:
+    """Why a machine's memory is too little for what a project and its neighbours may take at once; empty: it is not."""
+    if ours_bytes + others_bytes <= machine_bytes:
+        return ""
+    ours, others, machine = map(shown_bytes, (ours_bytes, others_bytes, machine_bytes))
+    return (
+        f"Containers of other projects on the machine may take {others} of memory, and these {ours}: more than its "
+        f"{machine}. Next step: give each environment there its part (`provision.memory_bytes`)."
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from compose_project import ComposeProject
 from deployed_flow import DeployedFlow
 from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
@@ -450,6 +451,18 @@ def test_another_password_reaches_postgres_and_odoo(site: Provisioned, monkeypat
     site.register()
     assert site.provision().applied
     assert site.containers() == before
+
+
+def test_other_projects_that_may_take_the_rest_of_the_memory_are_told(
+    site: Provisioned, docker: DockerEngine, tmp_path: Path
+) -> None:
+    service = {"image": site.images["nginx"], "entrypoint": ["sleep", "600"], "mem_limit": "1000g"}
+    (tmp_path / "compose.yaml").write_text(yaml.safe_dump({"services": {"greedy": service}}))
+    with ComposeProject.made(docker, tmp_path) as neighbour:
+        neighbour.compose("up", "--detach")
+        plan = site.provision(dry_run=True).plan
+    assert re.search(r"Containers of other projects .* may take 1\.1 TB of memory", plan.crowded)
+    assert plan.empty, "it is no drift"
 
 
 def test_passwords_that_were_changed_in_postgresql_are_named_and_given_back(site: Provisioned) -> None:

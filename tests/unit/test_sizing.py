@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from odoo_ops.errors import Refused
 from odoo_ops.model.provision import HostFacts
-from odoo_ops.policy.sizing import MIB, machine_sizing, pool_sizing, steady_memory
+from odoo_ops.policy.sizing import MIB, machine_sizing, pool_sizing, steady_memory, why_crowded
 
 GIB = 1024 * MIB
 
@@ -88,3 +88,9 @@ def test_more_memory_never_gives_less_to_postgresql_or_fewer_workers() -> None:
     assert [size.odoo.workers for size in sizes] == sorted(size.odoo.workers for size in sizes)
     most = [size.postgres.memory_bytes for size in sizes if size.odoo.workers == 8]
     assert most == sorted(most)
+
+
+def test_neighbours_are_told_when_all_do_not_fit_into_the_memory() -> None:
+    assert why_crowded(16 * GIB, ours_bytes=12 * GIB, others_bytes=4 * GIB) == ""
+    said = why_crowded(16 * GIB, ours_bytes=12 * GIB, others_bytes=4 * GIB + 1)
+    assert "may take 4.3 GB of memory, and these 12.9 GB: more than its 17.2 GB. Next step: " in said

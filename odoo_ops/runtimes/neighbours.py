@@ -1,0 +1,29 @@
+"""Other compose projects on the machine of one, and whether all fit into its memory."""
+
+from collections.abc import Sequence
+
+from odoo_ops.commands import provision
+from odoo_ops.errors import CommandFailed, TransientError
+from odoo_ops.model.plan import WantedService
+from odoo_ops.policy.sizing import why_crowded
+from odoo_ops.runtimes.project import Project
+
+
+def read_crowding(project: Project, services: Sequence[WantedService]) -> str:
+    """Why the memory of the machine is too little for all projects at once, in words; empty: it is enough.
+
+    Containers without a limit cannot be counted. Raises TransientError where one ended while it was looked at.
+    """
+    lines = project.run(provision.list_projects(), "Looking at the containers of all projects").splitlines()
+    others = [line.split(" ")[0] for line in lines if line.split(" ")[1:] != [project.runtime.project]]
+    if not others:
+        return ""
+    try:
+        limits = project.machine.run(provision.print_memory_limits(others)).stdout.split()
+    except CommandFailed as error:
+        raise TransientError(f"Containers of other projects could not be looked at: {error}") from error
+    return why_crowded(
+        project.facts.memory_bytes,
+        ours_bytes=sum(service.memory_bytes for service in services if service.config_hash),
+        others_bytes=sum(map(int, limits)),
+    )
