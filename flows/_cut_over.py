@@ -24,7 +24,7 @@ from tasks.health import check_health
 from tasks.images import check_beside, close_site, open_site_again, start_beside, take_over
 from tasks.leftovers import settle_leftovers
 from tasks.modules import clone_data, try_release, update_modules
-from tasks.releases import downtime_budget, finish_cut_over, note_cut_over, planned_record, read_release_of
+from tasks.releases import downtime_budget, finish_cut_over, note_cut_over, planned_record, read_present_release
 from tasks.reports import publish_release_report
 from tasks.restores import kept_name, scratch_name, swap_in
 from tasks.services import CAME_BACK, check_odoo_came_back, start_odoo, stop_odoo
@@ -163,8 +163,8 @@ def _settled(
         why = str(error)
     except OdooOpsError as again:  # such as nginx, when all else is done
         why = f"{error} Nor can it be settled: {again}"
-    placed = read_release_of(environment, record.at)
-    if placed is None:
+    placed = read_present_release(environment)
+    if placed is None or placed.at != record.at:
         raise error
     return placed, [judge_finished(why)]
 
@@ -183,24 +183,32 @@ def start_again(environment: str) -> Check:
 
 @contextmanager
 def _former_proved_when_it_fails(plan: ReleasePlan, before: Sequence[Check], begun: float) -> Iterator[None]:
-    """An error that leaves the block says whether the former release serves people: nothing of it was changed.
+    """An error that leaves the block says which release serves people: the former one, if nothing of it was changed.
 
-    Raises VerificationFailed instead if it does not.
+    Raises VerificationFailed instead if none does.
     """
+    former, after = read_present_release(plan.environment), list[Check]()
     try:
         yield
     except LockLost:  # it says how it stands, and the host is not asked by a connection that was lost
-        raise
+        with _told_when_it_fails(plan, begun, after):
+            raise
     except OdooOpsError as error:
         get_run_logger().error("Not released: %s", error)
-        after = [check_odoo_came_back(plan.environment, WAIT_MINUTES), *check_health(plan.environment)]
         with _told_when_it_fails(plan, begun, after):
+            try:
+                present = read_present_release(plan.environment)
+                after += [check_odoo_came_back(plan.environment, WAIT_MINUTES), *check_health(plan.environment)]
+            except OdooOpsError as unseen:
+                error.also_say(f"Whether people are served could not be seen: {unseen}")
+                raise error from unseen
             if found := failures([after[0], *lost_by_release(before, after)]):
                 raise VerificationFailed(
                     f"The release failed ({error}), and Odoo does not serve people since it was started again: "
                     f"{first_of(found)}. Next step: read Odoo's log."
                 ) from error
-            error.also_say("The former release serves people.")
+            settled = "The new release, which was finished when it was settled,"
+            error.also_say(f"{'The former release' if present == former else settled} serves people.")
             raise
 
 

@@ -43,8 +43,11 @@ def _settled_anew(environment: str) -> str:
             "flow again; it settles what was left."
         )
     settled = f"By a new connection it was settled: {', '.join(done) or 'nothing was left'}."
-    if still := failures(serving(checks)):
+    came_back, *layers = checks
+    if still := failures([came_back, *serving(layers)]):
         return f"{settled} Odoo does not serve people: {first_of(still)}. Next step: read Odoo's log."
+    if came_back.outcome != "passed":
+        return f"{settled} Nobody knows whether Odoo serves people: {came_back.detail}. Next step: run `health`."
     return f"{settled} Odoo serves people. Next step: run the flow again."
 
 
@@ -59,6 +62,6 @@ def settle(environment: str) -> tuple[list[str], list[Check]]:
 
     It tries again for two minutes: the host may be away, or hold the former lock still.
     """
-    with data_locked(environment, "settle what a lost connection left"):
+    with data_locked(environment, "settle"):
         done = settle_leftovers(environment)
         return done, [check_odoo_came_back(environment, WAIT_MINUTES), *check_health(environment)]

@@ -33,7 +33,8 @@ class OdooOpsError(Exception):
 
     def also_say(self, words: str) -> None:
         """Let the message go on with these words: how it stands since the error was raised."""
-        self.args = (f"{self} {words}",)
+        said = str(self).rstrip()
+        self.args = (f"{said}{'' if said.endswith('.') else '.'} {words}",)
 
 
 class TransientError(OdooOpsError):

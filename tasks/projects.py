@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from blocks import OdooEnvironment
 from odoo_ops.adapters import cluster, copies, database
 from odoo_ops.commands import provision
-from odoo_ops.errors import PermanentError, PreconditionFailed, TransientError
+from odoo_ops.errors import PermanentError, PreconditionFailed
 from odoo_ops.model.plan import ClusterFacts, ProvisionPlan
 from odoo_ops.model.runtimes import Container
 from odoo_ops.policy.images import superseded_image
@@ -111,8 +111,11 @@ def _refuse_other_major(project: Project, image: str, volume: str) -> None:
 
 
 def _read_cluster(environment: str, project: Project, containers: tuple[Container, ...]) -> ClusterFacts:
-    """What a PostgreSQL that runs tells. One that cannot be asked is planned for, too."""
-    if not any(container.service == DATABASE_SERVICE and container.state == "running" for container in containers):
+    """What a PostgreSQL that is well tells. One that lets its roles not in is planned for, too.
+
+    Raises TransientError where it does not answer for a moment.
+    """
+    if not any(container.service == DATABASE_SERVICE and _is_well(container) for container in containers):
         return ClusterFacts()
     runtime = OdooEnvironment.open(environment)
     settings = runtime.environment
@@ -128,15 +131,19 @@ def _read_cluster(environment: str, project: Project, containers: tuple[Containe
                 unsettled=site_switch.is_at_work(project)
                 or any(runtime.host.call("describe_path", path=mark)["exists"] for mark in marks),
             )
-    except (PermanentError, TransientError) as error:
+    except PermanentError as error:
         return ClusterFacts(unasked=str(error))
     try:
         if facts.has_database and not facts.unsettled:
             with database.connect(runtime.host, settings.database):
                 pass
-    except (PermanentError, TransientError) as error:
+    except PermanentError as error:
         return facts.model_copy(update={"unasked": str(error)})
     return facts
+
+
+def _is_well(container: Container) -> bool:
+    return container.state == "running" and container.health == "healthy"
 
 
 @task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)

@@ -187,10 +187,10 @@ def finish_cut_over(environment: str) -> ReleaseRecord:
 
 
 @task(cache_policy=NO_CACHE)
-def read_release_of(environment: str, moment: datetime) -> ReleaseRecord | None:
-    """The release of a moment, if it is on record as the present one: there an interrupted one may be settled to."""
+def read_present_release(environment: str) -> ReleaseRecord | None:
+    """The release that is on record as the present one; None: there is none yet."""
     records = release_records.read_records(OdooEnvironment.open(environment))
-    return records[-1] if records and records[-1].at == moment else None
+    return records[-1] if records else None
 
 
 @task(cache_policy=NO_CACHE)

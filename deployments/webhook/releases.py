@@ -75,7 +75,7 @@ class Releases:
         except PrefectHTTPStatusError as error:
             status = error.response.status_code
             if status not in _REFUSALS:
-                raise TransientError(f"Prefect answers {status} for a release to {release.environment}.") from error
+                raise TransientError(f"Prefect answers {status} when it is given a run.") from error
             self._queue.mark_refused(release, f"Prefect refused the release ({status}): see the receiver's log")
             self._metrics.releases.labels("refused").inc()
             LOGGER.error("release refused by Prefect", extra={**said, "status": status, "reason": str(error)})

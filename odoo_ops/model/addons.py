@@ -24,14 +24,20 @@ def _git_ref(value: str) -> str:
 
 GitRef = Annotated[str, AfterValidator(_git_ref)]
 _URL = r"^(https?|ssh)://\S+$|^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:\S+$"
+_PORTS = {"ssh": 22, "https": 443, "http": 80}
 # so many names of commits, and what stands between them, are the name of a folder
 MOST_MERGES = 5
 
 
 def place_of(url: str) -> tuple[str, str]:
-    """Server and path of a repository, which are the same however it is reached: by SSH, or by HTTPS."""
+    """Server and path of a repository, which are the same however it is reached: by SSH, or by HTTPS.
+
+    At a port of its own a server is another one: it may be another forge.
+    """
     if "://" in url:
-        server, path = urlsplit(url).hostname or "", url.split("://")[1].partition("/")[2]
+        parts, path = urlsplit(url), url.split("://")[1].partition("/")[2]
+        usual = parts.port in (None, _PORTS[parts.scheme])
+        server = f"{parts.hostname}" if usual else f"{parts.hostname}:{parts.port}"
     else:
         login, _, path = url.partition(":")
         server = login.rpartition("@")[2].lower()

@@ -147,7 +147,8 @@ class ProvisionPlan(Value):
     @property
     def digest(self) -> str:
         """What tells it from another plan: who approved this one did not approve that one."""
-        return hashlib.sha256(self.model_dump_json(exclude={"waiting", "crowded"}).encode()).hexdigest()[:12]
+        told = self.model_dump_json(exclude={"waiting", "crowded", "unasked"})  # that text is another one each time
+        return hashlib.sha256(f"{told} {bool(self.unasked)}".encode()).hexdigest()[:12]
 
     @property
     def summary(self) -> str:

@@ -11,7 +11,7 @@ from odoo_ops.policy import layers
 _SERVING = frozenset({layers.SERVICES, layers.LOGIN_PAGE, layers.ASSETS, layers.WEBSOCKET})
 
 # purposes of those who hold an environment's lock and stop its Odoo
-_STOPS_ODOO = frozenset({"restore", "import", "restart", "provision", "release", "rollback"})
+_STOPS_ODOO = frozenset({"restore", "import", "restart", "provision", "release", "rollback", "settle"})
 
 
 def judge_health(facts: HealthFacts | Problem, environment: Environment) -> list[Check]:

@@ -1,7 +1,8 @@
 """What a plan shows of a file that differs: it is published, and somebody may have written a secret into the file.
 
 What is wanted holds none but where it is said. Of what is on the host a line is shown only where the wanted file has
-the same line with another last value: so an ordinary drift is seen as a whole, and of anything else its name at most.
+the same line with another last value, which is one value: so an ordinary drift is seen as a whole, and of anything else
+its name at most.
 """
 
 import difflib
@@ -38,7 +39,8 @@ def _shown(diff: Iterator[str], wanted: Collection[str]) -> Iterator[str]:
 def _removed(line: str, wanted: Collection[str], heads: Collection[str]) -> str:
     head = _head(line)
     is_known = line in wanted or head in heads
-    if is_known and not _SECRET.search(line):
+    is_one_value = line in wanted or not re.search(r"[{[,]", line.removeprefix(head or ""))
+    if is_known and is_one_value and not _SECRET.search(line):
         return line
     if is_known and head:
         return f"{head} {_NOT_SHOWN}"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from odoo_ops.commands import provision
-from odoo_ops.errors import CommandFailed, TransientError
+from odoo_ops.errors import CommandFailed
 from odoo_ops.model.plan import WantedService
 from odoo_ops.policy.sizing import why_crowded
 from odoo_ops.runtimes.project import Project
@@ -12,7 +12,7 @@ from odoo_ops.runtimes.project import Project
 def read_crowding(project: Project, services: Sequence[WantedService]) -> str:
     """Why the memory of the machine is too little for all projects at once, in words; empty: it is enough.
 
-    Containers without a limit cannot be counted. Raises TransientError where one ended while it was looked at.
+    Containers without a limit cannot be counted, and none where one ended while they were looked at.
     """
     lines = project.run(provision.list_projects(), "Looking at the containers of all projects").splitlines()
     others = [line.split(" ")[0] for line in lines if line.split(" ")[1:] != [project.runtime.project]]
@@ -21,7 +21,7 @@ def read_crowding(project: Project, services: Sequence[WantedService]) -> str:
     try:
         limits = project.machine.run(provision.print_memory_limits(others)).stdout.split()
     except CommandFailed as error:
-        raise TransientError(f"Containers of other projects could not be looked at: {error}") from error
+        return f"Whether all projects on the machine fit into its memory is not known: {error}"
     return why_crowded(
         project.facts.memory_bytes,
         ours_bytes=sum(service.memory_bytes for service in services if service.config_hash),

@@ -288,7 +288,10 @@ def test_release_that_fails_leaves_everything_as_it_was(
     shop.site.register_host(name="far", connection=sshd.connection(), python=sys.executable)
     monkeypatch.setattr("flows._cut_over.try_release", cut_connections)
     settled = "By a new connection it was settled: .*started Odoo.*dropped database .*Odoo serves people"
-    shop.fails({**SHELF, "shelf/static/read.txt": "cut\n"}, f"was lost before all was done .*{settled}", LockLost)
+    shop.fails({**SHELF, **SECOND}, f"was lost before all was done .*{settled}", LockLost)
+    page = Artifact.get(f"release-{shop.site.name}")
+    assert page is not None
+    assert "By a new connection it was settled" in str(page.data)
 
 
 _TESTED = {

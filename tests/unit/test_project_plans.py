@@ -249,6 +249,8 @@ def test_postgresql_that_cannot_be_asked_is_no_sign_that_nothing_differs() -> No
         cluster=ClusterFacts(unasked="authentication failed"),
     )
     assert not plan.empty
+    assert plan.digest == plan.model_copy(update={"unasked": "authentication failed at another socket"}).digest
+    assert plan.digest != plan.model_copy(update={"unasked": ""}).digest
     assert plan.summary == "PostgreSQL cannot be asked: give its roles their passwords."
 
 

@@ -351,6 +351,7 @@ def test_repository_is_known_by_its_name_here_and_at_its_forge(url: str, full_na
     repository = AddonsRepository(url=url, ref="main", folder="/opt/addons/ours")
     assert repository.full_name == full_name
     assert place_of(url) == ("git.example.com", full_name)
+    assert place_of("https://git.example.com:8443/acme/addons") == ("git.example.com:8443", "acme/addons")
     assert wanted_commits.wanted_ref(repository, {full_name: "abc"}, "/opt/addons/.ours.releases/def") == "abc"
     assert wanted_commits.wanted_ref(repository, {"ours": "v1"}, None) == "v1"
 

@@ -45,6 +45,8 @@ def removed(*lines: str) -> list[str]:
         ("    proxy_pass http://u:canary@odoo:8069;", "    proxy_pass http: (not shown)"),
         ("      PGDATA: https://u:can@canary@h/data", "      PGDATA: https://(not shown)@h/data"),
         ("    command: [odoo, --db_password, canary]", "    command: (not shown)"),
+        ("    command: [odoo, --api-key, canary]", "    command: (not shown)"),
+        ("    environment: {ODOO_RC: /etc/odoo.conf, STRIPE: canary}", "    environment: (not shown)"),
         ("    proxy_set_header Host token-canary;", "    proxy_set_header Host (not shown)"),
         # an ordinary drift
         ("workers = 8", "workers = 8"),

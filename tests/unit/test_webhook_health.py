@@ -69,7 +69,7 @@ def prefect() -> Iterator[BusyPrefect]:
 @pytest.mark.parametrize(
     ("fault", "status", "said"),
     [
-        ("status_of_run", 503, "Prefect answers 503 for a release to staging."),
+        ("status_of_run", 503, "Prefect answers 503 when it is given a run."),
         ("status_of_deployment", 404, "Prefect has no deployment release/release"),
         ("status_of_deployment", 503, "answers 503"),
     ],
