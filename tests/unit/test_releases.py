@@ -1,6 +1,7 @@
 """Releases: which modules are updated, what addons must stand, how git is asked."""
 
 import importlib.util
+import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import create_autospec
@@ -9,14 +10,14 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from flows import _cut_over
-from odoo_ops.adapters.host import HeldLock
+from odoo_ops.adapters.host import HeldLock, LockLost
 from odoo_ops.commands import git, modules
-from odoo_ops.errors import PreconditionFailed, Refused, TransientError
+from odoo_ops.errors import PermanentError, PreconditionFailed, Refused, TransientError
 from odoo_ops.hostside import links
 from odoo_ops.hostside.channel import standard_channel
 from odoo_ops.hostside.modules import find_modules, hash_modules
 from odoo_ops.model.addons import MOST_MERGES, AddonsRepository, MergedRef, ReleasePolicy, place_of
-from odoo_ops.model.checks import failures
+from odoo_ops.model.checks import Check, failures
 from odoo_ops.model.release import (
     InstalledModules,
     ModuleFacts,
@@ -409,7 +410,8 @@ def test_release_that_cannot_be_settled_says_so_when_it_is_on_record(
         raise PreconditionFailed("nginx does not take its configuration.")
 
     monkeypatch.setattr(_cut_over, "settle_leftovers", fail)
-    monkeypatch.setattr(_cut_over, "read_release_of", lambda *_: record if on_record else None)
+    former = record.model_copy(update={"at": datetime(2026, 10, 1, tzinfo=UTC)})
+    monkeypatch.setattr(_cut_over, "read_present_release", lambda *_: record if on_record else former)
     first = PreconditionFailed("The disk is full.")
     if on_record:
         placed, (check,) = _cut_over._settled("erp", record, lock, first)
@@ -420,6 +422,52 @@ def test_release_that_cannot_be_settled_says_so_when_it_is_on_record(
             _cut_over._settled("erp", record, lock, first)
     assert settled == ["erp"]
     lock.check.assert_called_once_with()
+
+
+_FORMER = ReleaseRecord(at=datetime(2026, 10, 1, tzinfo=UTC), addons={}, former={})
+_NEW = _FORMER.model_copy(update={"at": datetime(2026, 11, 1, tzinfo=UTC)})
+_AWAY = TransientError("The host does not answer.")
+
+
+@pytest.mark.parametrize(
+    ("error", "now", "said"),
+    [
+        (PreconditionFailed("The disk is full"), _FORMER, "The disk is full. The former release serves people."),
+        (
+            PreconditionFailed("PostgreSQL is away."),
+            _NEW,
+            "PostgreSQL is away. The new release, which was finished when it was settled, serves people.",
+        ),
+        (
+            PreconditionFailed("The disk is full."),
+            _AWAY,
+            "The disk is full. Whether people are served could not be seen: The host does not answer.",
+        ),
+        (LockLost("It was settled by a new connection."), _AWAY, "It was settled by a new connection."),
+    ],
+)
+def test_release_that_fails_tells_by_error_and_page_which_one_serves_people(
+    monkeypatch: pytest.MonkeyPatch, error: PermanentError, now: ReleaseRecord | TransientError, said: str
+) -> None:
+    published: list[ReleaseReport] = []
+    found = iter([_FORMER, now])
+
+    def read(_environment: str) -> ReleaseRecord:
+        present = next(found)
+        if isinstance(present, TransientError):
+            raise present
+        return present
+
+    monkeypatch.setattr(_cut_over, "read_present_release", read)
+    monkeypatch.setattr(_cut_over, "check_odoo_came_back", lambda *_: Check(name="Odoo came back", outcome="passed"))
+    monkeypatch.setattr(_cut_over, "check_health", lambda _: [])
+    monkeypatch.setattr(_cut_over, "publish_release_report", published.append)
+    monkeypatch.setattr(_cut_over, "get_run_logger", lambda: logging.getLogger(__name__))
+    plan = ReleasePlan(environment="erp", addons=())
+    with pytest.raises(type(error)) as raised, _cut_over._former_proved_when_it_fails(plan, [], 0):
+        raise error
+    assert str(raised.value) == said
+    assert [(report.failure, report.applied) for report in published] == [(said, False)]
 
 
 def test_odoo_that_cannot_be_started_is_a_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
