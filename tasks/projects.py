@@ -8,8 +8,8 @@ from prefect.cache_policies import NO_CACHE
 from blocks import OdooEnvironment
 from odoo_ops.adapters import cluster, copies, database
 from odoo_ops.commands import provision
-from odoo_ops.errors import PermanentError, PreconditionFailed
-from odoo_ops.model.plan import ClusterFacts, ProvisionPlan
+from odoo_ops.errors import PreconditionFailed
+from odoo_ops.model.plan import ProvisionPlan
 from odoo_ops.model.runtimes import Container
 from odoo_ops.policy.images import superseded_image
 from odoo_ops.policy.project_fences import (
@@ -31,6 +31,8 @@ from odoo_ops.policy.provisioning import (
 )
 from odoo_ops.project_files import COMPOSE_FILE, POSTGRES_PASSWORD
 from odoo_ops.runtimes import site_switch, staging
+from odoo_ops.runtimes.cluster_facts import read_cluster
+from odoo_ops.runtimes.fit_machine import check_machine
 from odoo_ops.runtimes.lost_volumes import lost_volumes
 from odoo_ops.runtimes.neighbours import read_crowding
 from odoo_ops.runtimes.project import CLOSED_FOLDERS, Project
@@ -83,7 +85,7 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
             lost_folders=project.lost_folders(),
             has_data=bool(volume),
             lost_volumes=lost,
-            cluster=_read_cluster(environment, project, containers),
+            cluster=read_cluster(OdooEnvironment.open(environment), project, containers),
             certificate=why_certbot(project, datetime.now(UTC)),
             superseded=superseded_image(record.released if record else None, project.named_image),
             crowded=read_crowding(project, services),
@@ -91,7 +93,7 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
         if set(ODOO_SERVICES) & set(plan.services_to("create", "recreate")):
             project.check_owner(FILESTORE_VOLUME)
         if plan.files or plan.services_to("create", "recreate", "start"):
-            project.check_room(containers, plan.files, much=plan.new_database or bool(plan.pull))
+            check_machine(project, containers, plan.files, much=plan.new_database or bool(plan.pull))
     return plan
 
 
@@ -108,42 +110,6 @@ def _refuse_other_major(project: Project, image: str, volume: str) -> None:
     tried = "Looking at PostgreSQL's version"
     data = project.run(provision.print_data_version(image, volume), tried).strip()
     refuse_other_major(data, project.run(provision.print_postgres_version(image), tried), image)
-
-
-def _read_cluster(environment: str, project: Project, containers: tuple[Container, ...]) -> ClusterFacts:
-    """What a PostgreSQL that is well tells. One that lets its roles not in is planned for, too.
-
-    Raises TransientError where it does not answer for a moment.
-    """
-    if not any(container.service == DATABASE_SERVICE and _is_well(container) for container in containers):
-        return ClusterFacts()
-    runtime = OdooEnvironment.open(environment)
-    settings = runtime.environment
-    try:
-        with (
-            runtime.host.agents_kept(),
-            database.connect(runtime.host, settings.database, "postgres", admin=True) as connection,
-        ):
-            marks = (settings.swap_journal, settings.release_journal, settings.restart_mark)
-            facts = ClusterFacts(
-                has_database=cluster.database_exists(connection, settings.database.name),
-                waiting=cluster.read_waiting_settings(connection),
-                unsettled=site_switch.is_at_work(project)
-                or any(runtime.host.call("describe_path", path=mark)["exists"] for mark in marks),
-            )
-    except PermanentError as error:
-        return ClusterFacts(unasked=str(error))
-    try:
-        if facts.has_database and not facts.unsettled:
-            with database.connect(runtime.host, settings.database):
-                pass
-    except PermanentError as error:
-        return facts.model_copy(update={"unasked": str(error)})
-    return facts
-
-
-def _is_well(container: Container) -> bool:
-    return container.state == "running" and container.health == "healthy"
 
 
 @task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)

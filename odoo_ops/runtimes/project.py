@@ -16,13 +16,12 @@ from odoo_ops.errors import CommandFailed, PreconditionFailed, TransientError
 from odoo_ops.model.command import Command
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.plan import FileChange, PresentFile, ProjectRecord, ReleasedImage, WantedService
-from odoo_ops.model.provision import HostFacts, NoTls, ProjectFile, Provisioning
+from odoo_ops.model.provision import HostFacts, ProjectFile, Provisioning
 from odoo_ops.model.runtimes import ComposeProject, Container
 from odoo_ops.policy.docker_versions import has_start_interval, refuse_old_docker
 from odoo_ops.policy.images import is_passing, released_image
 from odoo_ops.policy.project_fences import (
     refuse_other_owner,
-    refuse_unfit_machine,
     refuse_what_compose_adds,
 )
 from odoo_ops.policy.project_plans import MOUNTED_FOLDERS, described_project
@@ -42,8 +41,6 @@ from odoo_ops.runtimes.docker import read_containers, run_docker
 # of folders: containers' users pass, but not where secrets are; of these they see what is mounted
 CLOSED_FOLDERS = {SECRETS_FOLDER: SECRETS_FOLDER_MODE, AUTHORITY.rpartition("/")[0]: SECRETS_FOLDER_MODE}
 _CERTIFICATE = (TLS_CERTIFICATE, TLS_KEY)
-# Docker listens on a container's ports in these states
-_LISTENING = frozenset({"running", "paused"})
 _MODE = 0o755
 _UP_SECONDS = 300
 
@@ -157,49 +154,6 @@ class Project:
         names = self.machine.call("list_directory", path=self.runtime.folder)
         variables = self.machine.call("read_text", path=self.place(".env")) or ""
         refuse_what_compose_adds(self.runtime.folder, names, variables)
-
-    def check_room(self, containers: Sequence[Container], changes: Sequence[FileChange], *, much: bool) -> None:
-        """Raise Refused when a folder cannot be written, a port is somebody else's, or addons are not there.
-
-        Where `much` will be written beside the changed files, also when a disk is full.
-        """
-        ours = {port for container in containers if container.state in _LISTENING for port in container.ports}
-        refuse_unfit_machine(
-            self.machine.name,
-            unwritable=self._unwritable(changes),
-            free_bytes={
-                folder: self.machine.call("describe_path", path=folder)["free_bytes"]
-                for folder in ((self.runtime.folder, self._docker_folder()) if much else ())
-            },
-            taken_ports=[
-                port
-                for address, ports in self._ports().items()
-                for port in self.machine.call("taken_ports", address=address, ports=sorted(set(ports) - ours))
-            ],
-            missing_addons=[
-                addons
-                for addons in self.wanted.addons
-                if not self.machine.call("describe_path", path=addons)["is_directory"]
-            ],
-        )
-
-    def _unwritable(self, changes: Sequence[FileChange]) -> list[str]:
-        """The project's folder, or else those of the changed files, if nothing can be written there."""
-        inner = sorted({self.place(change.path).rpartition("/")[0] for change in changes})
-        closed = [
-            folder
-            for folder in dict.fromkeys([self.runtime.folder, *inner])
-            if not self.machine.call("describe_path", path=folder)["writable"]
-        ]
-        return closed[:1] if self.runtime.folder in closed else closed
-
-    def _docker_folder(self) -> str:
-        return self.run(provision.print_docker_folder(), "Asking Docker where it keeps its data").strip()
-
-    def _ports(self) -> dict[str, list[int]]:
-        wanted = self.wanted
-        ports = [wanted.http_port] + ([] if isinstance(wanted.tls, NoTls) else [wanted.https_port])
-        return {wanted.bind: ports} | ({"127.0.0.1": [*ports, wanted.mail_port]} if wanted.images.mail else {})
 
     @cached_property
     def files(self) -> tuple[ProjectFile, ...]:
