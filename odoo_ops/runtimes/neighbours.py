@@ -12,7 +12,8 @@ from odoo_ops.runtimes.project import Project
 def read_crowding(project: Project, services: Sequence[WantedService]) -> str:
     """Why the memory of the machine is too little for all projects at once, in words; empty: it is enough.
 
-    Containers without a limit cannot be counted, and none where one ended while they were looked at.
+    Containers without a limit cannot be counted. Where one ended while they were looked at, the words say that it is
+    not known.
     """
     lines = project.run(provision.list_projects(), "Looking at the containers of all projects").splitlines()
     others = [line.split(" ")[0] for line in lines if line.split(" ")[1:] != [project.runtime.project]]

@@ -205,9 +205,11 @@ def test_lost_volumes_are_named_with_the_way_out_for_moved_and_for_lost_ones() -
         refuse_lost_volumes("shop", ("database", "data"), "here")
 
 
-@pytest.mark.parametrize(("lost", "lost_database"), [(("database",), True), (("data",), False)])
-def test_accepted_loss_is_in_the_plan(lost: tuple[str, ...], *, lost_database: bool) -> None:
-    plan = provision_plan(
+def _plan(
+    cluster: ClusterFacts | None = None, *, certificate: str = "", lost_volumes: tuple[str, ...] = ()
+) -> ProvisionPlan:
+    """That of a project which is as it should be but for this."""
+    return provision_plan(
         "shop",
         HAD_ONE,
         files=(),
@@ -215,39 +217,26 @@ def test_accepted_loss_is_in_the_plan(lost: tuple[str, ...], *, lost_database: b
         containers=(),
         lost_folders=(),
         has_data=True,
-        lost_volumes=lost,
-        cluster=ClusterFacts(),
+        lost_volumes=lost_volumes,
+        cluster=cluster or ClusterFacts(),
+        certificate=certificate,
     )
+
+
+@pytest.mark.parametrize(("lost", "lost_database"), [(("database",), True), (("data",), False)])
+def test_accepted_loss_is_in_the_plan(lost: tuple[str, ...], *, lost_database: bool) -> None:
+    plan = _plan(lost_volumes=lost)
     assert (plan.new_database, plan.lost_database, plan.empty) == (False, lost_database, False)
     assert f"accept the loss of the volume {lost[0]}" in plan.summary.lower()
 
 
 def test_certificate_that_is_needed_is_a_reason_to_act() -> None:
-    plan = provision_plan(
-        "shop",
-        HAD_ONE,
-        files=(),
-        services=(),
-        containers=(),
-        lost_folders=(),
-        has_data=True,
-        cluster=ClusterFacts(has_database=True),
-        certificate="there is none",
-    )
+    plan = _plan(ClusterFacts(has_database=True), certificate="there is none")
     assert (plan.empty, plan.summary) == (False, "Get a certificate.")
 
 
 def test_postgresql_that_cannot_be_asked_is_no_sign_that_nothing_differs() -> None:
-    plan = provision_plan(
-        "shop",
-        HAD_ONE,
-        files=(),
-        services=(),
-        containers=(),
-        lost_folders=(),
-        has_data=True,
-        cluster=ClusterFacts(unasked="authentication failed"),
-    )
+    plan = _plan(ClusterFacts(unasked="authentication failed"))
     assert not plan.empty
     assert plan.digest == plan.model_copy(update={"unasked": "authentication failed at another socket"}).digest
     assert plan.digest != plan.model_copy(update={"unasked": ""}).digest
