@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from addons_repository import SHELF, put_on_record
+from addons_repository import SHELF
 from killed_runs import Ended, KilledRuns, killed_runs
 from prefect import flow
 from real_sshd import RealSshd
 from shop import Shop
 
-from flows.restart import restart
 from flows.rollback import rollback
 from tasks.identity import check_identity
 from tasks.leftovers import settle_leftovers
@@ -46,12 +45,8 @@ def shop(
         RealSshd.run(sshd_program, tmp_path_factory.mktemp("sshd")) as sshd,
         Shop.run(odoo_site, sshd, tmp_path) as shop,
     ):
-        put_on_record(shop.site.name)
         _push(shop, 1)
-        shop.release()
-        shop.installs("shelf")
-        restart(shop.site.name)
-        shop.drop_kept()
+        shop.opens()
         shop.sql("INSERT INTO shelf_book (name) VALUES ('dune')")
         yield shop
 

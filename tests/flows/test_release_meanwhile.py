@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from addons_repository import SECOND, SHELF, put_on_record
+from addons_repository import SECOND, SHELF
 from real_processes import MarkedProcess
 from real_sshd import RealSshd
 from shop import Shop
 
 from flows.backup import backup
-from flows.restart import restart
 from flows.rollback import rollback
 from odoo_ops.errors import Refused
 from odoo_ops.model.checks import Check
@@ -49,11 +48,7 @@ def shop(
         RealSshd.run(sshd_program, tmp_path_factory.mktemp("sshd")) as sshd,
         Shop.run(odoo_site, sshd, tmp_path) as shop,
     ):
-        put_on_record(shop.site.name)
-        shop.release()
-        shop.installs("shelf")
-        restart(shop.site.name)
-        shop.drop_kept()
+        shop.opens()
         shop.addons.push({**SHELF, **SECOND})
         yield shop
 

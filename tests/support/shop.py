@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from addons_repository import SHELF, AddonsServer
+from addons_repository import SHELF, AddonsServer, put_on_record
 from psycopg import sql
 from real_sshd import RealSshd
 from served_odoo import serve
 
 from blocks import OdooEnvironment
 from flows.release import release
+from flows.restart import restart
 from odoo_ops.errors import PermanentError, VerificationFailed
 from odoo_ops.model.addons import ReleasePolicy
 from odoo_ops.model.release import ReleaseReport
@@ -40,6 +41,14 @@ class Shop:
 
     def release(self, *, dry_run: bool = False) -> ReleaseReport:
         return release(self.site.name, dry_run=dry_run)
+
+    def opens(self) -> None:
+        """Release what is on the server, install `shelf` by hand, and serve people by it; nothing is kept."""
+        put_on_record(self.site.name)
+        self.release()
+        self.installs("shelf")
+        restart(self.site.name)
+        self.drop_kept()
 
     def runs_actions(self) -> None:
         """Let Odoo run scheduled actions from its next start on."""
