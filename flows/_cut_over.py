@@ -82,7 +82,6 @@ def _update_and_put_in_place(environment: str, plan: ReleasePlan, lock: HeldLock
             changes = clone_data(environment, scratch)
             checks += update_modules(environment, scratch, plan, _left(until))
             checks += try_release(environment, scratch, plan, _left(until))
-        lock.check()
         record, placed = put_in_place(environment, planned_record(plan, scratch), lock, changes)
     return record, [*checks, *placed]
 
@@ -118,8 +117,9 @@ def put_in_place(
     """Note what is put in place, swap the data in, if there is any, and lead the links, while Odoo is stopped.
 
     `changes`: as for `swap_in`, which refuses what the data lacks. Returns what is on record. Where that stopped past
-    the swap it is finished by settling it, and a check says so.
+    the swap it is finished by settling it, and a check says so. Raises LockLost before anything is noted.
     """
+    lock.check()
     kept = kept_name(environment) if record.scratch else None
     checks = list[Check]()
     try:

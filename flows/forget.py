@@ -31,6 +31,7 @@ def forget(environment: str, dry_run: bool = True, offsite: bool = False) -> For
         if not not_applied:
             lock.check()
             forget_backups(environment, plan, offsite=offsite)
+            lock.check()
             forget_orphaned_marks(environment, offsite=offsite)
     report = ForgetReport(environment=environment, offsite=offsite, plan=plan, not_applied=not_applied)
     publish_forget_report(report)

@@ -84,7 +84,6 @@ def _go_back(environment: str, report: RollbackReport, lock: HeldLock) -> Rollba
     stopped, record = time.monotonic(), report.record
     with odoo_stopped(environment, lock):
         written = read_rows_written(environment, record)
-        lock.check()
         back, checks = put_in_place(environment, record.reversed(datetime.now(UTC)), lock)
     checks.append(start_again(environment))
     down_seconds = time.monotonic() - stopped

@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
+from prefect.logging import get_logger
 from prefect.runtime import flow_run
 
 from blocks import OdooEnvironment
+from blocks.prefect_api import PREFECT_AWAY
 from odoo_ops.adapters.host import HeldLock, HostAdapter
 from odoo_ops.errors import PreconditionFailed, Refused, TransientError
 from odoo_ops.policy import limits
@@ -49,8 +51,9 @@ def _holder() -> str:
 def environment_locked(environment: str, purpose: str) -> Iterator[HeldLock]:
     """Hold both locks of an environment while the block lasts.
 
-    A second flow waits up to an hour for Prefect's limit. Raises Refused when that was too short, or when the host's
-    lock is held by something that went past Prefect; PreconditionFailed where Prefect has no such limit.
+    A second flow waits up to an hour for Prefect's limit. A run that lost it goes on: the host's lock is what keeps
+    others off, and is looked at before whatever cannot be taken back. Raises Refused when that was too short, or when
+    the host's lock is held by something that went past Prefect; PreconditionFailed where Prefect has no such limit.
     """
     with _limit(environment), data_locked(environment, purpose) as lock:
         yield lock
@@ -75,11 +78,8 @@ def data_locked(environment: str, purpose: str) -> AbstractContextManager[HeldLo
 
 
 def releases_queued(environment: str) -> AbstractContextManager[None]:
-    """Let no other release to an environment be planned while the block lasts: it would plan for what is replaced.
-
-    It fences nothing, so one that Prefect took away does not end the release in the middle of its cut-over.
-    """
-    return _one_at_a_time(limits.releases_limit(environment), _RELEASE_WAIT_SECONDS, ends_when_lost=False)
+    """Let no other release to an environment be planned while the block lasts: it would plan for what is replaced."""
+    return _one_at_a_time(limits.releases_limit(environment), _RELEASE_WAIT_SECONDS)
 
 
 def making_repository() -> AbstractContextManager[None]:
@@ -87,36 +87,47 @@ def making_repository() -> AbstractContextManager[None]:
 
     Of two `restic init` at once each leaves a key, and one of these opens nothing.
     """
-    return _one_at_a_time(limits.NEW_REPOSITORY, _MAKING_WAIT_SECONDS, ends_when_lost=False)
+    return _one_at_a_time(limits.NEW_REPOSITORY, _MAKING_WAIT_SECONDS)
 
 
 def _limit(environment: str) -> AbstractContextManager[None]:
-    return _one_at_a_time(limits.environment_limit(environment), _WAIT_SECONDS, ends_when_lost=True)
+    return _one_at_a_time(limits.environment_limit(environment), _WAIT_SECONDS)
 
 
 @contextmanager
-def _one_at_a_time(limit: str, wait_seconds: int, *, ends_when_lost: bool) -> Iterator[None]:
-    """Hold one of Prefect's limits. Raises Refused, PreconditionFailed or TransientError where it is not got."""
+def _one_at_a_time(limit: str, wait_seconds: int) -> Iterator[None]:
+    """Hold one of Prefect's limits. Raises Refused, PreconditionFailed or TransientError where it is not got.
+
+    It queues and fences nothing: where Prefect is away and takes it back meanwhile, what is done goes on to its end.
+    """
     slot = concurrency(
         limit,
         occupy=1,
         strict=True,
         timeout_seconds=wait_seconds,
         lease_duration=_LEASE_SECONDS,
-        raise_on_lease_renewal_failure=ends_when_lost,
+        raise_on_lease_renewal_failure=False,
     )
-    with ExitStack() as held:
-        try:
-            held.enter_context(slot)
-        except TimeoutError as error:
-            raise Refused(
-                f"Prefect's concurrency limit {limit} was not free within {shown_duration(wait_seconds)}. Nothing was "
-                "changed. Next step: see under Runs in Prefect's UI which flow holds it, and run this "
-                f"again when it has ended; `prefect gcl inspect {limit}` shows who holds the limit."
-            ) from error
-        except ConcurrencySlotAcquisitionError as error:
-            raise _not_got(limit, error) from error
+    held = ExitStack()
+    try:
+        held.enter_context(slot)
+    except TimeoutError as error:
+        raise Refused(
+            f"Prefect's concurrency limit {limit} was not free within {shown_duration(wait_seconds)}. Nothing was "
+            "changed. Next step: see under Runs in Prefect's UI which flow holds it, and run this "
+            f"again when it has ended; `prefect gcl inspect {limit}` shows who holds the limit."
+        ) from error
+    except ConcurrencySlotAcquisitionError as error:
+        raise _not_got(limit, error) from error
+    try:
         yield
+    finally:
+        try:
+            held.close()
+        except PREFECT_AWAY as error:
+            get_logger("locks").warning(
+                "Prefect does not answer, so its limit %s is free only when its lease has ended: %s", limit, error
+            )
 
 
 def _not_got(limit: str, error: ConcurrencySlotAcquisitionError) -> PreconditionFailed | TransientError:

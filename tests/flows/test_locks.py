@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from uuid import uuid4
 
 import pytest
@@ -42,7 +42,7 @@ def test_limit_that_others_hold_for_too_long_is_refused_and_says_how_to_see_who(
     limit: str, environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_limits(environment)
-    with locks._one_at_a_time(f"{limit}-{environment}", 60, ends_when_lost=True):
+    with locks._one_at_a_time(f"{limit}-{environment}", 60):
         for name in ("_WAIT_SECONDS", "_RELEASE_WAIT_SECONDS"):
             monkeypatch.setattr(locks, name, 1)
         with (
@@ -68,8 +68,9 @@ def test_error_of_what_is_done_meanwhile_stays_what_it_is(environment: str) -> N
         raise TimeoutError("of the work")
 
 
-def test_release_goes_on_when_its_place_in_the_queue_cannot_be_renewed(
-    environment: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("limit", LOCKS)
+def test_run_goes_on_when_its_place_in_a_limit_cannot_be_renewed_or_given_back(
+    limit: str, environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_limits(environment)
     tries: list[object] = []
@@ -79,7 +80,8 @@ def test_release_goes_on_when_its_place_in_the_queue_cannot_be_renewed(
         raise ConnectionError("the server is away")
 
     monkeypatch.setattr(SyncPrefectClient, "renew_concurrency_lease", refuse)
-    with locks.releases_queued(environment):
+    with ExitStack() as away, locks._one_at_a_time(f"{limit}-{environment}", 60):
         wait_until(lambda: len(tries) == 3, lambda: f"{tries}", 60)  # Prefect gives up after so many
         time.sleep(1)  # where it ends what is done meanwhile, it does so now
+        away.enter_context(temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}))
     free_limits(environment)

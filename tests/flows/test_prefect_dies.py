@@ -122,3 +122,22 @@ def test_backup_is_proved_and_the_next_one_passes_when_the_server_was_killed_mea
     assert Artifact.get(f"backup-{site.name}") is not None
     assert site.leftovers() == []
     assert site.content() == present
+
+
+@pytest.mark.long
+def test_backup_passes_when_the_server_was_away_for_longer_than_its_limit_lasts(
+    site_on_own_server: Site, own_server: PrefectServer
+) -> None:
+    """It loses its place in the limit, which is somebody else's then, and is published when the server is back."""
+    site = site_on_own_server
+    with site.pg_dump_held() as pg_dump_waits:
+        run = run_flow("backup", site.name, log=site.folder / "backup.log")
+        run.wait_until(pg_dump_waits, "pg_dump waits")
+        own_server.kill()
+        run.wait_until(lambda: "slots are no longer reserved" in run.log(), "its place is lost", seconds=180)
+        own_server.start()
+    assert run.end(180) == 0, run.log()
+    (snapshot,) = OdooEnvironment.open(site.name).snapshots(site.name)
+    assert snapshot.proved
+    assert Artifact.get(f"backup-{site.name}") is not None
+    assert site.leftovers() == []

@@ -1,0 +1,77 @@
+"""A step's progress, where Prefect's API answers and where it does not."""
+
+import logging
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from prefect.exceptions import PrefectHTTPStatusError
+
+from tasks import progress
+from tasks.progress import Progress
+
+_REQUEST = httpx.Request("POST", "http://prefect/api/artifacts/")
+_AWAY = [
+    httpx.ConnectError("All connection attempts failed", request=_REQUEST),
+    httpx.ReadTimeout("timed out", request=_REQUEST),
+    PrefectHTTPStatusError("503", request=_REQUEST, response=httpx.Response(503, request=_REQUEST)),
+]
+
+
+class _Api:
+    """Artifacts of a server that is away as soon as `error` is set."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.asked: list[float] = []
+
+    def create(self, percent: float, description: str) -> UUID:
+        assert description == "Dumping"
+        return self.update(uuid4(), percent)
+
+    def update(self, bar: UUID, percent: float) -> UUID:
+        self.asked.append(percent)
+        if self.error:
+            raise self.error
+        return bar
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> _Api:
+    api = _Api()
+    monkeypatch.setattr(progress, "create_progress_artifact", api.create)
+    monkeypatch.setattr(progress, "update_progress_artifact", api.update)
+    monkeypatch.setattr(progress, "get_run_logger", lambda: logging.getLogger("step"))
+    monkeypatch.setattr(progress, "_EVERY_SECONDS", 0.0)
+    return api
+
+
+@pytest.mark.parametrize("error", _AWAY, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("before", [0, 1])
+def test_step_goes_on_with_log_lines_when_prefect_does_not_answer(
+    api: _Api, caplog: pytest.LogCaptureFixture, error: Exception, before: int
+) -> None:
+    caplog.set_level(logging.INFO, "step")
+    shown = Progress("Dumping")
+    for done in range(before):
+        shown(done, 4, "files")
+    api.error = error
+    for done in range(before, 5):
+        shown(done, 4, "files")
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == [f"Dumping goes on without its bar: Prefect's API does not answer ({error})"]
+    assert [f"Dumping: {percent} %" in caplog.text for percent in (0, 25, 50, 75, 100)] == [True] * 5
+    assert len(api.asked) == before + 1  # each try would hold the step up
+
+
+def test_bar_follows_the_step_when_prefect_answers(api: _Api) -> None:
+    shown = Progress("Dumping")
+    for done in range(5):
+        shown(done, 4, "files")
+    assert api.asked == [0, 25, 50, 75, 100]
+
+
+def test_mistake_of_our_own_ends_the_step(api: _Api) -> None:
+    api.error = TypeError("no such argument")
+    with pytest.raises(TypeError):
+        Progress("Dumping")(1, 4, "files")
