@@ -57,7 +57,7 @@ def copy_backups(environment: str) -> OffsiteReport:
 
 
 def _copy(main: Runtime, offsite: Runtime, missing: list[Snapshot]) -> CommandFailed | None:
-    """Copy backups, then marks. Returns why it ended early: what came over before counts."""
+    """Copy one after the other, as they stand. Returns why it ended early: what came over before counts."""
     progress, done = Progress("Copying off-site"), 0
 
     def count(_stream: str, line: str) -> None:
@@ -66,11 +66,13 @@ def _copy(main: Runtime, offsite: Runtime, missing: list[Snapshot]) -> CommandFa
             done += 1
             progress(done, len(missing), "snapshots")
 
-    for marks in (False, True):
-        if ids := [snapshot.id for snapshot in missing if snapshot.is_mark is marks]:
-            command = restic.copy_snapshots(main.restic, offsite.repository, main.repository, ids)
-            try:
-                main.host.run(command, on_line=count)
-            except CommandFailed as error:
-                return error
+    if not missing:
+        return None
+    command = restic.copy_snapshots(
+        main.restic, offsite.repository, main.repository, [snapshot.id for snapshot in missing]
+    )
+    try:
+        main.host.run(command, on_line=count)
+    except CommandFailed as error:
+        return error
     return None

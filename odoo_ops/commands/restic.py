@@ -120,5 +120,5 @@ def restore_folder(program: str, repository: OpenRepository, snapshot: str, *, f
 def copy_snapshots(
     program: str, repository: OpenRepository, source: OpenRepository, snapshots: Sequence[str]
 ) -> Command:
-    """Copy snapshots from `source`; what is there already is not sent again."""
+    """Copy snapshots from `source` in this order; what is there already is not sent again."""
     return repository_command(program, repository, "copy", "--", *snapshots, source=source)

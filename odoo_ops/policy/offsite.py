@@ -1,6 +1,8 @@
 """What is copied off-site, and whether it can be."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from math import inf
 
 from odoo_ops.errors import Refused
 from odoo_ops.model.repository import OpenRepository, S3Location, SftpLocation
@@ -39,15 +41,24 @@ def _same_login(first: SftpLocation, second: SftpLocation) -> bool:
 
 
 def snapshots_to_copy(listed: Sequence[Snapshot], offsite: Sequence[Snapshot]) -> list[Snapshot]:
-    """What of a repository is to be in the off-site one too and is not: proved backups, then what marks them.
+    """What of a repository is to be in the off-site one too and is not: proved backups, and what marks them.
 
-    Oldest first: a copy that ends early leaves nothing proved that is not there. Both lists hold marks as well.
+    The newest backup first, each followed by its marks: however early a copy ends, the best of what came over is
+    proved. Marks alone of a backup that is there come before all. Both lists hold marks as well.
     """
     there = {(snapshot.first_id, snapshot.tree) for snapshot in offsite}
     proved = {snapshot.about for snapshot in listed if PROOF_TAG in snapshot.tags}
     wanted = [s for s in listed if (s.about if s.is_mark else s.named_as) in proved]
     missing = [snapshot for snapshot in wanted if (snapshot.first_id, snapshot.tree) not in there]
-    return sorted(missing, key=lambda snapshot: (snapshot.is_mark, snapshot.taken_at))
+    ages: dict[tuple[str, ...], float] = {
+        backup.named_as: -backup.taken_at.timestamp() for backup in missing if not backup.is_mark
+    }
+
+    def turn(snapshot: Snapshot) -> tuple[float, bool, datetime]:
+        age = ages.get(snapshot.about if snapshot.is_mark else snapshot.named_as, -inf)
+        return age, snapshot.is_mark, snapshot.taken_at
+
+    return sorted(missing, key=turn)
 
 
 def copy_faults(sources: Sequence[Snapshot], copies: Sequence[Snapshot]) -> list[str]:

@@ -172,7 +172,7 @@ def _snapshot(identity: str, day: int, *tags: str, original: str | None = None) 
     )
 
 
-def test_snapshots_to_copy_are_proved_backups_then_their_marks_unless_they_are_there() -> None:
+def test_snapshots_to_copy_are_proved_backups_and_their_marks_unless_they_are_there() -> None:
     listed = [
         _snapshot("old", 1, TAG),
         _snapshot("p1", 1, *mark_tags(PROOF_TAG, "old", "tree-1")),
@@ -185,6 +185,20 @@ def test_snapshots_to_copy_are_proved_backups_then_their_marks_unless_they_are_t
     ]
     offsite = [_snapshot("copy", 1, TAG, original="old"), _snapshot("copy-of-p1", 1, PROOF_TAG, original="p1")]
     assert [snapshot.id for snapshot in snapshots_to_copy(listed, offsite)] == ["new", "p3", "v4"]
+
+
+def test_snapshots_to_copy_begin_with_the_newest_backup_each_followed_by_its_marks() -> None:
+    listed = [
+        _snapshot("oldest", 1, TAG),
+        _snapshot("v1", 9, *mark_tags(VERIFIED_TAG, "oldest", "tree-1")),
+        _snapshot("p1", 1, *mark_tags(PROOF_TAG, "oldest", "tree-1")),
+        _snapshot("there", 2, TAG),
+        _snapshot("p2", 2, *mark_tags(PROOF_TAG, "there", "tree-2")),
+        _snapshot("newest", 3, TAG),
+        _snapshot("p3", 3, *mark_tags(PROOF_TAG, "newest", "tree-3")),
+    ]
+    copied = [snapshot.id for snapshot in snapshots_to_copy(listed, [_snapshot("copy", 2, TAG, original="there")])]
+    assert copied == ["p2", "newest", "p3", "oldest", "p1", "v1"]
 
 
 def test_copy_faults_name_what_is_missing_or_holds_something_else() -> None:
