@@ -11,12 +11,14 @@ back it is older than the last: such a run is marked failed.
 import time
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 
 from flows.copy_offsite import copy_offsite
+from odoo_ops.errors import OdooOpsError
 from odoo_ops.model.checks import Check
 from odoo_ops.model.figures import sizes_of
 from odoo_ops.model.manifest import Manifest
-from odoo_ops.model.report import BackupReport, FilestoreProof, StoredSnapshot
+from odoo_ops.model.report import BackupReport, FilestoreProof, OffsiteReport, StoredSnapshot
 from tasks.backups import (
     collector_held_off,
     dump_database,
@@ -81,8 +83,20 @@ def backup(environment: str) -> BackupReport:
     refuse_shrunk(report, earlier)
     refuse_older(report)
     if copied is not None:
-        copied.result()
+        _refuse_failed_copy(copied, report)
     return report
+
+
+def _refuse_failed_copy(copied: State[OffsiteReport], report: BackupReport) -> None:
+    """Raise what ended the copy off-site; it says first that the backup is there."""
+    try:
+        copied.result()
+    except OdooOpsError as error:
+        error.say_first(
+            f"The backup {report.snapshot_id[:8]} of {report.environment} is kept and proved in its first repository; "
+            "only its copy off-site failed, and the next run makes up for it."
+        )
+        raise
 
 
 def _report(

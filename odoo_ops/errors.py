@@ -31,6 +31,10 @@ __all__ = [
 class OdooOpsError(Exception):
     """Root of all errors that this project raises on purpose."""
 
+    def say_first(self, words: str) -> None:
+        """Let the message begin with these words: how it stands, before what went wrong."""
+        self.args = (f"{words} {self}",)
+
     def also_say(self, words: str) -> None:
         """Let the message go on with these words: how it stands since the error was raised."""
         said = str(self).rstrip()
@@ -85,6 +89,7 @@ class CommandFailed(PermanentError):
         command: the command as it may be shown (secrets are not part of it).
         exit_status: the process's exit status; negative: ended by that signal.
         output: its last lines, stderr last.
+        hint: the next step, or "" where there is none.
     """
 
     def __init__(self, command: str, exit_status: int, output: str, *, where: str, hint: str = "") -> None:
@@ -92,6 +97,7 @@ class CommandFailed(PermanentError):
         self.exit_status = exit_status
         self.output = output
         self.where = where
+        self.hint = hint
         ended = f"was ended by signal {-exit_status}" if exit_status < 0 else f"ended with status {exit_status}"
         message = f"`{command}` {ended} on {where}."
         if output:

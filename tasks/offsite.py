@@ -37,16 +37,21 @@ def copy_backups(environment: str) -> OffsiteReport:
     main, offsite = OdooEnvironment.open(environment), OdooEnvironment.open(environment, offsite=True)
     sources = main.list_snapshots(environment)
     missing = snapshots_to_copy(sources, offsite.list_snapshots(environment))
-    failure = _copy(main, offsite, missing)
-    copies = offsite.list_snapshots(environment)
-    faults = copy_faults([source for source in missing if not source.is_mark], copies)
-    if failure or faults:
+    not_all = (
+        f"The backups of {environment} are kept in {main.repository.name}; of {len(missing)} snapshots that "
+        f"{offsite.repository.name} ({offsite.repository.location}) lacks, not all could be copied there: "
+    )
+    try:
+        _copy(main, offsite, missing)
+    except CommandFailed as error:  # where the repository is gone, it cannot be asked what came over, either
         raise VerificationFailed(
-            f"The backups of {environment} are kept in {main.repository.name}; of {len(missing)} snapshots that "
-            f"{offsite.repository.name} ({offsite.repository.location}) lacks, not all could be copied there"
-            f"{': ' + failure.output.strip() if failure else ''}{'; '.join(['', *faults])}. Next step: see that it "
-            "answers and has room, then run `copy_offsite`; it goes on where this one ended."
-        ) from failure
+            f"{not_all}{error.output.strip()}. Next step: {error.hint} `copy_offsite` goes on where this one ended."
+        ) from error
+    copies = offsite.list_snapshots(environment)
+    if faults := copy_faults([source for source in missing if not source.is_mark], copies):
+        raise VerificationFailed(
+            f"{not_all}{'; '.join(faults)}. Next step: run `check_repository` with `offsite`, then `copy_offsite`."
+        )
     return OffsiteReport(
         environment=environment,
         repository=offsite.repository.name,
@@ -56,8 +61,8 @@ def copy_backups(environment: str) -> OffsiteReport:
     )
 
 
-def _copy(main: Runtime, offsite: Runtime, missing: list[Snapshot]) -> CommandFailed | None:
-    """Copy one after the other, as they stand. Returns why it ended early: what came over before counts."""
+def _copy(main: Runtime, offsite: Runtime, missing: list[Snapshot]) -> None:
+    """Copy one after the other, as they stand. Raises CommandFailed when it ended early: what came over counts."""
     progress, done = Progress("Copying off-site"), 0
 
     def count(_stream: str, line: str) -> None:
@@ -66,13 +71,5 @@ def _copy(main: Runtime, offsite: Runtime, missing: list[Snapshot]) -> CommandFa
             done += 1
             progress(done, len(missing), "snapshots")
 
-    if not missing:
-        return None
-    command = restic.copy_snapshots(
-        main.restic, offsite.repository, main.repository, [snapshot.id for snapshot in missing]
-    )
-    try:
-        main.host.run(command, on_line=count)
-    except CommandFailed as error:
-        return error
-    return None
+    if ids := [snapshot.id for snapshot in missing]:
+        main.host.run(restic.copy_snapshots(main.restic, offsite.repository, main.repository, ids), on_line=count)

@@ -195,7 +195,10 @@ def test_backup_is_kept_and_the_run_marked_when_the_copy_fails(site: Site, rest:
     backup(site.name)
     wrong = block.settings.model_copy(update={"password": SecretStr("not-the-password")})
     _use_offsite(site, BackupRepository(settings=wrong))
-    with pytest.raises(PreconditionFailed, match=r"(?s)cannot be opened.*wrong password.*Next step: "):
+    with pytest.raises(
+        PreconditionFailed,
+        match=r"(?s)^The backup .{8} of .* is kept and proved.*cannot be opened.*wrong password.*Next step: ",
+    ):
         backup(site.name)
     assert [snapshot.proved for snapshot in OdooEnvironment.open(site.name).snapshots(site.name)] == [True, True]
     _use_offsite(site, block)
