@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
 from odoo_ops.commands import upkeep
-from odoo_ops.errors import CommandFailed, PreconditionFailed
+from odoo_ops.errors import CommandFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.command import Command
 from odoo_ops.model.upkeep import Affected, FreedSpace
@@ -45,7 +45,7 @@ def free_space(
 ) -> FreedSpace:
     """Delete what no snapshot uses, in the whole repository; other runs wait meanwhile.
 
-    Raises PreconditionFailed while another run works in the repository, CommandFailed when restic fails.
+    Raises CommandFailed when restic fails, or another run does not leave the repository.
     """
     runtime = OdooEnvironment.open(environment, offsite=offsite)
     command = upkeep.free_space(
@@ -63,7 +63,7 @@ def check_packs(environment: str, weeks: int, *, offsite: bool) -> Check:
     """Check the repository's structure, and read this week's part of its packs.
 
     One that is damaged fails the check, whose detail names snapshots, files and the next step. Raises
-    PreconditionFailed while another run works in the repository, CommandFailed when it could not be checked.
+    CommandFailed when it could not be checked.
     """
     runtime = OdooEnvironment.open(environment, offsite=offsite)
     part = part_of_week(weeks, datetime.now(UTC).date())
@@ -107,14 +107,5 @@ def _run(runtime: Runtime, command: Command, work: str, said: list[str] | None =
         elif not line.startswith("["):
             (errors if stream == "stderr" else lines).append(line)
 
-    try:
-        runtime.host.run(command, on_line=read)
-    except CommandFailed as error:
-        if error.exit_status != upkeep.LOCKED:
-            raise
-        raise PreconditionFailed(
-            f"Another run works in the repository {runtime.repository.name}, and did not end for forty minutes: "
-            f"{error.output.strip()}. Nothing was changed. Next step: give this a time at which no backup, restore or "
-            "drill of any environment in that repository runs. If none does: `restic unlock --remove-all`."
-        ) from error
+    runtime.host.run(command, on_line=read)
     return lines

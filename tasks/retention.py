@@ -19,7 +19,7 @@ from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 _AT_ONCE = 200
 
 _AFTER_FORGET = (
-    "run it again, it plans anew with what is there; at another time if another run holds the repository (status 11). "
+    "run it again, it plans anew with what is there. "
     "If its server or keys let nothing be deleted, say `append_only: true` for it and forget where full access is."
 )
 

@@ -152,7 +152,7 @@ class HostAdapter:
 
         Its standard output is returned, or, with `stdout_file`, written to that file on the host, or, with
         `on_line`, given line by line with its standard error. Raises CommandFailed for every status but 0;
-        `next_step` is what its message advises instead of the command's own.
+        `next_step` is what its message advises instead of the command's own, unless its status says what is wrong.
         """
         value = self.call("run", **_of_run(command, on_line, stdout_file, timeout_seconds))
         return self._result(command, value, next_step)
@@ -168,9 +168,9 @@ class HostAdapter:
         if value["exit_status"]:
             late = f" (ended after {value['seconds']:.1f} s, its time limit)" if value["timed_out"] else ""
             output = (value["stderr"] or value["stdout"][-4000:]) + late
-            raise CommandFailed(
-                str(command), value["exit_status"], output, where=self.name, hint=next_step or command.next_step
-            )
+            status = value["exit_status"]
+            hint = command.advice(status, otherwise=next_step)
+            raise CommandFailed(str(command), status, output, where=self.name, hint=hint)
         return Result(stdout=value["stdout"], stderr=value["stderr"], seconds=value["seconds"])
 
     @contextmanager
@@ -237,9 +237,8 @@ def _advised(command: Command) -> Iterator[None]:
     except CommandFailed as error:
         if error.command != str(command):
             raise
-        raise CommandFailed(
-            error.command, error.exit_status, error.output, where=error.where, hint=command.next_step
-        ) from error
+        hint = command.advice(error.exit_status)
+        raise CommandFailed(error.command, error.exit_status, error.output, where=error.where, hint=hint) from error
 
 
 def _of_run(

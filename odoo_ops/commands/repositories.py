@@ -23,6 +23,8 @@ from odoo_ops.model.repository import (
 
 # another run may hold the repository for itself: wait for it. A dead host's lock counts for half an hour.
 _PATIENCE = "--retry-lock=40m"
+# exit status where that was too short (restic 0.17 and later)
+LOCKED = 11
 
 # what the login knows of other repositories
 _OF_OTHERS = ("RESTIC_", "AWS_", "RCLONE_")
@@ -72,6 +74,15 @@ def repository_command(
             + (", that the host has rclone, and that the region of a bucket is written" if by_rclone else "")
             + "; then run again: it settles what was left. What was not proved does not count."
         ),
+        next_steps={
+            LOCKED: (
+                f"another run works in the repository {repository.name}"
+                + (f", or in {source.name}" if source else "")
+                + ", and did not end for forty minutes. Run this again at a time at which no other flow of any "
+                "environment in that repository runs (`prune` and `check_repository` hold it for themselves). If "
+                "nothing works there: `restic unlock --remove-all`."
+            )
+        },
     )
 
 

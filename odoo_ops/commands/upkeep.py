@@ -9,8 +9,7 @@ from odoo_ops.commands.repositories import repository_command
 from odoo_ops.model.command import Command
 from odoo_ops.model.repository import OpenRepository
 
-# exit statuses (restic 0.17 and later)
-LOCKED = 11
+# exit status (restic 0.17 and later)
 WRONG_PASSWORD = 12
 
 

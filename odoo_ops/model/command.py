@@ -16,7 +16,7 @@ class Command(Value):
     are kept from it. `files` are texts that the process reads as files: `placed(name)` in an argument or a variable
     stands for the path, known only on the host, where they are in memory and never on a disk; of a name such as
     `folder/file` it is the path of a folder that holds the file. `next_step` is the advice where it fails and its
-    caller has none.
+    caller has none; `next_steps` that of an exit status which says by itself what is wrong.
     """
 
     argv: tuple[str, ...] = Field(min_length=1)
@@ -27,9 +27,14 @@ class Command(Value):
     stdin: SecretStr | None = None
     working_directory: str | None = None
     next_step: str = ""
+    next_steps: Mapping[int, str] = {}
 
     def __str__(self) -> str:
         return shlex.join(self.argv)
+
+    def advice(self, exit_status: int, otherwise: str = "") -> str:
+        """What to do where it ended so; `otherwise` is its caller's advice, where the status alone says too little."""
+        return self.next_steps.get(exit_status, otherwise or self.next_step)
 
 
 def placed(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from odoo_ops.adapters.agent import OnProgress
 from odoo_ops.commands import restic
+from odoo_ops.commands.repositories import LOCKED
 from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.manifest import Manifest
@@ -13,12 +14,15 @@ from odoo_ops.runtimes.runtime import Runtime
 def read_manifest(runtime: Runtime, snapshot: Snapshot, source: Environment) -> Manifest:
     """The manifest of a snapshot of `source`.
 
-    Raises VerificationFailed when it cannot be read, Refused when it is another environment's.
+    Raises VerificationFailed when it cannot be read, CommandFailed when another run does not leave the repository,
+    Refused when it is another environment's.
     """
     command = restic.print_file(runtime.restic, runtime.repository, snapshot.id, f"{snapshot.spool}/manifest.json")
     try:
         text = runtime.host.run(command).stdout
     except CommandFailed as error:
+        if error.exit_status == LOCKED:
+            raise
         raise VerificationFailed(
             f"The manifest of snapshot {snapshot.short_id} cannot be read: {error.output.strip()}. "
             "Nothing was changed. Next step: name another snapshot."

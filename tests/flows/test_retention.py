@@ -29,8 +29,9 @@ from flows.forget import forget
 from flows.prune import prune
 from flows.restore import restore
 from flows.rotate_repository_key import rotate_repository_key
+from odoo_ops.commands import repositories
 from odoo_ops.commands import restic as restic_commands
-from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
+from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.environment import Retention
 from odoo_ops.model.repository import Repository
 from odoo_ops.model.runtimes import ComposeProject
@@ -254,6 +255,24 @@ def test_forget_passes_when_the_runs_before_were_killed_at_every_step(site: Site
     site.lose_all()
     assert restore(site.name).snapshot_id == newest
     assert site.content() == content
+
+
+def test_repository_that_another_run_does_not_leave_is_told_as_such(
+    site: Site, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not as one that does not answer."""
+    make_repository(OdooEnvironment.open(site.name))
+    monkeypatch.setattr(repositories, "_PATIENCE", "--retry-lock=1s")
+    said = r"(?s)status 11 .*Next step: another run works in the repository main,.*`restic unlock --remove-all`"
+    argv = [repo.program, "--repo", repo.folder, "backup", "--stdin"]
+    environment = {**os.environ, "RESTIC_PASSWORD": PASSWORD}
+    with subprocess.Popen(argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as other:
+        wait_until(lambda: any((repo.folder / "locks").iterdir()), lambda: "no lock", 60)
+        with pytest.raises(CommandFailed, match=said):
+            prune(site.name, dry_run=False)
+        other.communicate(b"what it waited for")
+    assert other.returncode == 0
+    assert prune(site.name, dry_run=False).space.freed_bytes is not None
 
 
 def test_append_only_repository_is_only_looked_at(site: Site, repo: Repo) -> None:

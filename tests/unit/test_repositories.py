@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from odoo_ops.commands import restic
+from odoo_ops.commands.repositories import LOCKED
 from odoo_ops.errors import Refused
 from odoo_ops.model.command import Command
 from odoo_ops.model.repository import (
@@ -57,6 +58,13 @@ def test_command_names_a_private_key_as_a_file() -> None:
     assert command.files["private_key"].get_secret_value() == SECRET
     assert "-i %private_key%" in str(command)
     assert "StrictHostKeyChecking=yes" in str(command)
+
+
+def test_advice_is_of_the_lock_when_another_run_holds_the_repository() -> None:
+    command = restic.open_repository("restic", _repository(FolderLocation(path="/srv/backups")))
+    assert "another run works in the repository main" in command.advice(LOCKED, otherwise="name another snapshot")
+    assert command.advice(1, otherwise="name another snapshot") == "name another snapshot"
+    assert "its disk is mounted" in command.advice(1)
 
 
 def test_command_keeps_to_the_limits() -> None:
