@@ -12,7 +12,6 @@ from odoo_ops.errors import CommandFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.command import Command
 from odoo_ops.model.upkeep import Affected, FreedSpace
-from odoo_ops.policy.fences import refuse_prune
 from odoo_ops.policy.upkeep import (
     DAMAGED,
     affected,
@@ -22,6 +21,7 @@ from odoo_ops.policy.upkeep import (
     freed_space,
     packs_read,
     part_of_week,
+    why_not_freed,
 )
 from odoo_ops.runtimes.runtime import Runtime
 from tasks.progress import Progress
@@ -29,9 +29,9 @@ from tasks.progress import Progress
 _PROGRESS = re.compile(r"^\[[\d:]+\] .*? (\d+) / (\d+) packs")
 
 
-def refuse_append_only(environment: str, *, offsite: bool) -> None:
-    """Raise Refused when the environment's repository lets nothing be deleted."""
-    refuse_prune(OdooEnvironment.open(environment, offsite=offsite).repository)
+def why_nothing_to_free(environment: str, *, offsite: bool) -> str | None:
+    """Why no space can be freed in the environment's repository from here; None: it can."""
+    return why_not_freed(OdooEnvironment.open(environment, offsite=offsite).repository)
 
 
 def read_object_lock_days(environment: str, *, offsite: bool) -> int:

@@ -77,15 +77,6 @@ def refuse_unreachable_repository(
         )
 
 
-def refuse_prune(repository: Repository) -> None:
-    """Raise Refused for a repository whose server or keys let nothing be deleted."""
-    if repository.append_only:
-        raise Refused(
-            f"The repository {repository.name} is append-only: no space can be freed there from here. Nothing was "
-            "changed. Next step: run `restic prune` where its full-access key is."
-        )
-
-
 def refuse_rotation(repository: Repository) -> None:
     """Raise Refused unless a repository says from which password it is changed to which other one."""
     new, former = repository.password.get_secret_value(), repository.former_password

@@ -1,9 +1,10 @@
-"""How much of a repository is read a week, and what restic's words about it mean."""
+"""How much of a repository is read a week, why no space is freed in it, and what restic's words about it mean."""
 
 import re
 from collections.abc import Iterable
 from datetime import date
 
+from odoo_ops.model.repository import Repository
 from odoo_ops.model.upkeep import Affected, FreedSpace
 
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
@@ -16,6 +17,13 @@ _SNAPSHOT = re.compile(r"^ \.\.\. in snapshot ([0-9a-f]+) ")
 
 DAMAGED = "repository contains errors"
 _SHOWN = 20
+
+
+def why_not_freed(repository: Repository) -> str | None:
+    """Why no space can be freed in a repository from here: its server or keys let nothing be deleted. None: it can."""
+    if repository.append_only:
+        return f"its repository {repository.name} is append-only; run `restic prune` where the full-access key is"
+    return None
 
 
 def part_of_week(weeks: int, today: date) -> str:

@@ -7,7 +7,7 @@ import pytest
 from odoo_ops.errors import Refused
 from odoo_ops.model.repository import FolderLocation, OpenRepository
 from odoo_ops.model.upkeep import Affected, FreedSpace
-from odoo_ops.policy.fences import refuse_prune, refuse_rotation
+from odoo_ops.policy.fences import refuse_rotation
 from odoo_ops.policy.upkeep import (
     affected,
     damage_message,
@@ -16,6 +16,7 @@ from odoo_ops.policy.upkeep import (
     freed_space,
     packs_read,
     part_of_week,
+    why_not_freed,
 )
 
 REPOSITORY = OpenRepository(name="main", location=FolderLocation(path="/repository"), password="new-password")  # type: ignore[arg-type]
@@ -97,7 +98,7 @@ def test_refuse_rotation_says_what_is_missing(changes: dict[str, str], problem: 
     assert "new-password" not in str(refused.value)
 
 
-def test_refuse_prune_lets_pass_what_may_be_deleted() -> None:
-    refuse_prune(REPOSITORY)
-    with pytest.raises(Refused, match="append-only"):
-        refuse_prune(REPOSITORY.model_copy(update={"append_only": True}))
+def test_why_not_freed_is_that_nothing_may_be_deleted_and_says_where_it_may() -> None:
+    assert why_not_freed(REPOSITORY) is None
+    why = why_not_freed(REPOSITORY.model_copy(update={"append_only": True}))
+    assert why == "its repository main is append-only; run `restic prune` where the full-access key is"
