@@ -5,6 +5,9 @@ it. From then on other flows fail until this one has run, once for all environme
 password is added and tried before the former one is removed, so one of them opens the repository at every moment, and
 a run that died is repeated. After: take `former_password` out of the file, register again, and keep the new password
 elsewhere, too.
+
+The key that encrypts the data stays: restic knows no other one for a repository that is there. Who copied the folder
+`keys` and knows the former password reads later backups, too; after a leak, begin a new repository.
 """
 
 import time
