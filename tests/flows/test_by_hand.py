@@ -24,6 +24,8 @@ def test_page_brings_everything_back_without_this_project(site: Site, restic: Pa
     before = site.content()
     report = backup(site.name)
     site.lose_all()
+    (site.filestore / "aa").mkdir(parents=True)
+    (site.filestore / "aa" / "half").write_text("what a disaster left of it")
     commands = "".join(re.findall(r"```sh\n(.*?)```", _PAGE.read_text(), re.DOTALL))
     assert "pg_restore" in commands
     variables = {
@@ -48,6 +50,8 @@ def test_page_brings_everything_back_without_this_project(site: Site, restic: Pa
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert site.content() == before
+    (kept,) = site.filestore.parent.glob(f"{site.filestore.name}.before-*")
+    assert (kept / "aa" / "half").read_text() == "what a disaster left of it"
     with site.connect() as connection:
         indexes = connection.execute("SELECT indexname FROM pg_indexes WHERE indexdef LIKE '%unaccent%'").fetchall()
     assert site.seen_by_odoo() == [site.settings.database.name]
