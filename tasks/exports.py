@@ -17,7 +17,7 @@ from odoo_ops.model.zips import ZipProof
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.policy.zips import export_checks, odoo_manifest, zip_bytes_needed
 from odoo_ops.runtimes import stored
-from tasks.progress import Progress
+from tasks.progress import Progress, show_retry
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def fetch_for_zip(environment: str, snapshot: Snapshot, partial: str) -> Manifes
         runtime.need("the zip", partial, zip_bytes_needed(manifest)),
     ]
     refuse_without_room(needs, runtime.host.name)
-    stored.fetch_spool(runtime, snapshot, manifest, Progress("Fetching the dump"))
+    stored.fetch_spool(runtime, snapshot, manifest, on_progress=Progress("Fetching the dump"), on_line=show_retry)
     found = Inventory(**runtime.host.call("digest_inventory", inventory=f"{settings.restore_spool}/inventory.jsonl"))
     if found != manifest.inventory:
         raise VerificationFailed(

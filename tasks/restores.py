@@ -80,7 +80,8 @@ def read_manifest(target: str, snapshot: Snapshot, *, with_filestore: bool = Tru
 @task(cache_policy=NO_CACHE)
 def fetch_dump(target: str, snapshot: Snapshot, manifest: Manifest) -> None:
     """Fetch the dump from the repository. Raises VerificationFailed for one that is not whole."""
-    stored.fetch_spool(OdooEnvironment.open_for(target, snapshot), snapshot, manifest, Progress("Fetching the dump"))
+    runtime, work = OdooEnvironment.open_for(target, snapshot), Progress("Fetching the dump")
+    stored.fetch_spool(runtime, snapshot, manifest, on_progress=work, on_line=show_retry)
 
 
 def scratch_name(target: str) -> str:

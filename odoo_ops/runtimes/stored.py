@@ -1,6 +1,6 @@
 """A backup in the repository, as it is fetched: its manifest first, then its dump, whole."""
 
-from odoo_ops.adapters.agent import OnProgress
+from odoo_ops.adapters.agent import OnLine, OnProgress
 from odoo_ops.commands import restic
 from odoo_ops.commands.repositories import LOCKED
 from odoo_ops.errors import CommandFailed, VerificationFailed
@@ -32,10 +32,13 @@ def read_manifest(runtime: Runtime, snapshot: Snapshot, source: Environment) -> 
     return manifest
 
 
-def fetch_spool(runtime: Runtime, snapshot: Snapshot, manifest: Manifest, on_progress: OnProgress) -> None:
+def fetch_spool(
+    runtime: Runtime, snapshot: Snapshot, manifest: Manifest, *, on_progress: OnProgress, on_line: OnLine
+) -> None:
     """Fetch dump, inventory and manifest into the environment's `restore_spool`.
 
-    Raises VerificationFailed for a dump that is not the manifest's.
+    `on_line` is given what restic says of what it tries again. Raises VerificationFailed for a dump that is not the
+    manifest's.
     """
     folder = runtime.environment.restore_spool
     runtime.host.call("make_directory", path=folder)
@@ -43,6 +46,7 @@ def fetch_spool(runtime: Runtime, snapshot: Snapshot, manifest: Manifest, on_pro
         "restic_restore",
         restic.restore_folder(runtime.restic, runtime.repository, snapshot.id, folder=snapshot.spool, into=folder),
         on_progress=on_progress,
+        on_line=on_line,
     )
     if runtime.host.call("list_files", path=f"{folder}/dump") != manifest.dump_files:
         raise VerificationFailed(

@@ -1,13 +1,20 @@
 """A step's progress, where Prefect's API answers and where it does not."""
 
 import logging
+from datetime import UTC, datetime
+from unittest.mock import MagicMock
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from prefect.exceptions import PrefectHTTPStatusError
+from pydantic import SecretStr
 
-from tasks import progress
+from odoo_ops.adapters.agent import OnLine, OnProgress
+from odoo_ops.model.command import Command
+from odoo_ops.model.repository import FolderLocation, OpenRepository
+from odoo_ops.model.snapshot import Snapshot
+from tasks import progress, restores
 from tasks.progress import Progress
 
 _REQUEST = httpx.Request("POST", "http://prefect/api/artifacts/")
@@ -26,7 +33,7 @@ class _Api:
         self.asked: list[float] = []
 
     def create(self, percent: float, description: str) -> UUID:
-        assert description == "Dumping"
+        assert description
         return self.update(uuid4(), percent)
 
     def update(self, bar: UUID, percent: float) -> UUID:
@@ -75,3 +82,26 @@ def test_mistake_of_our_own_ends_the_step(api: _Api) -> None:
     api.error = TypeError("no such argument")
     with pytest.raises(TypeError):
         Progress("Dumping")(1, 4, "files")
+
+
+def test_fetch_of_a_dump_shows_what_restic_tries_again(
+    api: _Api, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = Snapshot(
+        environment="erp", id="aa11", taken_at=datetime(2026, 3, 1, tzinfo=UTC), tags=(), paths=("/x/odoo-ops-spool",)
+    )
+    repository = OpenRepository(name="main", location=FolderLocation(path="/main"), password=SecretStr("a-password"))
+    runtime = MagicMock(restic="restic", repository=repository)
+    runtime.environment.restore_spool = "/restored"
+    manifest = MagicMock(dump_files={"toc.dat": 1})
+    runtime.host.call.return_value = manifest.dump_files
+
+    def restore(_operation: str, _command: Command, *, on_progress: OnProgress, on_line: OnLine) -> None:
+        on_line("stderr", "Load(<data/aa11>) returned error, retrying after 1s")
+        on_progress(1, 2, "files")
+
+    runtime.host.call_command.side_effect = restore
+    monkeypatch.setattr(restores.OdooEnvironment, "open_for", lambda *_: runtime)
+    restores.fetch_dump.fn("erp", snapshot, manifest)
+    assert "restic: Load(<data/aa11>) returned error, retrying after 1s" in caplog.text
+    assert api.asked == [50]
