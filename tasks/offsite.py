@@ -11,6 +11,7 @@ from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.report import OffsiteReport
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy.offsite import copy_faults, refuse_uncopyable, snapshots_to_copy
+from odoo_ops.policy.upkeep import packs_done
 from odoo_ops.runtimes.runtime import Runtime
 from tasks.progress import Progress
 
@@ -63,13 +64,20 @@ def copy_backups(environment: str) -> OffsiteReport:
 
 def _copy(main: Runtime, offsite: Runtime, missing: list[Snapshot]) -> None:
     """Copy one after the other, as they stand. Raises CommandFailed when it ended early: what came over counts."""
-    progress, done = Progress("Copying off-site"), 0
+    done = 0
 
-    def count(_stream: str, line: str) -> None:
-        nonlocal done
+    def begun() -> Progress:
+        return Progress(f"Copying off-site, snapshot {done + 1} of {len(missing)}")
+
+    progress = begun()
+
+    def show(_stream: str, line: str) -> None:
+        nonlocal done, progress
         if _SAVED.match(line):
             done += 1
-            progress(done, len(missing), "snapshots")
+            progress = begun()
+        elif packs := packs_done(line):
+            progress(*packs, "packs")
 
     if ids := [snapshot.id for snapshot in missing]:
-        main.host.run(restic.copy_snapshots(main.restic, offsite.repository, main.repository, ids), on_line=count)
+        main.host.run(restic.copy_snapshots(main.restic, offsite.repository, main.repository, ids), on_line=show)

@@ -1,6 +1,5 @@
 """A repository as a whole: is it sound, and what space can be freed in it?"""
 
-import re
 from datetime import UTC, datetime
 
 from prefect import get_run_logger, task
@@ -19,14 +18,13 @@ from odoo_ops.policy.upkeep import (
     damaged_blobs,
     damaged_packs,
     freed_space,
+    packs_done,
     packs_read,
     part_of_week,
     why_not_freed,
 )
 from odoo_ops.runtimes.runtime import Runtime
 from tasks.progress import Progress
-
-_PROGRESS = re.compile(r"^\[[\d:]+\] .*? (\d+) / (\d+) packs")
 
 
 def why_nothing_to_free(environment: str, *, offsite: bool) -> str | None:
@@ -102,8 +100,8 @@ def _run(runtime: Runtime, command: Command, work: str, said: list[str] | None =
     progress = Progress(work)
 
     def read(stream: str, line: str) -> None:
-        if match := _PROGRESS.match(line):
-            progress(int(match[1]), int(match[2]), "packs")
+        if packs := packs_done(line):
+            progress(*packs, "packs")
         elif not line.startswith("["):
             (errors if stream == "stderr" else lines).append(line)
 

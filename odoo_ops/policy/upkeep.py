@@ -11,6 +11,7 @@ _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40
 _PRUNED = re.compile(r"^(total prune|remaining|unused size after prune):.*?([\d.]+) (B|[KMGT]iB)\b")
 _PACK = re.compile(r"\bpack ([0-9a-f]{64})\b|(?<=repair packs )((?:[0-9a-f]{64} ?)+)")
 _READ = re.compile(r"of (\d+) data packs \(out of total (\d+) packs")
+_PACKS_DONE = re.compile(r"^\[[\d:]+\] .*? (\d+) / (\d+) packs")
 _BLOB = re.compile(r"\bblob ([0-9a-f]{64}): \w+ blob <(data|tree)/")
 _FILE = re.compile(r"^ \.\.\. in file (.+)$")
 _SNAPSHOT = re.compile(r"^ \.\.\. in snapshot ([0-9a-f]+) ")
@@ -45,6 +46,12 @@ def freed_space(lines: Iterable[str]) -> FreedSpace:
         remaining_bytes=found.get("remaining"),
         unused_bytes=found.get("unused size after prune"),
     )
+
+
+def packs_done(line: str) -> tuple[int, int] | None:
+    """How many packs of how many restic has read or copied by now; None: the line does not say."""
+    done = _PACKS_DONE.match(line)
+    return (int(done[1]), int(done[2])) if done else None
 
 
 def packs_read(lines: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 """Repositories elsewhere: S3, SFTP, an append-only rest-server; and a second one that holds copies."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -189,7 +190,9 @@ def test_copy_goes_to_a_server_of_the_same_kind_when_it_has_other_keys(
     assert site.leftovers() == []
 
 
-def test_backup_is_kept_and_the_run_marked_when_the_copy_fails(site: Site, rest: RestServer) -> None:
+def test_backup_is_kept_and_the_run_marked_when_the_copy_fails(
+    site: Site, rest: RestServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     block = _block(f"{site.name}-offsite", rest.location())
     _use_offsite(site, block)
     backup(site.name)
@@ -209,7 +212,9 @@ def test_backup_is_kept_and_the_run_marked_when_the_copy_fails(site: Site, rest:
         copy_offsite(site.name)
     data.rmdir()
     (site.folder / "away").rename(data)
+    monkeypatch.setattr("tasks.progress._EVERY_SECONDS", 0)
     assert copy_offsite(site.name).copied == 1
+    assert re.search(r"Copying off-site, snapshot 1 of 2: 100 % \((\d+) of \1 packs", caplog.text)
 
 
 @pytest.mark.parametrize(

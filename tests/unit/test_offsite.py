@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
+from odoo_ops.adapters.agent import OnLine, OnProgress
 from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
 from odoo_ops.model.command import Command, Result
 from odoo_ops.model.repository import FolderLocation, OpenRepository
@@ -16,6 +17,16 @@ _TAKEN_AT = datetime(2026, 3, 1, tzinfo=UTC)
 
 def _snapshot(identity: str, *tags: str) -> Snapshot:
     return Snapshot(environment="erp", id=identity, taken_at=_TAKEN_AT, tags=tags, paths=(), tree="tree")
+
+
+_COPIED = """
+snapshot aa11 of [/x] at 2026-03-01 00:00:00 by root@erp
+[0:05] 12.50%  3 / 24 packs copied
+[0:09] 100.00%  24 / 24 packs copied
+snapshot bb22 saved
+[0:00] 100.00%  1 / 1 packs copied
+snapshot bb33 saved
+""".splitlines()
 
 
 class _Runtime:
@@ -35,7 +46,9 @@ class _Runtime:
             raise self.failure
         return self.listed
 
-    def run(self, _command: Command, **_how: object) -> Result:
+    def run(self, _command: Command, *, on_line: OnLine) -> Result:
+        for line in _COPIED:
+            on_line("stdout", line)
         if self.failure and self.other:
             self.other.failure = self.failure  # from now on it cannot be listed, either
             raise self.failure
@@ -63,6 +76,20 @@ def test_copy_to_a_repository_that_is_gone_says_what_restic_said_and_that_backup
         "The backups of erp are kept in main; of 2 snapshots that elsewhere (/elsewhere) lacks, not all could be "
         "copied there: connection refused. Next step: see that it answers. `copy_offsite` goes on where this one ended."
     )
+
+
+def test_copy_shows_how_far_each_snapshot_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    _use(monkeypatch, None)
+    shown: list[tuple[str, int, int, str]] = []
+
+    def progress(work: str) -> OnProgress:
+        return lambda done, total, unit: shown.append((work, done, total, unit))
+
+    monkeypatch.setattr(offsite, "Progress", progress)
+    with pytest.raises(VerificationFailed):
+        offsite.copy_backups.fn("erp")
+    first, second = (f"Copying off-site, snapshot {number} of 2" for number in (1, 2))
+    assert shown == [(first, 3, 24, "packs"), (first, 24, 24, "packs"), (second, 1, 1, "packs")]
 
 
 def test_copy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

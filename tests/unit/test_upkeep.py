@@ -14,6 +14,7 @@ from odoo_ops.policy.upkeep import (
     damaged_blobs,
     damaged_packs,
     freed_space,
+    packs_done,
     packs_read,
     part_of_week,
     why_not_freed,
@@ -76,6 +77,20 @@ def test_damage_message_names_the_next_step_when_nothing_is_known_of_the_packs()
     message = damage_message(["error: tree is missing"], [], Affected())
     assert "error: tree is missing" in message
     assert "run what restic advises above, and the flow backup" in message
+
+
+@pytest.mark.parametrize(
+    ("line", "done"),
+    [
+        ("[0:05] 12.50%  3 / 24 packs copied", (3, 24)),
+        ("[1:02:03] 100.00%  24 / 24 packs", (24, 24)),
+        ("[0:00] 100.00%  2 / 2 index files loaded", None),
+        ("snapshot 1234abcd saved", None),
+        ("3 / 24 packs", None),
+    ],
+)
+def test_packs_done_is_what_restic_shows_while_it_reads_or_copies(line: str, done: tuple[int, int] | None) -> None:
+    assert packs_done(line) == done
 
 
 def test_packs_read_claims_no_figure_that_restic_did_not_give() -> None:
