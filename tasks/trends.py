@@ -16,6 +16,7 @@ from prefect.client.schemas.sorting import ArtifactSort
 from pydantic import ValidationError
 
 from blocks import OdooEnvironment
+from blocks.prefect_api import PREFECT_AWAY
 from odoo_ops.errors import OdooOpsError, VerificationFailed
 from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.figures import BackupFigures, DrillFigures, EarlierBackups, History, Sizes, sizes_of
@@ -132,7 +133,11 @@ def read_history(environment: str) -> History:
 
 
 def _sizes(runtime: Runtime, last: Snapshot) -> Sizes | None:
-    kept, _unreadable = _kept(_backup_key(runtime.environment.name), BackupFigures)
+    kept: list[BackupFigures] = []
+    try:
+        kept, _unreadable = _kept(_backup_key(runtime.environment.name), BackupFigures)
+    except PREFECT_AWAY as error:
+        get_run_logger().warning("The manifest is read instead of what is kept in Prefect, which is away: %s", error)
     for figures in kept:
         if figures.snapshot_id in {last.id, last.first_id}:
             return figures

@@ -1,4 +1,4 @@
-"""A step's progress, where Prefect's API answers and where it does not."""
+"""A step's progress, and what else goes on where Prefect's API does not answer."""
 
 import logging
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from odoo_ops.adapters.agent import OnLine, OnProgress
 from odoo_ops.model.command import Command
 from odoo_ops.model.repository import FolderLocation, OpenRepository
 from odoo_ops.model.snapshot import Snapshot
-from tasks import progress, restores
+from tasks import progress, restores, trends
 from tasks.progress import Progress
 
 _REQUEST = httpx.Request("POST", "http://prefect/api/artifacts/")
@@ -82,6 +82,20 @@ def test_mistake_of_our_own_ends_the_step(api: _Api) -> None:
     api.error = TypeError("no such argument")
     with pytest.raises(TypeError):
         Progress("Dumping")(1, 4, "files")
+
+
+def test_last_backup_s_manifest_is_read_when_prefect_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*_: object) -> None:
+        raise _AWAY[0]
+
+    monkeypatch.setattr(trends, "_kept", away)
+    monkeypatch.setattr(trends, "get_run_logger", lambda: logging.getLogger("step"))
+    monkeypatch.setattr(trends, "read_manifest", lambda *_: "manifest")
+    monkeypatch.setattr(trends, "sizes_of", lambda manifest, snapshot, total_bytes: (manifest, snapshot, total_bytes))
+    assert trends._sizes(MagicMock(), MagicMock(id="aa11")) == ("manifest", "aa11", None)
+    assert "which is away: All connection attempts failed" in caplog.text
 
 
 def test_fetch_of_a_dump_shows_what_restic_tries_again(
