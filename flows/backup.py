@@ -56,7 +56,7 @@ def backup(environment: str) -> BackupReport:
     """
     begun = time.monotonic()
     with environment_locked(environment, "backup") as lock:
-        check_identity(environment, may_make_repository=True)
+        check_identity(environment, may_make_repository=True, filestore="stored")
         settle_leftovers(environment)
         with collector_held_off(environment):
             manifest = dump_database(environment)

@@ -53,7 +53,7 @@ def import_zip(
     begun = time.monotonic()
     refuse_unconfirmed_import(environment, confirm_production, as_copy=as_copy)
     with environment_locked(environment, "import") as lock:
-        identity = check_identity(environment, needs_repository=False)
+        identity = check_identity(environment, needs_repository=False, filestore="swapped")
         settle_leftovers(environment)
         contents = inspect_zip(environment, source)
         scratch = create_scratch_for_zip(environment, contents)

@@ -62,7 +62,7 @@ def restore(
     begun, target = time.monotonic(), target or environment
     refuse_unconfirmed(environment, target, confirm_production, offsite=from_offsite)
     with environment_locked(target, "restore") as lock:
-        identity = check_identity(target, environment, offsite=from_offsite)
+        identity = check_identity(target, environment, offsite=from_offsite, filestore="swapped")
         check_apart(environment, target, identity)
         settle_leftovers(target)
         chosen = read_snapshot(environment, target, snapshot, offsite=from_offsite)

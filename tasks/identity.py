@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import replace
+from typing import Literal
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters import cluster, database, odoo_database
-from odoo_ops.policy.fences import refuse_identity, refuse_shared_copy
+from odoo_ops.policy.fences import refuse_identity, refuse_odd_filestore, refuse_shared_copy
 from odoo_ops.runtimes.new_repository import lacks_repository, make_repository
 from odoo_ops.runtimes.runtime import Runtime
 from tasks.locks import making_repository
@@ -23,6 +24,7 @@ def check_identity(
     may_make_repository: bool = False,
     needs_repository: bool = True,
     offsite: bool = False,
+    filestore: Literal["stored", "swapped"] | None = None,
 ) -> dict[str, str]:
     """Compare the environment, and the repository that is worked on, with their markers; write one at first sight.
 
@@ -35,15 +37,18 @@ def check_identity(
         may_make_repository: see above.
         needs_repository: whether one is worked on at all; an import needs none, and may be the way out of its loss.
         offsite: whether the repository that holds the copies is worked on.
+        filestore: what will be done with the environment's own, if anything: it must be a folder that allows that.
 
     Returns:
         The environment's identity: name, PostgreSQL's system_identifier, the id of its own repository when it was
         seen, and database.uuid when the database exists or once did.
 
     Raises:
-        Refused: any differs.
+        Refused: any differs, or the filestore is a link or a mount point.
     """
     runtime = OdooEnvironment.open(environment, offsite=offsite)
+    if filestore:
+        _refuse_odd_filestore(runtime, is_swapped=filestore == "swapped")
     path, marker = _read_marker(runtime, offsite=offsite)
     side, record, repository = _side(offsite=offsite), _record(runtime, path), {}
     if needs_repository and source in {None, environment}:
@@ -62,6 +67,17 @@ def check_identity(
         marker.pop(_begun(side), None)
         _write_marker(runtime, path, {**marker, **found})
     return {**marker, **seen, **repository, **identity}
+
+
+def _refuse_odd_filestore(runtime: Runtime, *, is_swapped: bool) -> None:
+    seen = runtime.host.call("describe_path", path=runtime.environment.filestore)
+    refuse_odd_filestore(
+        runtime.environment,
+        runtime.host.name,
+        is_link=seen["is_link"],
+        is_mount=seen["is_mount"],
+        is_swapped=is_swapped,
+    )
 
 
 def _read_identity(runtime: Runtime) -> dict[str, str]:

@@ -34,7 +34,7 @@ def settle_leftovers(environment: str) -> list[str]:
             cluster.drop_database(connection, name)
             done.append(f"dropped database {name}")
         databases = set(cluster.list_databases(connection))
-    folders = runtime.host.call("list_directory", path=f"{settings.data_dir}/filestore")
+    folders = runtime.host.call("list_directory", path=settings.filestores)
     for name in disposable_filestores(
         folders, databases, settings.database.name, now, settings.backup.keep_replaced_hours
     ):

@@ -1,6 +1,7 @@
 """Files on the host: small texts, folders, space."""
 
 import os
+import re
 import shutil
 import stat
 from collections.abc import Callable
@@ -65,10 +66,11 @@ def list_directory(channel: Channel, path: str) -> list[str]:
 
 
 def describe_path(channel: Channel, path: str) -> dict[str, bool | int]:
-    """What a path is: exists, is_directory, writable, uid, gid, mode, inode, device, bytes there and free.
+    """What a path is: exists, is_directory, is_link, is_mount, writable, uid, gid, mode, inode, device, bytes.
 
     The device is its file system's; bytes that are reserved for root are not counted.
-    Of a path that does not exist yet, all but the first two are the nearest parent's.
+    Of a path that does not exist yet, all but the first four are the nearest parent's. Of a link, all but `is_link`
+    tell what it leads to.
     """
     exists = os.path.exists(path)
     nearest = path
@@ -78,6 +80,8 @@ def describe_path(channel: Channel, path: str) -> dict[str, bool | int]:
     return {
         "exists": exists,
         "is_directory": os.path.isdir(path),
+        "is_link": os.path.islink(path),
+        "is_mount": exists and _is_mount(os.path.realpath(path)),
         "writable": os.access(nearest, os.W_OK),
         "uid": status.st_uid,
         "gid": status.st_gid,
@@ -87,6 +91,13 @@ def describe_path(channel: Channel, path: str) -> dict[str, bool | int]:
         "free_bytes": space.f_bavail * space.f_frsize,
         "total_bytes": (space.f_blocks - space.f_bfree + space.f_bavail) * space.f_frsize,
     }
+
+
+def _is_mount(path: str) -> bool:
+    """Whether a file system is mounted here; `os.path.ismount` sees no folder of the same disk that is bound here."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+        places = [line.split(" ")[4] for line in mounts]
+    return any(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), place) == path for place in places)
 
 
 def list_files(channel: Channel, path: str) -> dict[str, int]:

@@ -205,13 +205,18 @@ class Environment(Value):
         return {**provision, "images": {"odoo": f"odoo:{odoo.version}", **provision.get("images", {})}}
 
     @property
+    def filestores(self) -> str:
+        """Folder of the filestores of all databases of this Odoo: it may be a link, or a disk of its own."""
+        return f"{self.data_dir}/filestore"
+
+    @property
     def filestore(self) -> str:
         """Folder of the database's attachments."""
         return self.filestore_of(self.database.name)
 
     def filestore_of(self, database: str) -> str:
         """Folder of the attachments of another database of the same Odoo."""
-        return f"{self.data_dir}/filestore/{database}"
+        return f"{self.filestores}/{database}"
 
     @property
     def spool(self) -> str:

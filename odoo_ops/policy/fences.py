@@ -94,6 +94,33 @@ def refuse_rotation(repository: Repository) -> None:
     )
 
 
+def refuse_odd_filestore(
+    environment: Environment, host: str, *, is_link: bool, is_mount: bool, is_swapped: bool
+) -> None:
+    """Raise Refused for a filestore that is a link, or, where it is to be swapped, a file system of its own.
+
+    A backup would store the link alone. A link or mount point in the folder above it is no matter.
+
+    Args:
+        environment: whose filestore it is.
+        host: where that is, in words.
+        is_link: whether the database's own folder is a symbolic link.
+        is_mount: whether something is mounted there. A mount point cannot be renamed.
+        is_swapped: whether another filestore is to be put in its place, by rename.
+    """
+    if is_link:
+        problem = "is a symbolic link, of which a backup would hold the link alone"
+    elif is_mount and is_swapped:
+        problem = "is a mount point, which cannot be renamed when another filestore takes its place"
+    else:
+        return
+    raise Refused(
+        f"The filestore {environment.filestore} on {host} {problem}. Nothing was changed. Next step: stop Odoo, link "
+        f"{environment.filestores}, the folder above it, or mount the disk there, so that "
+        f"{environment.database.name} is a plain folder in it; then run again."
+    )
+
+
 def refuse_version(manifest: Manifest, target: Environment) -> None:
     """Raise Refused when the target's Odoo is of another series than the database in the backup."""
     if manifest.odoo_series != target.odoo.version:

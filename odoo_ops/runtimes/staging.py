@@ -28,7 +28,7 @@ def needs_of_staging(runtime: Runtime, *, filestore_bytes: int, database_bytes: 
             f"{settings.data_dir} is not there on {host.name}, so the filestore's owner is not known. "
             "Nothing was changed. Next step: mount its disk, or make the folder and give it to the user who runs Odoo."
         )
-    filestore = runtime.need("the filestore", settings.data_dir, filestore_bytes)
+    filestore = runtime.need("the filestore", settings.filestores, filestore_bytes)
     scratch = _need_of_database(runtime, database_bytes)
     return [filestore, scratch] if scratch else [filestore]
 

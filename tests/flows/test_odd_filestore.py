@@ -1,6 +1,8 @@
 """A filestore with things in it that Odoo did not put there."""
 
 import os
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,7 @@ from toolbox_site import both_runtimes_at_length
 from blocks import OdooEnvironment
 from flows.backup import backup
 from flows.restore import restore
-from odoo_ops.errors import VerificationFailed
+from odoo_ops.errors import Refused, VerificationFailed
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -69,4 +71,56 @@ def test_restore_follows_no_link_when_the_filestore_holds_strange_things(site: S
     owner = Path(site.settings.data_dir).stat()
     things = [site.filestore, *site.filestore.rglob("*")]
     assert {(found.lstat().st_uid, found.lstat().st_gid) for found in things} == {(owner.st_uid, owner.st_gid)}
+    assert site.leftovers() == []
+
+
+def test_backup_and_restore_refuse_a_filestore_that_is_a_link(site: Site) -> None:
+    backup(site.name)
+    before = site.content()
+    elsewhere = site.folder / "disk"
+    site.filestore.rename(elsewhere)
+    site.filestore.symlink_to(elsewhere)
+    for flow in (backup, restore):
+        with pytest.raises(
+            Refused, match=r"is a symbolic link, .*Nothing was changed\. Next step: stop Odoo, link .*filestore"
+        ):
+            flow(site.name)
+    assert site.content() == before
+    assert site.made_databases() == []
+    assert len(OdooEnvironment.open(site.name).snapshots(site.name)) == 1
+    assert site.leftovers() == []
+
+
+def test_backup_and_restore_pass_when_the_folder_of_all_filestores_is_a_link(site: Site) -> None:
+    above = site.filestore.parent
+    above.rename(site.folder / "disk")
+    above.symlink_to(site.folder / "disk")
+    before = site.content()
+    assert backup(site.name).files == 20
+    site.attach(b"made after the backup")
+    restore(site.name)
+    assert site.content() == before
+    assert above.is_symlink()
+    assert site.leftovers() == []
+
+
+@pytest.fixture
+def mounted_filestore(site: Site, require: Callable[[str, Path | None, str], Path]) -> Iterator[Path]:
+    """The filestore as a mount point, of a folder on the same disk. Only root can mount, and not in every container."""
+    there = site.filestore
+    mounted = os.geteuid() == 0 and subprocess.run(["/bin/mount", "--bind", there, there], check=False).returncode == 0
+    require("a mount point", there if mounted else None, "run the tests as root where a folder can be mounted")
+    yield there
+    subprocess.run(["/bin/umount", there], check=True)
+
+
+def test_restore_refuses_before_it_begins_a_filestore_that_is_a_mount_point(
+    site: Site, mounted_filestore: Path
+) -> None:
+    assert backup(site.name).files == 20
+    before = site.content()
+    with pytest.raises(Refused, match=rf"{mounted_filestore} on here is a mount point, .*Nothing was changed"):
+        restore(site.name)
+    assert site.content() == before
+    assert site.made_databases() == []
     assert site.leftovers() == []

@@ -82,6 +82,20 @@ def test_flow_is_refused_before_it_writes_when_the_disk_is_too_small(site: Site,
     assert site.leftovers() == []
 
 
+def test_restore_is_refused_when_the_disk_of_all_filestores_has_no_room(site: Site, small_disk: Path) -> None:
+    """The folder `filestore` leads to a small disk, and the data_dir above it has room."""
+    site.attach(secrets.token_bytes(2**21))
+    backup(site.name)
+    data_dir = site.folder / "other-data"
+    data_dir.mkdir()
+    (data_dir / "filestore").symlink_to(small_disk)
+    site.register(data_dir=str(data_dir))
+    with pytest.raises(PreconditionFailed, match=rf"the filestore up to [\d,]+ bytes in {data_dir}/filestore"):
+        restore(site.name)
+    assert list(small_disk.iterdir()) == []
+    assert site.made_databases() == []
+
+
 @pytest.fixture
 def filled_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk had room when it was asked; somebody else filled it then. So the question itself is left out."""

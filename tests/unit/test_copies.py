@@ -1,6 +1,7 @@
 """Fences and decisions around copies of an environment; cases of configuration and of judgement."""
 
 import json
+from contextlib import nullcontext
 
 import pytest
 from pydantic import SecretStr
@@ -13,7 +14,13 @@ from odoo_ops.model.host import Host, SshConnection
 from odoo_ops.model.repository import FolderLocation, Repository, S3Location
 from odoo_ops.policy import drills
 from odoo_ops.policy.configuration import options_for_copy
-from odoo_ops.policy.fences import refuse_drill, refuse_restore, refuse_shared_copy, refuse_unreachable_repository
+from odoo_ops.policy.fences import (
+    refuse_drill,
+    refuse_odd_filestore,
+    refuse_restore,
+    refuse_shared_copy,
+    refuse_unreachable_repository,
+)
 from odoo_ops.render import render
 
 
@@ -105,6 +112,29 @@ def test_refuse_unreachable_repository_wants_one_host() -> None:
     refuse_unreachable_repository(ERP, _environment("drill"), bucket, same_host=False)
     with pytest.raises(Refused, match="name a target on the host of erp"):
         refuse_unreachable_repository(ERP, _environment("drill"), folder, same_host=False)
+
+
+@pytest.mark.parametrize(
+    ("is_link", "is_mount", "is_swapped", "problem"),
+    [
+        (True, False, False, "is a symbolic link"),
+        (True, True, True, "is a symbolic link"),
+        (False, True, True, "is a mount point"),
+        (False, True, False, None),
+        (False, False, True, None),
+    ],
+)
+def test_refuse_odd_filestore_names_the_folder_to_link_or_mount_instead(
+    is_link: bool, is_mount: bool, is_swapped: bool, problem: str | None
+) -> None:
+    with (
+        nullcontext()
+        if problem is None
+        else pytest.raises(
+            Refused, match=rf"{ERP.filestore} on here {problem}.*Nothing was changed.*link {ERP.data_dir}/filestore, "
+        )
+    ):
+        refuse_odd_filestore(ERP, "here", is_link=is_link, is_mount=is_mount, is_swapped=is_swapped)
 
 
 def _by_ssh(address: str, user: str, port: int = 22) -> Host:

@@ -159,6 +159,19 @@ def test_an_agent_ends_when_a_request_was_cut_off_with_its_worker() -> None:
     assert agent.pipes._process.returncode == 1, "it ended by itself"
 
 
+def test_a_link_is_told_from_the_folder_that_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    (tmp_path / "broken").symlink_to("nowhere")
+    names = ("folder", "link", "broken", "nothing")
+    seen = {name: HERE.call("describe_path", path=f"{tmp_path}/{name}") for name in names}
+    assert [seen[name]["is_link"] for name in names] == [False, True, True, False]
+    assert [seen[name]["exists"] for name in names] == [True, True, False, False]
+    assert not any(seen[name]["is_mount"] for name in names)
+    assert HERE.call("describe_path", path="/proc")["is_mount"]
+    assert not HERE.call("describe_path", path="/proc/self")["is_mount"]
+
+
 def test_lock_is_looked_at_without_being_taken(tmp_path: Path) -> None:
     path = f"{tmp_path}/lock"
     assert HERE.call("lock_owner", path=path) is None
