@@ -19,7 +19,7 @@ from tasks.identity import check_identity
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.reports import publish_export_report
-from tasks.restores import read_snapshot
+from tasks.restores import check_damage, read_snapshot
 
 
 @flow(name="export", flow_run_name="export {environment} from {snapshot}")
@@ -44,6 +44,7 @@ def export_zip(
         check_identity(environment, offsite=from_offsite)
         settle_leftovers(environment)
         chosen = read_snapshot(environment, environment, snapshot, offsite=from_offsite)
+        check_damage(environment, chosen, damaged_accepted)
         with partial_zip(environment, destination) as partial:
             manifest = fetch_for_zip(environment, chosen, partial)
             write_zip(environment, chosen, manifest, partial)

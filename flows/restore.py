@@ -22,6 +22,7 @@ from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.reports import publish_restore_report, refuse_failures
 from tasks.restores import (
+    check_damage,
     compare_database,
     create_scratch,
     fetch_dump,
@@ -66,6 +67,7 @@ def restore(
         check_apart(environment, target, identity)
         settle_leftovers(target)
         chosen = read_snapshot(environment, target, snapshot, offsite=from_offsite)
+        check_damage(target, chosen, damaged_accepted)
         manifest = read_manifest(target, chosen)
         scratch = scratch_name(target)
         with filestore_restored(target, chosen, manifest, scratch):

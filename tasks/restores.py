@@ -22,7 +22,7 @@ from odoo_ops.policy.business import compare_business
 from odoo_ops.policy.comparison import compare_facts, compare_inventory, judge_files
 from odoo_ops.policy.dumps import kept_mark, made_name
 from odoo_ops.policy.fences import refuse_restore, refuse_unreachable_repository, refuse_version
-from odoo_ops.policy.snapshots import choose_snapshot
+from odoo_ops.policy.snapshots import choose_snapshot, refuse_damaged
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes import staging, stored
 from tasks.progress import Progress, show_retry
@@ -50,6 +50,25 @@ def read_snapshot(source: str, target: str, wanted: str, *, offsite: bool) -> Sn
     """
     runtime = OdooEnvironment.open(target, repository_of=source, offsite=offsite)
     return choose_snapshot(runtime.snapshots(source), wanted, source, datetime.now(UTC))
+
+
+@task(cache_policy=NO_CACHE)
+def check_damage(target: str, snapshot: Snapshot, damaged_accepted: int) -> None:
+    """Make sure that no more attachments were damaged when the snapshot was stored than are accepted.
+
+    Its environment may allow some. Where the proof that names them cannot be read, the look at every restored file
+    tells in the end. Raises PreconditionFailed.
+    """
+    if not snapshot.damaged:
+        return
+    runtime = OdooEnvironment.open_for(target, snapshot)
+    try:
+        proof = stored.read_proof(runtime, snapshot)
+    except CommandFailed as error:
+        get_run_logger().warning("How many attachments of the snapshot are damaged cannot be read: %s", error)
+        return
+    allowed = OdooEnvironment.open(snapshot.environment).environment.backup.damaged_attachments_allowed
+    refuse_damaged(snapshot, proof, max(damaged_accepted, allowed))
 
 
 @task(cache_policy=NO_CACHE)

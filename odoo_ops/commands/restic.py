@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from odoo_ops.commands.repositories import repository_command
 from odoo_ops.model.command import Command
 from odoo_ops.model.repository import OpenRepository
-from odoo_ops.model.snapshot import MARKS, TAG, mark_tags
+from odoo_ops.model.snapshot import MARKS, TAG, mark_file, mark_tags
 
 # exit status of every command where there is no repository (restic 0.17 and later)
 NO_REPOSITORY = 10
@@ -75,7 +75,7 @@ def store_mark(
         repository,
         *("backup", "--json", "--quiet", f"--host={marks_host(host)}"),
         *(f"--tag={tag}" for tag in (*mark_tags(mark, snapshot, tree), *tags)),
-        *("--stdin", f"--stdin-filename={mark}.json"),
+        *("--stdin", f"--stdin-filename={mark_file(mark)}"),
     )
     return command.model_copy(update={"stdin": SecretStr(text)})
 

@@ -22,6 +22,7 @@ class Snapshot(Value):
         environment: name of the environment that was backed up.
         original: the id it had before `restic copy`, `tag` or `rewrite` gave it another one.
         proved: whether a proof of it is in the repository; without one nothing is known about it.
+        proof: id of the snapshot that holds that proof; empty where there is none.
         damaged: whether that proof names damaged attachments.
         verified: whether a drill restored, booted and used it.
         tree: restic's digest of all that is in it; equal in every repository that holds a copy. Its marks name it.
@@ -35,6 +36,7 @@ class Snapshot(Value):
     tags: tuple[str, ...]
     paths: tuple[str, ...]
     proved: bool = False
+    proof: str = ""
     damaged: bool = False
     verified: bool = False
     tree: str = ""
@@ -85,3 +87,8 @@ class Snapshot(Value):
 def mark_tags(mark: str, first_id: str, tree: str) -> tuple[str, str, str]:
     """Tags of a mark of a snapshot: which mark, of which one, and what that one held."""
     return mark, f"of-{first_id}", f"tree-{tree}"
+
+
+def mark_file(mark: str) -> str:
+    """Name of the one file in a mark."""
+    return f"{mark}.json"

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from odoo_ops.errors import PreconditionFailed
+from odoo_ops.model.report import FilestoreProof
 from odoo_ops.model.snapshot import DAMAGED_TAG, MARKS, PROOF_TAG, VERIFIED_TAG, Snapshot
 
 _LISTED = 10
@@ -16,7 +17,7 @@ def backups_with_marks(listed: list[Snapshot]) -> list[Snapshot]:
 
     Marks of what a backup held before something changed it (a repair, say) do not count.
     """
-    marks = {(mark, *snapshot.about): snapshot.tags for snapshot in listed for mark in MARKS if mark in snapshot.tags}
+    marks = {(mark, *snapshot.about): snapshot for snapshot in listed for mark in MARKS if mark in snapshot.tags}
     backups = []
     for snapshot in listed:
         if snapshot.is_mark:
@@ -24,7 +25,8 @@ def backups_with_marks(listed: list[Snapshot]) -> list[Snapshot]:
         proof, verified = (marks.get((mark, *snapshot.named_as)) for mark in (PROOF_TAG, VERIFIED_TAG))
         known = {
             "proved": proof is not None,
-            "damaged": DAMAGED_TAG in (proof or ()),
+            "proof": proof.id if proof else "",
+            "damaged": proof is not None and DAMAGED_TAG in proof.tags,
             "verified": verified is not None,
         }
         backups.append(snapshot.model_copy(update=known))
@@ -85,6 +87,17 @@ def choose_snapshot(backups: list[Snapshot], wanted: str, environment: str, now:
             "because its run failed or was killed, can be named: a restore proves it before it is put in place.)"
         )
     return found[0]
+
+
+def refuse_damaged(snapshot: Snapshot, proof: FilestoreProof, accepted: int) -> None:
+    """Raise PreconditionFailed for a snapshot whose proof names more damaged attachments than are accepted."""
+    damaged = proof.damaged_total
+    if damaged > accepted:
+        raise PreconditionFailed(
+            f"When snapshot {_shown(snapshot)} was stored, {damaged} attachments were damaged already (allowed: "
+            f"{accepted}), for example {proof.damaged[0]}; the backup's report names them. Nothing was changed. Next "
+            f"step: name an older snapshot. Or, to do without these files, run again with damaged_accepted = {damaged}"
+        )
 
 
 def _shown(snapshot: Snapshot) -> str:

@@ -6,7 +6,8 @@ from odoo_ops.commands.repositories import LOCKED
 from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.manifest import Manifest
-from odoo_ops.model.snapshot import Snapshot
+from odoo_ops.model.report import SnapshotProof
+from odoo_ops.model.snapshot import PROOF_TAG, Snapshot, mark_file
 from odoo_ops.policy.fences import refuse_manifest
 from odoo_ops.runtimes.runtime import Runtime
 
@@ -30,6 +31,13 @@ def read_manifest(runtime: Runtime, snapshot: Snapshot, source: Environment) -> 
     manifest = Manifest.model_validate_json(text)
     refuse_manifest(manifest, source)
     return manifest
+
+
+def read_proof(runtime: Runtime, snapshot: Snapshot) -> SnapshotProof:
+    """What was proved of a snapshot. Raises CommandFailed when it cannot be read, as where there is no proof."""
+    file = mark_file(PROOF_TAG)
+    text = runtime.host.run(restic.print_file(runtime.restic, runtime.repository, snapshot.proof, f"/{file}")).stdout
+    return SnapshotProof.model_validate_json(text)
 
 
 def fetch_spool(

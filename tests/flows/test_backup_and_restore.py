@@ -102,8 +102,10 @@ def test_backup_is_kept_and_fails_naming_the_record_when_files_are_damaged(site:
     assert "ir.attachment 22 (of res.partner 1): its file's sha1 is" in str(failure.value)
     with pytest.raises(VerificationFailed, match="The backup is kept, but 2 attachments"):  # and every night again
         backup(site.name)
-    with pytest.raises(VerificationFailed, match="run again with damaged_accepted = 2"):
+    with pytest.raises(PreconditionFailed, match=r"2 attachments were damaged .*run again with damaged_accepted = 2"):
         restore(site.name)
+    assert not Path(site.settings.restore_spool).exists(), "it is refused before anything is written"
+    assert site.made_databases() == []
     assert restore(site.name, damaged_accepted=2).files == 22
     policy = site.settings.backup.model_copy(update={"damaged_attachments_allowed": 2})
     site.register(backup=policy)

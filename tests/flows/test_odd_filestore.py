@@ -12,7 +12,7 @@ from toolbox_site import both_runtimes_at_length
 from blocks import OdooEnvironment
 from flows.backup import backup
 from flows.restore import restore
-from odoo_ops.errors import Refused, VerificationFailed
+from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -53,7 +53,7 @@ def test_restore_follows_no_link_when_the_filestore_holds_strange_things(site: S
         backup(site.name)
     (snapshot,) = OdooEnvironment.open(site.name).snapshots(site.name)
     assert (snapshot.proved, snapshot.damaged) == (True, True)
-    with pytest.raises(VerificationFailed, match="1 attachments are damaged"):
+    with pytest.raises(PreconditionFailed, match="1 attachments were damaged already"):
         restore(site.name)
 
     linked.unlink()

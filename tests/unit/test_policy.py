@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from odoo_ops.errors import PreconditionFailed, Refused
 from odoo_ops.model.environment import DatabaseSettings
 from odoo_ops.model.manifest import Facts, Sequence
+from odoo_ops.model.report import Damage, FilestoreProof
 from odoo_ops.model.snapshot import PROOF_TAG, VERIFIED_TAG, Snapshot, mark_tags
 from odoo_ops.policy.comparison import compare_facts, judge_files
 from odoo_ops.policy.dumps import (
@@ -23,6 +24,7 @@ from odoo_ops.policy.snapshots import (
     choose_snapshot,
     newest_clean,
     newest_proved,
+    refuse_damaged,
     widest_gap_seconds,
 )
 from odoo_ops.policy.space import Need, refuse_without_room
@@ -231,11 +233,36 @@ def test_marks_do_not_count_when_the_backup_holds_something_else_than_when_it_wa
         _snapshot("v1", 2, tags=mark_tags(VERIFIED_TAG, "whole", "t")),
         _snapshot("p2", 2, tags=mark_tags(PROOF_TAG, "another", "less")),
     ]
-    assert {backup.id: (backup.proved, backup.damaged, backup.verified) for backup in backups_with_marks(listed)} == {
-        "whole": (True, True, True),
-        "mended": (False, False, False),
-        "copy": (True, True, True),
+    assert {
+        backup.id: (backup.proved, backup.proof, backup.damaged, backup.verified)
+        for backup in backups_with_marks(listed)
+    } == {
+        "whole": (True, "p1", True, True),
+        "mended": (False, "", False, False),
+        "copy": (True, "p1", True, True),
     }
+
+
+@pytest.mark.parametrize(("damaged", "accepted"), [(0, 0), (2, 2), (2, 3)])
+def test_refuse_damaged_lets_pass_what_is_accepted(damaged: int, accepted: int) -> None:
+    refuse_damaged(_snapshot("aa11", 1), _proof(damaged), accepted)
+
+
+def test_refuse_damaged_names_a_record_and_the_number_to_accept() -> None:
+    with pytest.raises(
+        PreconditionFailed,
+        match=r"snapshot aa11 of 2026-03-01 00:00 .* 2 attachments .*\(allowed: 1\), for example ir.attachment 7 .*"
+        r"Nothing was changed. Next step: name an older snapshot.*damaged_accepted = 2$",
+    ):
+        refuse_damaged(_snapshot("aa11", 1), _proof(2), accepted=1)
+
+
+def _proof(damaged: int) -> FilestoreProof:
+    facts = {"fname": "aa/aa11", "checksum": None, "size": None, "model": "res.partner", "record": 1, "field": None}
+    found = Damage.model_validate(facts | {"id": 7, "reason": "its file is missing"})
+    return FilestoreProof(
+        attachments=9, files=9, hashed_files=9, hashed_bytes=9, damaged=(found,) * damaged, damaged_total=damaged
+    )
 
 
 @pytest.mark.parametrize("wanted", ["a", "zz", ""])
