@@ -11,11 +11,12 @@ from prefect.cache_policies import NO_CACHE
 from blocks import OdooEnvironment
 from odoo_ops.adapters import database, odoo_database
 from odoo_ops.commands import postgres
-from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
+from odoo_ops.errors import CommandFailed, PreconditionFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.report import FilestoreProof
 from odoo_ops.model.zips import ZipContents
 from odoo_ops.policy.dumps import made_name
+from odoo_ops.policy.loading import failed_load
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.policy.zips import (
     database_bytes_needed,
@@ -91,7 +92,7 @@ def create_scratch_for_zip(environment: str, contents: ZipContents) -> str:
 def load_database(environment: str, source: str, scratch: str) -> None:
     """Run `dump.sql` in the scratch database, as the environment's role; the first error ends it.
 
-    Raises VerificationFailed then.
+    Raises what `failed_load` makes of it.
     """
     runtime = OdooEnvironment.open(environment)
     settings, host = runtime.environment, runtime.host
@@ -108,10 +109,12 @@ def load_database(environment: str, source: str, scratch: str) -> None:
         )
         host.run(postgres.analyze(vacuumdb, settings.database, name=scratch, jobs=settings.backup.jobs))
     except CommandFailed as error:
-        raise VerificationFailed(
+        raise failed_load(
+            error,
             f"dump.sql of {source} could not be loaded into the scratch database {scratch}: {error}\n"
-            f"{settings.database.name!r} is as it was. Next step: look at the first error above; the zip may come "
-            "from a newer PostgreSQL, or need an extension that is not here."
+            f"{settings.database.name!r} is as it was.",
+            "look at the first error above; the zip may come from a newer PostgreSQL, or need an extension that is not "
+            "here.",
         ) from error
 
 

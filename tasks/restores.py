@@ -22,6 +22,7 @@ from odoo_ops.policy.business import compare_business
 from odoo_ops.policy.comparison import compare_facts, compare_inventory, judge_files
 from odoo_ops.policy.dumps import kept_mark, made_name
 from odoo_ops.policy.fences import refuse_restore, refuse_unreachable_repository, refuse_version
+from odoo_ops.policy.loading import failed_load
 from odoo_ops.policy.snapshots import choose_snapshot, refuse_damaged
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes import staging, stored
@@ -117,7 +118,7 @@ def create_scratch(target: str, manifest: Manifest, scratch: str) -> None:
 
 @task(cache_policy=NO_CACHE)
 def restore_database(target: str, manifest: Manifest, scratch: str) -> None:
-    """Restore the fetched dump into the scratch database. Raises VerificationFailed when it cannot be."""
+    """Restore the fetched dump into the scratch database. Raises what `failed_load` makes of a failure."""
     runtime = OdooEnvironment.open(target)
     settings, host = runtime.environment, runtime.host
     progress = Progress("Restoring the database")
@@ -148,10 +149,9 @@ def restore_database(target: str, manifest: Manifest, scratch: str) -> None:
             )
         )
     except CommandFailed as error:
-        raise VerificationFailed(
-            f"The dump could not be restored into the scratch database {scratch}: {error}\n"
-            f"{settings.database.name!r} is as it was. Next step: name an older snapshot."
-        ) from error
+        how = f"{error}\n{settings.database.name!r} is as it was."
+        problem = f"The dump could not be restored into the scratch database {scratch}: {how}"
+        raise failed_load(error, problem, "name an older snapshot.") from error
 
 
 @contextmanager

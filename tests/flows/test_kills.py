@@ -6,6 +6,7 @@ sleeps while pg_restore copies it, and restic throttled to a few KiB/s.
 
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from flows.backup import backup
 from flows.export_zip import export_zip
 from flows.import_zip import import_zip
 from flows.restore import restore
+from odoo_ops.errors import CommandFailed
 from odoo_ops.model.report import RestoreReport
 from odoo_ops.model.zips import ImportReport
 
@@ -165,6 +167,25 @@ def test_zip_goes_out_and_in_when_the_runs_before_were_killed_in_each_long_step(
     assert site.content() == present
     site.free_limit()
     _check_comes_back(site, backed_up, import_zip(site.name, str(elsewhere), as_copy=False))
+
+
+def test_restore_blames_postgresql_and_not_the_snapshot_when_it_ends_the_connection(site: Site) -> None:
+    _backed_up_with_a_slow_row(site)
+    present = site.content()
+    with _pg_restore_sleeps(site, seconds=600) as pg_restore_sleeps, ThreadPoolExecutor(max_workers=1) as beside:
+
+        def end_session() -> None:
+            wait_until(pg_restore_sleeps, "pg_restore works")
+            with site.admin() as connection:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+                )
+
+        ended = beside.submit(end_session)
+        with pytest.raises(CommandFailed, match=r"(?s)terminating connection.*see in PostgreSQL's log.*not to blame"):
+            restore(site.name)
+        ended.result()
+    assert site.content() == present
 
 
 def _backed_up_with_a_slow_row(site: Site) -> dict[str, str]:

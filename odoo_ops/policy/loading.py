@@ -1,0 +1,39 @@
+"""Whose fault it is that a database could not be loaded: of what it is loaded from, or of the PostgreSQL it goes to."""
+
+import re
+
+from odoo_ops.errors import CommandFailed, VerificationFailed
+
+_DISK_FULL = re.compile(r"No space left on device|could not extend file|Disk quota exceeded")
+_LOST = re.compile(
+    r"server closed the connection unexpectedly|connection to server .*(failed|lost)|no connection to the server"
+    r"|could not (receive|send) data (from|to) server|SSL connection has been closed unexpectedly"
+    r"|terminating connection|the database system is (shutting down|starting up|in recovery mode|not yet accepting)"
+)
+# these quote the data that was loaded, which may say anything
+_QUOTES = re.compile(r"\s*(CONTEXT|DETAIL|STATEMENT|LINE \d+|Command was):?\s")
+
+
+_MAKE_ROOM = "make room on the disk of PostgreSQL's data (and of its WAL), or enlarge it, then run again."
+_READ_ITS_LOG = (
+    "see in PostgreSQL's log why it ended the connection, and that it runs and has room on its disks, then run again."
+)
+
+
+def failed_load(error: CommandFailed, problem: str, next_step: str) -> CommandFailed | VerificationFailed:
+    """The error to raise where pg_restore, psql or vacuumdb failed: a full disk and a lost server are no bad backup.
+
+    Args:
+        error: what the program said.
+        problem: what could not be done, and how it stands, where what was to be loaded is to blame.
+        next_step: for that.
+    """
+    said = "\n".join(line for line in error.output.splitlines() if not _QUOTES.match(line))
+    if _DISK_FULL.search(said):
+        step = _MAKE_ROOM
+    elif _LOST.search(said):
+        step = _READ_ITS_LOG
+    else:
+        return VerificationFailed(f"{problem} Next step: {next_step}")
+    hint = f"{step} Nothing was put in place, and what was to be loaded is not to blame."
+    return CommandFailed(error.command, error.exit_status, error.output, where=error.where, hint=hint)
