@@ -4,6 +4,7 @@ The zip, on the environment's host, is read before anything is written. Everythi
 as in a restore, and proved: the rows of every table against the zip's SQL, every attachment's sha1. Then databases
 and filestores are swapped by rename; what was replaced is kept for the environment's `keep_replaced_hours`.
 Until the swap the present state is not touched; a run that dies in the swap is settled by the next one.
+A dry run ends before anything is written, with a page that says what would be replaced by what.
 A zip holds code that Odoo runs (server actions): import only from whom you trust.
 """
 
@@ -14,8 +15,9 @@ from prefect import flow
 from pydantic import Field
 
 from odoo_ops.model.paths import AbsolutePath
-from odoo_ops.model.zips import ImportReport
+from odoo_ops.model.zips import ImportReport, ZipContents
 from odoo_ops.policy.comparison import judge_carried_over
+from odoo_ops.policy.previews import import_preview_checks
 from tasks.copies import neutralize_copy
 from tasks.identity import check_identity, forget_database
 from tasks.imports import (
@@ -28,6 +30,7 @@ from tasks.imports import (
 )
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
+from tasks.previews import preview_import
 from tasks.reports import publish_import_report, refuse_failures
 from tasks.restores import kept_name, refuse_difference, swap_in
 from tasks.services import check_odoo_answers
@@ -40,6 +43,7 @@ def import_zip(
     confirm_production: str = "",
     as_copy: bool = True,
     damaged_accepted: Annotated[int, Field(ge=0)] = 0,
+    dry_run: bool = False,
 ) -> ImportReport:
     """Put what an Odoo backup zip holds in place of an environment's database and filestore.
 
@@ -49,13 +53,17 @@ def import_zip(
         confirm_production: To import over production, write its name once more.
         as_copy: Neutralise the database and give it an identity of its own. Off: take it as it is, a move.
         damaged_accepted: Import although so many attachments have no whole file in the zip.
+        dry_run: Only read and check, and show what would be replaced by what. Production need not be confirmed.
     """
     begun = time.monotonic()
-    refuse_unconfirmed_import(environment, confirm_production, as_copy=as_copy)
+    refuse_unconfirmed_import(environment, environment if dry_run else confirm_production, as_copy=as_copy)
     with environment_locked(environment, "import") as lock:
         identity = check_identity(environment, needs_repository=False, filestore="swapped")
-        settle_leftovers(environment)
+        if not dry_run:
+            settle_leftovers(environment)
         contents = inspect_zip(environment, source)
+        if dry_run:
+            return _shown(environment, source, contents, as_copy=as_copy, begun=begun)
         scratch = create_scratch_for_zip(environment, contents)
         with filestore_unpacked(environment, source, scratch):
             load_database(environment, source, scratch)
@@ -85,4 +93,27 @@ def import_zip(
     )
     publish_import_report(report)
     refuse_failures(f"The zip is in place in {environment} and what it replaced is kept, but", checks)
+    return report
+
+
+def _shown(environment: str, source: str, contents: ZipContents, *, as_copy: bool, begun: float) -> ImportReport:
+    """Publish what would be done, and end there."""
+    preview = preview_import(environment, contents)
+    report = ImportReport(
+        environment=environment,
+        source=source,
+        series=contents.series or "of an unknown version",
+        as_copy=as_copy,
+        seconds=time.monotonic() - begun,
+        tables=len(contents.rows),
+        rows=sum(contents.rows.values()),
+        files=contents.files,
+        damaged=(),
+        damaged_total=0,
+        kept_database=None,
+        kept_filestore=None,
+        checks=tuple(import_preview_checks(preview, contents.series)),
+        preview=preview,
+    )
+    publish_import_report(report)
     return report

@@ -4,6 +4,7 @@ Everything is restored beside what is there and proved against the snapshot's ma
 and filestores are swapped by rename. What was replaced is kept for the environment's `keep_replaced_hours`.
 Until the swap the present state is not touched; a run that dies in the swap is settled by the next one.
 In another environment than its own the copy is neutralised before any Odoo process sees it.
+A dry run ends before anything is written, with a page that says what would be replaced by what.
 """
 
 import time
@@ -15,11 +16,14 @@ from pydantic import Field
 from odoo_ops.model.checks import Check
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import RestoreReport, Swap
+from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy.comparison import judge_carried_over
+from odoo_ops.policy.previews import restore_preview_checks
 from tasks.copies import neutralize_copy
 from tasks.identity import check_apart, check_identity
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
+from tasks.previews import preview_restore
 from tasks.reports import publish_restore_report, refuse_failures
 from tasks.restores import (
     check_damage,
@@ -49,6 +53,7 @@ def restore(
     confirm_production: str = "",
     damaged_accepted: Annotated[int, Field(ge=0)] = 0,
     from_offsite: bool = False,
+    dry_run: bool = False,
 ) -> RestoreReport:
     """Put an environment back to what a snapshot holds, proved before it is swapped in.
 
@@ -59,16 +64,20 @@ def restore(
         confirm_production: To restore over production, write its name once more.
         damaged_accepted: Restore although so many attachments were damaged when they were backed up.
         from_offsite: Take the copy in the off-site repository, where the environment's own is lost.
+        dry_run: Only choose and check, and show what would be replaced by what. Production need not be confirmed.
     """
     begun, target = time.monotonic(), target or environment
-    refuse_unconfirmed(environment, target, confirm_production, offsite=from_offsite)
+    refuse_unconfirmed(environment, target, target if dry_run else confirm_production, offsite=from_offsite)
     with environment_locked(target, "restore") as lock:
         identity = check_identity(target, environment, offsite=from_offsite, filestore="swapped")
         check_apart(environment, target, identity)
-        settle_leftovers(target)
+        if not dry_run:
+            settle_leftovers(target)
         chosen = read_snapshot(environment, target, snapshot, offsite=from_offsite)
         check_damage(target, chosen, damaged_accepted)
         manifest = read_manifest(target, chosen)
+        if dry_run:
+            return _shown(target, chosen, manifest, begun)
         scratch = scratch_name(target)
         with filestore_restored(target, chosen, manifest, scratch):
             fetch_dump(target, chosen, manifest)
@@ -89,12 +98,24 @@ def restore(
     return report
 
 
+def _shown(target: str, chosen: Snapshot, manifest: Manifest, begun: float) -> RestoreReport:
+    """Publish what would be done, and end there."""
+    preview = preview_restore(target, manifest)
+    checks = restore_preview_checks(preview, chosen, manifest.odoo_series)
+    seconds = time.monotonic() - begun
+    report = _report(target, chosen.id, manifest, swap=None, checks=checks, seconds=seconds)
+    report = report.model_copy(update={"preview": preview})
+    publish_restore_report(report)
+    refuse_failures(f"Nothing was changed in {target}, and a restore would not do:", checks)
+    return report
+
+
 def _report(
     target: str,
     snapshot_id: str,
     manifest: Manifest,
     *,
-    swap: Swap,
+    swap: Swap | None,
     checks: list[Check],
     seconds: float,
 ) -> RestoreReport:
@@ -108,7 +129,7 @@ def _report(
         tables=len(manifest.facts.rows),
         rows=sum(manifest.facts.rows.values()),
         files=manifest.inventory.files,
-        kept_database=swap.kept_database,
-        kept_filestore=swap.kept_filestore,
+        kept_database=swap.kept_database if swap else None,
+        kept_filestore=swap.kept_filestore if swap else None,
         checks=tuple(checks),
     )

@@ -43,8 +43,9 @@ def inspect_zip(environment: str, source: str) -> ZipContents:
     """Read the zip's directory, its manifest and all of its SQL, before anything is written.
 
     Raises VerificationFailed for one that is no backup zip of Odoo's, is cut short or leads out of its folder;
-    Refused for another Odoo series; PreconditionFailed when there is no room for what it says it holds, or psql
-    cannot be kept from running what the SQL names.
+    Refused for another Odoo series; PreconditionFailed when there is no room for what it says it holds, nobody may
+    make databases, unaccent must be prepared and no superuser is named, or psql cannot be kept from running what the
+    SQL names.
     """
     runtime = OdooEnvironment.open(environment)
     found = runtime.host.call("inspect_zip", on_progress=Progress("Reading dump.sql"), path=source)
@@ -55,6 +56,7 @@ def inspect_zip(environment: str, source: str) -> ZipContents:
         runtime, filestore_bytes=contents.filestore_bytes, database_bytes=database_bytes_needed(contents)
     )
     refuse_without_room(needs, runtime.host.name)
+    staging.refuse_unfit_role(runtime, unaccent=contents.indexes_unaccent)
     _refuse_unrestricted_psql(runtime)
     return contents
 
@@ -75,13 +77,9 @@ def _refuse_unrestricted_psql(runtime: Runtime) -> None:
 
 @task(cache_policy=NO_CACHE)
 def create_scratch_for_zip(environment: str, contents: ZipContents) -> str:
-    """A new scratch database with the extensions of a zip, and nothing else in it. Returns its name.
-
-    Raises PreconditionFailed when nobody may make databases, or unaccent must be prepared and no superuser is named.
-    """
+    """A new scratch database with the extensions of a zip, and nothing else in it. Returns its name."""
     runtime = OdooEnvironment.open(environment)
     settings = runtime.environment
-    staging.refuse_unfit_role(runtime, unaccent=contents.indexes_unaccent)
     prepared = settings.database.admin_user is not None and "unaccent" in contents.extensions
     scratch = made_name("scratch", settings.database.name, datetime.now(UTC))
     staging.create_scratch(runtime, scratch, contents.extensions, unaccent=prepared or contents.indexes_unaccent)

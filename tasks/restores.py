@@ -86,13 +86,7 @@ def read_manifest(target: str, snapshot: Snapshot, *, with_filestore: bool = Tru
     manifest = stored.read_manifest(runtime, snapshot, OdooEnvironment.open(snapshot.environment).environment)
     if target != snapshot.environment:
         refuse_version(manifest, settings)
-    dump = runtime.need("the fetched dump", settings.restore_spool, sum(manifest.dump_files.values()))
-    staged = staging.needs_of_staging(
-        runtime,
-        filestore_bytes=manifest.inventory.bytes if with_filestore else 0,
-        database_bytes=manifest.database_bytes,
-    )
-    refuse_without_room([dump, *staged], runtime.host.name)
+    refuse_without_room(staging.needs_of_restore(runtime, manifest, with_filestore=with_filestore), runtime.host.name)
     staging.refuse_unfit_role(runtime, unaccent=manifest.facts.unaccent_immutable is True)
     return manifest
 

@@ -32,6 +32,12 @@ def database_exists(connection: Connection, name: str) -> bool:
     return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
 
 
+def read_database_bytes(connection: Connection, name: str) -> int | None:
+    """Bytes of a database on disk; None where there is none. It need not let anybody in."""
+    row = connection.execute("SELECT pg_database_size(oid) FROM pg_database WHERE datname = %s", [name]).fetchone()
+    return int(row[0]) if row else None
+
+
 def list_databases(connection: Connection) -> list[str]:
     """Names of all databases of the server."""
     return [name for (name,) in connection.execute("SELECT datname FROM pg_database").fetchall()]

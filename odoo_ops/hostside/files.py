@@ -111,6 +111,12 @@ def list_files(channel: Channel, path: str) -> dict[str, int]:
     return found
 
 
+def measure_tree(channel: Channel, path: str) -> dict[str, int]:
+    """How many files are below a folder, and their bytes; no folder holds none."""
+    sizes = list_files(channel, path).values()
+    return {"files": len(sizes), "bytes": sum(sizes)}
+
+
 def give_tree(channel: Channel, path: str, uid: int, gid: int, mode: int) -> None:
     """Give a folder and all in it to a user and group; the folder itself gets a mode. Needs root for another's."""
     os.chmod(path, mode)
@@ -137,6 +143,7 @@ OPERATIONS: dict[str, Callable[..., object]] = {
     "list_directory": list_directory,
     "describe_path": describe_path,
     "list_files": list_files,
+    "measure_tree": measure_tree,
     "give_tree": give_tree,
     "find_program": find_program,
 }

@@ -5,6 +5,7 @@ from datetime import datetime
 from odoo_ops.model.base import Value
 from odoo_ops.model.business import BusinessLine
 from odoo_ops.model.checks import Check
+from odoo_ops.model.previews import Preview
 from odoo_ops.model.snapshot import Snapshot
 
 
@@ -116,7 +117,7 @@ class Swap(Value):
 
 
 class RestoreReport(Value):
-    """One restore: of the backup of `source` into `environment`."""
+    """One restore: of the backup of `source` into `environment`; with a `preview`: what one would do."""
 
     environment: str
     source: str
@@ -130,6 +131,7 @@ class RestoreReport(Value):
     kept_database: str | None
     kept_filestore: str | None
     checks: tuple[Check, ...]
+    preview: Preview | None = None
 
 
 class Trial(Value):

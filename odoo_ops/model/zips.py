@@ -5,6 +5,7 @@ from datetime import datetime
 
 from odoo_ops.model.base import Value
 from odoo_ops.model.checks import Check
+from odoo_ops.model.previews import Preview
 from odoo_ops.model.report import Damage
 
 
@@ -62,7 +63,10 @@ class ExportReport(Value):
 
 
 class ImportReport(Value):
-    """One import of a zip, `source` on the environment's host; as a neutralised copy, or as it is."""
+    """One import of a zip, `source` on the environment's host; as a neutralised copy, or as it is.
+
+    With a `preview`: what one would do; the series is then what the zip says of itself.
+    """
 
     environment: str
     source: str
@@ -77,3 +81,4 @@ class ImportReport(Value):
     kept_database: str | None
     kept_filestore: str | None
     checks: tuple[Check, ...]
+    preview: Preview | None = None

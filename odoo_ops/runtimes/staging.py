@@ -8,6 +8,7 @@ from odoo_ops.adapters.modules import read_row_changes
 from odoo_ops.errors import PreconditionFailed, Refused
 from odoo_ops.model.checks import first_of
 from odoo_ops.model.environment import Environment
+from odoo_ops.model.manifest import Manifest
 from odoo_ops.policy.dumps import scratch_mark
 from odoo_ops.policy.releases import rows_written
 from odoo_ops.policy.space import Need
@@ -31,6 +32,17 @@ def needs_of_staging(runtime: Runtime, *, filestore_bytes: int, database_bytes: 
     filestore = runtime.need("the filestore", settings.filestores, filestore_bytes)
     scratch = _need_of_database(runtime, database_bytes)
     return [filestore, scratch] if scratch else [filestore]
+
+
+def needs_of_restore(runtime: Runtime, manifest: Manifest, *, with_filestore: bool = True) -> list[Need]:
+    """What a restore of the snapshot with this manifest takes. Raises as `needs_of_staging`."""
+    dump = runtime.need("the fetched dump", runtime.environment.restore_spool, sum(manifest.dump_files.values()))
+    staged = needs_of_staging(
+        runtime,
+        filestore_bytes=manifest.inventory.bytes if with_filestore else 0,
+        database_bytes=manifest.database_bytes,
+    )
+    return [dump, *staged]
 
 
 def _need_of_database(runtime: Runtime, needed_bytes: int) -> Need | None:
