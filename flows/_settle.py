@@ -4,6 +4,9 @@ No flow that is started by itself: `settle` is a part of a run whose connection 
 connection, so what goes on by another one is a run of its own.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from prefect import flow
 
 from odoo_ops.adapters.host import HeldLock, LockLost
@@ -32,6 +35,32 @@ def settle_begun(environment: str, lock: HeldLock) -> None:
             f"The lock of {environment} was lost before all was done ({lost.__cause__}) {_settled_anew(environment)}"
         ) from lost
     settle_leftovers(environment)
+
+
+@contextmanager
+def settled_when_it_fails(environment: str, lock: HeldLock) -> Iterator[None]:
+    """Settle what the block began where an error leaves it, as the next run would: no disk stays full until then.
+
+    The error goes on, and its message says what was settled, or why nothing was: that is the next run's work then.
+    """
+    try:
+        yield
+    except OdooOpsError as error:
+        if how := _settled_or_why_not(environment, lock):
+            error.also_say(how)
+        raise
+
+
+def _settled_or_why_not(environment: str, lock: HeldLock) -> str:
+    try:
+        lock.check()
+    except LockLost:
+        return "The lock was lost, so what was begun is still there: the next run settles it."
+    settled = settle_leftovers(environment, return_state=True)  # its error does not take the place of the first
+    if not settled.is_completed():
+        return f"What was begun is still there: the next run settles it. ({settled.message})"
+    done = settled.result()
+    return f"What was begun is settled: {', '.join(done)}." if done else ""
 
 
 def _settled_anew(environment: str) -> str:

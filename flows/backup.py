@@ -2,6 +2,7 @@
 
 Lock, prove the identity, settle what a dead run left, dump in one exported snapshot, store, prove, report.
 A snapshot counts once its proof is stored beside it; that of a run which failed or died before is never `latest`.
+A run that fails settles what it began.
 Where there is an off-site repository, what it lacks is copied there at last; a copy that fails marks the run.
 The environment is only read. Damaged attachments are named by record; the backup is kept all the same, as it is
 when database or backup are so much smaller than the last that somebody must look, or when by a clock that was set
@@ -13,6 +14,7 @@ import time
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from flows._settle import settled_when_it_fails
 from flows.copy_offsite import copy_offsite
 from odoo_ops.errors import OdooOpsError
 from odoo_ops.model.checks import Check
@@ -58,16 +60,17 @@ def backup(environment: str) -> BackupReport:
     with environment_locked(environment, "backup") as lock:
         check_identity(environment, may_make_repository=True, filestore="stored")
         settle_leftovers(environment)
-        with collector_held_off(environment):
-            manifest = dump_database(environment)
-            prepare_picture()
-            stored = store_snapshot(environment)
-        proof = prove_snapshot(environment, stored.snapshot_id)
-        sizes = sizes_of(manifest, stored.snapshot_id, stored.total_bytes)
-        lock.check()
-        with spool_emptied(environment):
-            record_proof(environment, stored.snapshot_id, proof)
-            earlier = read_earlier_backups(environment, sizes, stored)
+        with settled_when_it_fails(environment, lock):
+            with collector_held_off(environment):
+                manifest = dump_database(environment)
+                prepare_picture()
+                stored = store_snapshot(environment)
+            proof = prove_snapshot(environment, stored.snapshot_id)
+            sizes = sizes_of(manifest, stored.snapshot_id, stored.total_bytes)
+            lock.check()
+            with spool_emptied(environment):
+                record_proof(environment, stored.snapshot_id, proof)
+                earlier = read_earlier_backups(environment, sizes, stored)
     checks = [
         *read_checks(manifest, proof),
         judge_clock(stored),

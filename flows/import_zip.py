@@ -3,7 +3,8 @@
 The zip, on the environment's host, is read before anything is written. Everything is staged beside what is there,
 as in a restore, and proved: the rows of every table against the zip's SQL, every attachment's sha1. Then databases
 and filestores are swapped by rename; what was replaced is kept for the environment's `keep_replaced_hours`.
-Until the swap the present state is not touched; a run that dies in the swap is settled by the next one.
+Until the swap the present state is not touched. A run that fails settles what it began; what one
+that died began is settled by the next one.
 A dry run ends before anything is written, with a page that says what would be replaced by what.
 A zip holds code that Odoo runs (server actions): import only from whom you trust.
 """
@@ -14,6 +15,7 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
+from flows._settle import settled_when_it_fails
 from odoo_ops.model.paths import AbsolutePath
 from odoo_ops.model.zips import ImportReport, ZipContents
 from odoo_ops.policy.comparison import judge_carried_over
@@ -64,18 +66,19 @@ def import_zip(
         contents = inspect_zip(environment, source)
         if dry_run:
             return _shown(environment, source, contents, as_copy=as_copy, begun=begun)
-        scratch = create_scratch_for_zip(environment, contents)
-        with filestore_unpacked(environment, source, scratch):
-            load_database(environment, source, scratch)
-        checks, proof, series = prove_import(environment, source, contents, scratch, damaged_accepted)
-        refuse_difference(environment, checks, source="zip")
-        if as_copy:
-            checks += neutralize_copy(environment, series, scratch, identity.get("database_uuid"))
-        lock.check()
-        if not as_copy:
-            forget_database(environment)
-        swap = swap_in(environment, scratch, kept_name(environment))
-        checks += [judge_carried_over(swap), check_odoo_answers(environment, swap)]
+        with settled_when_it_fails(environment, lock):
+            scratch = create_scratch_for_zip(environment, contents)
+            with filestore_unpacked(environment, source, scratch):
+                load_database(environment, source, scratch)
+            checks, proof, series = prove_import(environment, source, contents, scratch, damaged_accepted)
+            refuse_difference(environment, checks, source="zip")
+            if as_copy:
+                checks += neutralize_copy(environment, series, scratch, identity.get("database_uuid"))
+            lock.check()
+            if not as_copy:
+                forget_database(environment)
+            swap = swap_in(environment, scratch, kept_name(environment))
+            checks += [judge_carried_over(swap), check_odoo_answers(environment, swap)]
     report = ImportReport(
         environment=environment,
         source=source,

@@ -2,7 +2,8 @@
 
 Everything is restored beside what is there and proved against the snapshot's manifest first; then databases
 and filestores are swapped by rename. What was replaced is kept for the environment's `keep_replaced_hours`.
-Until the swap the present state is not touched; a run that dies in the swap is settled by the next one.
+Until the swap the present state is not touched. A run that fails settles what it began; what one
+that died began is settled by the next one.
 In another environment than its own the copy is neutralised before any Odoo process sees it.
 A dry run ends before anything is written, with a page that says what would be replaced by what.
 """
@@ -13,6 +14,7 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
+from flows._settle import settled_when_it_fails
 from odoo_ops.model.checks import Check
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import RestoreReport, Swap
@@ -79,19 +81,20 @@ def restore(
         if dry_run:
             return _shown(target, chosen, manifest, begun)
         scratch = scratch_name(target)
-        with filestore_restored(target, chosen, manifest, scratch):
-            fetch_dump(target, chosen, manifest)
-            create_scratch(target, manifest, scratch)
-            restore_database(target, manifest, scratch)
-            checks = compare_database(target, manifest, scratch)
-            prove_first_files(target, scratch)
-        checks.append(prove_files(target, manifest, scratch, damaged_accepted))
-        refuse_difference(target, checks)
-        if target != environment:
-            checks += neutralize_copy(target, manifest.odoo_series, scratch, identity.get("database_uuid"))
-        lock.check()
-        swap = swap_in(target, scratch, kept_name(target))
-        checks += [judge_carried_over(swap), check_odoo_answers(target, swap)]
+        with settled_when_it_fails(target, lock):
+            with filestore_restored(target, chosen, manifest, scratch):
+                fetch_dump(target, chosen, manifest)
+                create_scratch(target, manifest, scratch)
+                restore_database(target, manifest, scratch)
+                checks = compare_database(target, manifest, scratch)
+                prove_first_files(target, scratch)
+            checks.append(prove_files(target, manifest, scratch, damaged_accepted))
+            refuse_difference(target, checks)
+            if target != environment:
+                checks += neutralize_copy(target, manifest.odoo_series, scratch, identity.get("database_uuid"))
+            lock.check()
+            swap = swap_in(target, scratch, kept_name(target))
+            checks += [judge_carried_over(swap), check_odoo_answers(target, swap)]
     report = _report(target, chosen.id, manifest, swap=swap, checks=checks, seconds=time.monotonic() - begun)
     publish_restore_report(report)
     refuse_failures(f"{target} was restored and what it replaced is kept, but", checks)

@@ -210,6 +210,7 @@ def test_restore_leaves_the_present_state_when_the_dump_was_cut_short(site: Site
         restore(site.name)
     with pytest.raises(VerificationFailed, match="cut short"):
         restore(site.name, snapshot)
+    assert site.leftovers() == [], "what it began was settled"
     assert site.content() == before
     assert site.made_databases() == []
 

@@ -71,7 +71,7 @@ def test_flow_is_refused_before_it_writes_when_the_disk_is_too_small(site: Site,
     site.register(state_dir=str(small_disk / "state"))
     with pytest.raises(PreconditionFailed, match=r"here has [\d,]+ bytes free where .*the dump up to .*Next step"):
         backup(site.name)
-    assert list(Path(site.settings.spool).iterdir()) == []
+    assert site.leftovers() == []
     with pytest.raises(PreconditionFailed, match=r"the fetched dump up to [\d,]+ bytes in .*small/state.*Next step"):
         restore(site.name)
     assert not Path(site.settings.restore_spool).exists()
@@ -111,10 +111,14 @@ def test_nothing_is_lost_when_a_spool_fills_while_it_is_written(site: Site, smal
     before = site.content()
 
     site.register(state_dir=str(small_disk / "state"))
-    with pytest.raises(CommandFailed, match=r"(?s)pg_dump.*No space left on device"):
+    with pytest.raises(
+        CommandFailed, match=r"(?s)pg_dump.*No space left on device.*What was begun is settled: deleted"
+    ):
         backup(site.name)
+    assert site.leftovers() == [], "the disk is not left full"
     with pytest.raises(OdooOpsError, match=r"(?si)no space left on device"):
         restore(site.name)
+    assert site.leftovers() == []
     assert site.content() == before
     assert site.made_databases() == []
 
@@ -135,6 +139,8 @@ def test_nothing_is_lost_when_the_filestore_s_disk_fills_while_it_is_restored(si
     site.register(data_dir=str(small_disk))
     with pytest.raises(OdooOpsError, match=r"(?si)no space left on device"):
         restore(site.name)
+    assert [path for path in small_disk.rglob("*") if path.name.startswith("odoo_ops_")] == []
+    assert site.made_databases() == []
     site.register(data_dir=roomy)
     assert site.content() == before
 
