@@ -5,8 +5,8 @@ A snapshot counts once its proof is stored beside it; that of a run which failed
 A run that fails settles what it began.
 Where there is an off-site repository, what it lacks is copied there at last; a copy that fails marks the run.
 The environment is only read. Damaged attachments are named by record; the backup is kept all the same, as it is
-when database or backup are so much smaller than the last that somebody must look, or when by a clock that was set
-back it is older than the last: such a run is marked failed.
+when database or backup are so much smaller than the last that somebody must look, when by a clock that was set
+back it is older than the last, or when the last was made longer ago than the RPO: such a run is marked failed.
 """
 
 import time
@@ -31,6 +31,7 @@ from tasks.backups import (
     spool_emptied,
     store_snapshot,
 )
+from tasks.events import announce_backup
 from tasks.identity import check_identity
 from tasks.kept_keys import read_key_checks
 from tasks.leftovers import settle_leftovers
@@ -39,11 +40,13 @@ from tasks.offsite import has_offsite
 from tasks.reports import publish_backup_report
 from tasks.trends import (
     judge_clock,
+    judge_gap,
     judge_sizes,
     keep_backup_figures,
     prepare_picture,
     publish_trends,
     read_earlier_backups,
+    refuse_late,
     refuse_older,
     refuse_shrunk,
 )
@@ -75,9 +78,11 @@ def backup(environment: str) -> BackupReport:
         *read_checks(manifest, proof),
         judge_clock(stored),
         *judge_sizes(environment, sizes, earlier),
+        judge_gap(environment, earlier),
         *read_key_checks(environment),
     ]
     report = _report(manifest, stored, proof, checks, time.monotonic() - begun)
+    announce_backup(report)
     publish_backup_report(report)
     keep_backup_figures(report, earlier)
     publish_trends(environment, return_state=True)  # no backup fails for its picture
@@ -87,6 +92,7 @@ def backup(environment: str) -> BackupReport:
     refuse_older(report)
     if copied is not None:
         _refuse_failed_copy(copied, report)
+    refuse_late(report)
     return report
 
 

@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.sorting import ArtifactSort
+from prefect.runtime import flow_run
 from pydantic import ValidationError
 
 from blocks import OdooEnvironment
@@ -72,6 +73,25 @@ def refuse_older(report: BackupReport) -> None:
 def judge_sizes(environment: str, stored: Sizes, earlier: EarlierBackups) -> list[Check]:
     """Compare what was stored with the backup before it, by the environment's thresholds."""
     return trends.judge_sizes(stored, earlier.last, OdooEnvironment.open(environment).environment.backup)
+
+
+def judge_gap(environment: str, earlier: EarlierBackups) -> Check:
+    """Compare the time since the backup before with the environment's RPO."""
+    return trends.judge_gap(earlier.gap_seconds, OdooEnvironment.open(environment).environment.objectives)
+
+
+def refuse_late(report: BackupReport) -> None:
+    """Raise VerificationFailed when work was without a backup for longer than the business was promised.
+
+    Not within another run, as that of a release: the backup that it waited for is there.
+    """
+    found = failures([check for check in report.checks if check.name == trends.GAP])
+    if found and flow_run.get_parent_flow_run_id() is None:
+        raise VerificationFailed(
+            f"The backup is kept and proved, but {report.environment} was without one for too long: {first_of(found)}. "
+            "Next step: look why backups before this one failed, or did not begin (a schedule that is paused, a worker "
+            "that did not run); where that long is meant, raise `rpo_minutes` of its `objectives`."
+        )
 
 
 def refuse_shrunk(report: BackupReport, earlier: EarlierBackups) -> None:

@@ -4,16 +4,17 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from odoo_ops.model.checks import Check
-from odoo_ops.model.environment import BackupPolicy
+from odoo_ops.model.environment import BackupPolicy, Objectives
 from odoo_ops.model.figures import BackupFigures, DrillFigures, EarlierBackups, History, Sizes
 from odoo_ops.model.report import BackupReport, DrillReport
 from odoo_ops.model.snapshot import Snapshot
-from odoo_ops.units import shown_bytes
+from odoo_ops.units import shown_bytes, shown_duration
 
 DATABASE = "Database size against the last backup"
 ROWS = "Rows against the last backup"
 WHOLE = "Backup size against the last backup"
 CLOCK = "Newer than the last backup"
+GAP = "RPO: time since the last backup"
 VERIFIED_AGE = "Age of the newest verified backup"
 
 # by so much a clock may be set back, in a night or at a change of the hour, before age means nothing
@@ -56,6 +57,18 @@ def judge_clock(taken_at: datetime | None, last: Snapshot | None) -> Check:
         return Check(name=CLOCK, outcome="not measured", detail=missing)
     detail = f"of {taken_at:%Y-%m-%d %H:%M}; {last.short_id} before it of {last.taken_at:%Y-%m-%d %H:%M}"
     return Check(name=CLOCK, outcome="passed" if taken_at > last.taken_at else "failed", detail=detail)
+
+
+def judge_gap(gap_seconds: float | None, objectives: Objectives) -> Check:
+    """Was the proved backup before a backup young enough, until this one was made? None: no such time is known."""
+    if gap_seconds is None:
+        return Check(name=GAP, outcome="not measured", detail="no earlier backup is known")
+    allowed = objectives.rpo_minutes * 60
+    return Check(
+        name=GAP,
+        outcome="passed" if gap_seconds <= allowed else "failed",
+        detail=f"{shown_duration(gap_seconds)}, at most {shown_duration(allowed)}",
+    )
 
 
 def judge_verified_age(history: History, now: datetime, days: int) -> Check:

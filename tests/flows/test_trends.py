@@ -3,6 +3,7 @@
 import base64
 import os
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,8 +15,9 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from blocks import OdooEnvironment
 from flows.backup import backup
 from odoo_ops.errors import VerificationFailed
+from odoo_ops.model.environment import Objectives
 from odoo_ops.model.report import BackupReport
-from odoo_ops.policy.trends import DATABASE, ROWS, WHOLE
+from odoo_ops.policy.trends import DATABASE, GAP, ROWS, WHOLE
 from tasks.trends import read_history
 
 if TYPE_CHECKING:
@@ -77,8 +79,8 @@ def test_backup_is_kept_and_marked_when_the_database_and_the_backup_shrank(site:
 
 
 @flow
-def _keep_strange_row(key: str) -> None:
-    create_table_artifact([{"from": "another version"}], key=key)
+def _keep_row(key: str, row: dict[str, Any]) -> None:
+    create_table_artifact([row], key=key)
 
 
 def test_backup_is_compared_with_the_manifest_of_the_last_one_when_prefect_lost_its_figures(site: Site) -> None:
@@ -88,7 +90,7 @@ def test_backup_is_compared_with_the_manifest_of_the_last_one_when_prefect_lost_
     with get_client(sync_client=True) as client:
         for artifact in client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key]))):
             client.delete_artifact(artifact.id)
-    _keep_strange_row(key)
+    _keep_row(key, {"from": "another version"})
     with site.connect() as connection:  # PostgreSQL's files stay as large as they were
         connection.execute("DELETE FROM mail_message")
     with pytest.raises(VerificationFailed, match=rf"{ROWS}: 527, 60,527 before"):
@@ -97,6 +99,28 @@ def test_backup_is_compared_with_the_manifest_of_the_last_one_when_prefect_lost_
     assert [figures.alarms for figures in history.backups] == [ROWS]
     assert history.unreadable == 1
     assert "1 runs are not shown" in _page(site)
+
+
+def _make_last_older(site: Site) -> None:
+    last = read_history(site.name).backups[-1]
+    older = last.model_copy(update={"taken_at": last.taken_at - timedelta(minutes=2)})
+    _keep_row(f"figures-backup-{site.name}", older.model_dump(mode="json"))
+
+
+@flow
+def _other_run(environment: str) -> BackupReport:
+    return backup(environment)
+
+
+def test_backup_is_marked_when_the_one_before_is_older_than_the_rpo_unless_another_run_waits_for_it(site: Site) -> None:
+    site.register(objectives=Objectives(rpo_minutes=1))
+    backup(site.name)
+    _make_last_older(site)
+    with pytest.raises(VerificationFailed, match=rf"kept and proved, .* too long: {GAP}: 2 min .*Next step: look why"):
+        backup(site.name)
+    assert read_history(site.name).backups[-1].alarms == GAP
+    _make_last_older(site)
+    assert [check.outcome for check in _other_run(site.name).checks if check.name == GAP] == ["failed"]
 
 
 def test_backup_passes_when_its_picture_cannot_be_drawn(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,16 @@
 
 import re
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
-from prefect.events.schemas.automations import AutomationCore, EventTrigger
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from typer.testing import CliRunner
 
 from deployments.cli import app
+from odoo_ops.model.environment import Objectives
 
 ROOT = Path(__file__).parents[2]
 PAPERS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -58,3 +60,12 @@ def test_alarm_is_an_automation_that_prefect_takes_and_hears_of_states_that_flow
     assert isinstance(automation.trigger, EventTrigger)
     assert "prefect.flow-run.Drift" in automation.trigger.expect
     assert 'name="Drift"' in (ROOT / "flows/provision.py").read_text()
+
+
+def test_alarm_of_no_backup_hears_of_what_backups_say_and_waits_as_long_as_the_rpo() -> None:
+    automation = AutomationCore.model_validate(yaml.safe_load((ROOT / "deployments/alarm-no-backup.yaml").read_text()))
+    assert isinstance(automation.trigger, EventTrigger)
+    assert automation.trigger.posture is Posture.Proactive
+    assert automation.trigger.within == timedelta(minutes=Objectives().rpo_minutes)
+    assert automation.trigger.expect == {"odoo.backup.verified"}
+    assert '"odoo.backup.verified"' in (ROOT / "tasks/events.py").read_text()

@@ -4,9 +4,9 @@ import pytest
 from pydantic import ValidationError
 
 from odoo_ops.charts import draw_trends
-from odoo_ops.model.environment import BackupPolicy, DatabaseSettings, Environment, OdooSettings
+from odoo_ops.model.environment import BackupPolicy, DatabaseSettings, Environment, Objectives, OdooSettings
 from odoo_ops.model.figures import BackupFigures, DrillFigures, History, Sizes
-from odoo_ops.policy.trends import DATABASE, ROWS, WHOLE, judge_sizes, judge_verified_age, marked_runs
+from odoo_ops.policy.trends import DATABASE, ROWS, WHOLE, judge_gap, judge_sizes, judge_verified_age, marked_runs
 
 NOW = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)
 ENVIRONMENT = Environment(
@@ -90,6 +90,19 @@ def test_sizes_are_not_measured_when_the_last_backup_is_not_known() -> None:
 def test_thresholds_that_would_never_or_always_mark_a_run_are_refused(ratio: float) -> None:
     with pytest.raises(ValidationError):
         BackupPolicy(database_alarm_ratio=ratio)
+
+
+@pytest.mark.parametrize(
+    ("gap_seconds", "outcome", "found"),
+    [
+        (None, "not measured", "no earlier backup is known"),
+        (3600.0, "passed", "1 h 0 min, at most 1 h 0 min"),
+        (3660.0, "failed", "1 h 1 min, at most 1 h 0 min"),
+    ],
+)
+def test_time_since_the_last_backup_is_judged_by_the_rpo(gap_seconds: float | None, outcome: str, found: str) -> None:
+    check = judge_gap(gap_seconds, Objectives(rpo_minutes=60))
+    assert (check.outcome, check.detail) == (outcome, found)
 
 
 @pytest.mark.parametrize(
