@@ -2,6 +2,7 @@
 
 An inventory is a file of JSON lines, one attachment each: id, fname, checksum, size, model, record, field.
 Odoo names a file by the sha1 of its content and never rewrites it (`ir.attachment._get_path`).
+There may be millions: no more is kept of each file than must be, and the inventory is read again for what is rare.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from odoo_ops.hostside.channel import Channel
 
 _FILE_NAME = re.compile(r"[0-9a-f]{2,3}/[0-9a-f]{40}")
+_USUAL_NAME = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{38}")
 _EXAMPLES = 1000
 _CHUNK_BYTES = 256 * 1024
 _AT_ONCE = 64
@@ -27,6 +29,19 @@ def read_inventory(path: str) -> Iterator[dict[str, Any]]:
     with open(path, encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)
+
+
+def compact(name: str) -> bytes | str:
+    """A file's name in fewer bytes: nearly always the digest that it is made of."""
+    return bytes.fromhex(name[3:]) if _USUAL_NAME.fullmatch(name) else name
+
+
+def full(compacted: bytes | str) -> str:
+    """A file's name, of its compact form."""
+    if isinstance(compacted, str):
+        return compacted
+    digest = compacted.hex()
+    return f"{digest[:2]}/{digest}"
 
 
 def sha1_of(path: str) -> str:
@@ -68,20 +83,44 @@ def _linked_folders(root: str) -> set[str]:
         return {entry.name for entry in entries if entry.is_symlink()}
 
 
+class _Expected:
+    """What an inventory says of each file.
+
+    Attributes:
+        attachments: how many there are.
+        sizes: bytes of each file, by its compact name; None: not known.
+        checksums: sha1 of the few whose name does not say it.
+    """
+
+    def __init__(self, inventory: str) -> None:
+        self.attachments = 0
+        self.sizes: dict[bytes | str, int | None] = {}
+        self.checksums: dict[bytes | str, str] = {}
+        for attachment in read_inventory(inventory):
+            self.attachments += 1
+            name = compact(attachment["fname"])
+            if name in self.sizes:
+                continue
+            self.sizes[name] = attachment["size"]
+            checksum = attachment["checksum"]
+            if checksum and not attachment["fname"].endswith(f"/{checksum}"):
+                self.checksums[name] = checksum
+
+
 def _fault_of(
-    root: str, attachment: dict[str, Any], changed: set[str] | None, links: Container[str]
+    root: str, compacted: bytes | str, expected: _Expected, changed: set[bytes | str] | None, links: Container[str]
 ) -> tuple[str | None, int]:
-    """What is wrong with an attachment's file, or None; and the bytes hashed."""
+    """What is wrong with a file, or None; and the bytes hashed."""
     try:
-        return _looked_at(root, attachment, changed, links)
+        return _looked_at(root, compacted, expected, changed, links)
     except PermissionError:  # while it is restored it may be somebody else's
         return "its file cannot be read", 0
 
 
 def _looked_at(
-    root: str, attachment: dict[str, Any], changed: set[str] | None, links: Container[str]
+    root: str, compacted: bytes | str, expected: _Expected, changed: set[bytes | str] | None, links: Container[str]
 ) -> tuple[str | None, int]:
-    name = attachment["fname"]
+    name = full(compacted)
     if not _FILE_NAME.fullmatch(name):
         return "its file has a name that Odoo does not give", 0
     path = os.path.join(root, name)
@@ -91,14 +130,14 @@ def _looked_at(
         return "its file is missing", 0
     if name.partition("/")[0] in links or not stat.S_ISREG(status.st_mode):
         return "in its file's place is a link or something else, which no backup holds", 0
-    size = status.st_size
-    expected = attachment["checksum"] or name.rpartition("/")[2]
-    if attachment["size"] is not None and size != attachment["size"]:
-        return f"its file has {size} bytes instead of {attachment['size']}", 0
-    if changed is not None and name not in changed:
+    size, expected_size = status.st_size, expected.sizes[compacted]
+    if expected_size is not None and size != expected_size:
+        return f"its file has {size} bytes instead of {expected_size}", 0
+    if changed is not None and compacted not in changed:
         return None, 0
+    checksum = expected.checksums.get(compacted, name.rpartition("/")[2])
     found = sha1_of(path)
-    return (None if found == expected else f"its file's sha1 is {found} instead of {expected}"), size
+    return (None if found == checksum else f"its file's sha1 is {found} instead of {checksum}"), size
 
 
 def prove_filestore(
@@ -113,36 +152,41 @@ def prove_filestore(
     changed = None
     if changed_list is not None:
         with open(changed_list, encoding="utf-8") as file:
-            changed = set(file.read().splitlines())
-    by_name: dict[str, list[dict[str, Any]]] = {}
-    for attachment in read_inventory(inventory):
-        by_name.setdefault(attachment["fname"], []).append(attachment)
-    damages, hashed_files, hashed_bytes = Damages(), 0, 0
-    faulty: list[str] = []
-    links = _linked_folders(root) if by_name else ()
-    groups = list(by_name.values())
+            changed = {compact(line.rstrip("\n")) for line in file}
+    expected = _Expected(inventory)
+    hashed_files, hashed_bytes = 0, 0
+    faults: dict[bytes | str, str] = {}
+    links = _linked_folders(root) if expected.sizes else ()
+    names = list(expected.sizes)
     # handing a small file to a thread takes as long as hashing it: each gets many
-    parts = [groups[begin : begin + _AT_ONCE] for begin in range(0, len(groups), _AT_ONCE)]
+    parts = [names[begin : begin + _AT_ONCE] for begin in range(0, len(names), _AT_ONCE)]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        found = pool.map(lambda part: [_fault_of(root, group[0], changed, links) for group in part], parts)
-        for done, (group, (fault, size)) in enumerate(zip(groups, chain.from_iterable(found), strict=True), 1):
+        found = pool.map(lambda part: [_fault_of(root, name, expected, changed, links) for name in part], parts)
+        for done, (name, (fault, size)) in enumerate(zip(names, chain.from_iterable(found), strict=True), 1):
             hashed_bytes += size
             hashed_files += size > 0
             if fault:
-                faulty.append(group[0]["fname"])
-                for attachment in group:
-                    damages.add(attachment, fault)
-            channel.progress(done, len(by_name), "files")
+                faults[name] = fault
+            channel.progress(done, len(names), "files")
     if faulty_list is not None:
         with open(faulty_list, "w", encoding="utf-8") as file:
-            file.writelines(f"{name}\n" for name in faulty)
+            file.writelines(f"{full(name)}\n" for name in faults)
     return {
-        "attachments": sum(len(group) for group in by_name.values()),
-        "files": len(by_name),
+        "attachments": expected.attachments,
+        "files": len(names),
         "hashed_files": hashed_files,
         "hashed_bytes": hashed_bytes,
-        **damages.report(),
+        **_damages(inventory, faults).report(),
     }
+
+
+def _damages(inventory: str, faults: Mapping[bytes | str, str]) -> Damages:
+    """The attachments of files with a fault."""
+    damages = Damages()
+    for attachment in read_inventory(inventory) if faults else ():
+        if fault := faults.get(compact(attachment["fname"])):
+            damages.add(attachment, fault)
+    return damages
 
 
 def missing_files(channel: Channel, root: str, names: list[str]) -> list[str]:
@@ -161,13 +205,13 @@ def _is_there(path: str) -> bool:
 def digest_inventory(channel: Channel, inventory: str) -> dict[str, str | int]:
     """Number of attachments, of distinct files, their bytes, and the inventory's own sha256."""
     digest = hashlib.sha256()
-    sizes: dict[str, int] = {}
+    sizes: dict[bytes | str, int] = {}
     attachments = 0
     with open(inventory, "rb") as file:
         for line in file:
             digest.update(line)
             record = json.loads(line)
-            sizes[record["fname"]] = record["size"] or 0
+            sizes[compact(record["fname"])] = record["size"] or 0
             attachments += 1
     return {
         "attachments": attachments,

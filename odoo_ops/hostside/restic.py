@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
 from odoo_ops.hostside.channel import Channel, OperationError
-from odoo_ops.hostside.filestore import Damages, read_inventory
+from odoo_ops.hostside.filestore import Damages, compact, read_inventory
 from odoo_ops.hostside.processes import lines_of, start_process
 
 _TAIL_LINES = 40
@@ -113,7 +113,7 @@ def prove_snapshot(channel: Channel, inventory: str, filestore: str, **process: 
     Returns the attachments whose file the snapshot does not hold whole, by record, and the `tree` that was read.
     """
     prefix = filestore.rstrip("/") + "/"
-    held: dict[str, int] = {}
+    held: dict[bytes | str, int] = {}
     tree = ""
     for message in _messages(channel, **process):
         if message.get("message_type") == "snapshot":
@@ -121,10 +121,10 @@ def prove_snapshot(channel: Channel, inventory: str, filestore: str, **process: 
         if message.get("message_type") != "node" or message["type"] != "file":
             continue
         if message["path"].startswith(prefix):
-            held[message["path"][len(prefix) :]] = message["size"]
+            held[compact(message["path"][len(prefix) :])] = message["size"]
     damages = Damages()
     for attachment in read_inventory(inventory):
-        size = held.get(attachment["fname"])
+        size = held.get(compact(attachment["fname"]))
         if size is None:
             damages.add(attachment, "its file is not in the snapshot")
         elif attachment["size"] is not None and size != attachment["size"]:
