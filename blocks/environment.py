@@ -79,7 +79,7 @@ def _open(name: str) -> Runtime:
     block = load_registered(OdooEnvironment, "environment", name)
     return Runtime.of(
         block.settings,
-        HostAdapter(block.host.open()),
+        HostAdapter(block.host.open(), processors=block.repository.settings.limits.processors),
         block.repository.open(),
         block.offsite.open() if block.offsite else None,
     )

@@ -113,7 +113,7 @@ def _dumping(runtime: Runtime, major: int, snapshot: str, *, tables: int, compre
         runtime.postgres_program("pg_dump", major),
         settings.database,
         snapshot=snapshot,
-        jobs=settings.backup.jobs,
+        jobs=runtime.jobs,
         compress=compress,
         into=settings.dump,
     )

@@ -105,7 +105,7 @@ def load_database(environment: str, source: str, scratch: str) -> None:
             path=source,
             key=secrets.token_hex(24),
         )
-        host.run(postgres.analyze(vacuumdb, settings.database, name=scratch, jobs=settings.backup.jobs))
+        host.run(postgres.analyze(vacuumdb, settings.database, name=scratch, jobs=runtime.jobs))
     except CommandFailed as error:
         raise failed_load(
             error,

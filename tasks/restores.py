@@ -132,14 +132,14 @@ def restore_database(target: str, manifest: Manifest, scratch: str) -> None:
                 runtime.postgres_program("pg_restore", major),
                 settings.database,
                 name=scratch,
-                jobs=settings.backup.jobs,
+                jobs=runtime.jobs,
                 folder=f"{settings.restore_spool}/dump",
             ),
             on_line=count,
         )
         host.run(
             postgres.analyze(
-                runtime.postgres_program("vacuumdb", major), settings.database, name=scratch, jobs=settings.backup.jobs
+                runtime.postgres_program("vacuumdb", major), settings.database, name=scratch, jobs=runtime.jobs
             )
         )
     except CommandFailed as error:

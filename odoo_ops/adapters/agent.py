@@ -104,9 +104,10 @@ def _in_clear(value: object) -> str:
 class Agent:
     """A process on a host that does an operation, and after its result may be asked for the next."""
 
-    def __init__(self, pipes: Pipes, *, host: str) -> None:
+    def __init__(self, pipes: Pipes, *, host: str, processors: int | None = None) -> None:
         self.pipes = pipes
         self._host = host
+        self._processors = processors
         self._operation = self._shown = ""
 
     def request(self, operation: str, arguments: Mapping[str, Any], *, shown: str = "") -> None:
@@ -119,7 +120,7 @@ class Agent:
             "arguments": dict(arguments),
         }
         if first:
-            sources = _sources()
+            sources, message = _sources(), {**message, "processors": self._processors}
             message = {"bootstrap": sources[f"{_PACKAGE}.bootstrap"], "sources": sources, "request": message}
         try:
             self.pipes.stdin.write(json.dumps(message, default=_in_clear).encode() + b"\n")
@@ -190,11 +191,12 @@ class Agent:
 
 
 class AgentLauncher:
-    """Starts agents on one host."""
+    """Starts agents on one host; with `processors`, they and what they start use no more of them."""
 
-    def __init__(self, transport: Transport, *, host: str, python: str) -> None:
+    def __init__(self, transport: Transport, *, host: str, python: str, processors: int | None = None) -> None:
         self._transport = transport
         self._host = host
+        self._processors = processors
         self._argv = (python, "-c", _BOOT)
         self._lock = threading.Lock()
         self._keepers = 0
@@ -259,7 +261,7 @@ class AgentLauncher:
                 agent.pipes.close()
 
     def _new(self) -> Agent:
-        return Agent(self._transport.start(self._argv), host=self._host)
+        return Agent(self._transport.start(self._argv), host=self._host, processors=self._processors)
 
     def _take(self, idle: list[Agent]) -> Agent | None:
         """One that waits for work; those that have ended meanwhile (a connection that was lost) are let go."""

@@ -52,9 +52,12 @@ class HostAdapter:
         python: program of Python there.
         restic: program of restic there.
         registry: from which its private images come.
+        processors: so many of its processors may be used by what is done there; None: all.
     """
 
-    def __init__(self, host: Host, container: ContainerTransport | None = None) -> None:
+    def __init__(
+        self, host: Host, container: ContainerTransport | None = None, *, processors: int | None = None
+    ) -> None:
         local = isinstance(host.connection, LocalConnection)
         self.host = host
         self.name = container.name if container else host.name
@@ -64,11 +67,13 @@ class HostAdapter:
         self._transport = container or _transport(host)
         self._is_here = local and not host.become and not container
         self.python = "python3" if container else host.python or (sys.executable if local else "python3")
-        self._launcher = AgentLauncher(self._transport, host=self.name, python=self.python)
+        self.processors = processors
+        self._launcher = AgentLauncher(self._transport, host=self.name, python=self.python, processors=processors)
 
     def in_container(self, project: ComposeProject, service: str) -> "HostAdapter":
         """A container of a service on this host, as a host of its own; it runs only while something is done in it."""
-        return HostAdapter(self.host, ContainerTransport(self._transport, project, service, host=self.name))
+        container = ContainerTransport(self._transport, project, service, host=self.name)
+        return HostAdapter(self.host, container, processors=self.processors)
 
     @property
     def container(self) -> str | None:

@@ -7,13 +7,17 @@ from typing import Any
 
 from odoo_ops.hostside.channel import Channel, OperationError, standard_channel
 from odoo_ops.hostside.memory_files import forget_files
+from odoo_ops.hostside.processors import limit_processors
 
 
 def main(request: dict[str, Any]) -> None:
     """Do the operation that a request names and report its result, then what the next request names.
 
     An error is the last thing that is reported: what an operation that failed left in this process is not known.
+    The first request says how many processors may be used, if not all.
     """
+    if request["processors"]:
+        limit_processors(request["processors"])
     channel = standard_channel()
     if request["module"] == "relay":  # takes stdin and stdout over
         import_module("odoo_ops.hostside.relay").serve(channel, request)

@@ -160,7 +160,7 @@ def prove_filestore(
     names = list(expected.sizes)
     # handing a small file to a thread takes as long as hashing it: each gets many
     parts = [names[begin : begin + _AT_ONCE] for begin in range(0, len(names), _AT_ONCE)]
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
         found = pool.map(lambda part: [_fault_of(root, name, expected, changed, links) for name in part], parts)
         for done, (name, (fault, size)) in enumerate(zip(names, chain.from_iterable(found), strict=True), 1):
             hashed_bytes += size

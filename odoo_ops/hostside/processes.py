@@ -12,6 +12,7 @@ from typing import IO, Any, NoReturn
 
 from odoo_ops.hostside.channel import Channel, OperationError, end_processes
 from odoo_ops.hostside.memory_files import place_files
+from odoo_ops.hostside.processors import all_processors
 
 _TAIL_LINES = 40
 _LINE_BYTES = 16 * 1024
@@ -179,15 +180,16 @@ def spawn(
     """Start a process that outlives the agent (an Odoo server). Returns its pid."""
     with open(os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640), "ab") as log:
         try:
-            process = subprocess.Popen(
-                argv,
-                env={**os.environ, **environment},
-                cwd=working_directory,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            with all_processors():
+                process = subprocess.Popen(
+                    argv,
+                    env={**os.environ, **environment},
+                    cwd=working_directory,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
         except (FileNotFoundError, PermissionError) as error:
             raise OperationError("PreconditionFailed", f"cannot run {argv[0]}: {error.strerror}") from error
     time.sleep(0.5)

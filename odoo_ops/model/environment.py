@@ -146,7 +146,12 @@ class Retention(Value):
 class BackupPolicy(Value):
     """How backups of an environment are made and judged."""
 
-    jobs: int = Field(default=2, ge=1, le=32, description="Parallel jobs of pg_dump and pg_restore.")
+    jobs: int = Field(
+        default=2,
+        ge=1,
+        le=32,
+        description="Parallel jobs of pg_dump and pg_restore; no more than the repository's `limits.processors`.",
+    )
     damaged_attachments_allowed: int = Field(
         default=0, ge=0, description="A run with more missing or rotten attachments than this is marked failed."
     )

@@ -80,11 +80,16 @@ Location = Annotated[FolderLocation | S3Location | SftpLocation | RestLocation, 
 
 
 class Limits(Value):
-    """What one restic may take from others; empty: all there is. A restore runs two while it fetches the dump."""
+    """What may be taken from others; empty: all there is. The rates are one restic's: a restore runs two at a time."""
 
     upload_kib_per_second: int | None = Field(default=None, ge=1, description="Upload, in KiB a second.")
     download_kib_per_second: int | None = Field(default=None, ge=1, description="Download, in KiB a second.")
-    processors: int | None = Field(default=None, ge=1, description="Processors of the host at the same time.")
+    processors: int | None = Field(
+        default=None,
+        ge=1,
+        description="Processors of the host for all that is done there for its environments: restic, pg_dump, proofs, "
+        "an Odoo of a drill. PostgreSQL's own processes and the Odoo that serves people are not bound.",
+    )
 
 
 class Repository(Value):
@@ -95,7 +100,7 @@ class Repository(Value):
     password: SecretStr = Field(
         description="restic's password. Keep a copy elsewhere: without it no backup can be read.", min_length=8
     )
-    limits: Limits = Field(default=Limits(), description="What restic may take from others.")
+    limits: Limits = Field(default=Limits(), description="What may be taken from others.")
     former_password: SecretStr | None = Field(
         default=None,
         description="The password until now, while it is changed: the flow rotate_repository_key makes `password` "

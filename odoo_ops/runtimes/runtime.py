@@ -78,6 +78,12 @@ class Runtime:
         return found
 
     @property
+    def jobs(self) -> int:
+        """Parallel jobs of pg_dump and pg_restore, within the processors' limit: each is PostgreSQL's work, too."""
+        jobs = self.environment.backup.jobs
+        return min(jobs, self.host.processors or jobs)
+
+    @property
     def odoo(self) -> OdooService:
         """The Odoo that serves people."""
         return odoo_service(self.environment, self.machine)

@@ -131,6 +131,16 @@ def test_register_saves_keys_and_copies_repository_when_they_are_described(files
     assert files.register() == ALL_UNCHANGED | {"S3 keys": "unchanged"}
 
 
+def test_what_is_done_on_a_host_keeps_to_the_processors_of_the_environments_repository(files: Files) -> None:
+    files.register()
+    free = OdooEnvironment.open(files.id)
+    assert (free.host.processors, free.jobs) == (None, 2)
+    files.write("path: /srv/backups}", "path: /srv/backups}, limits: {processors: 1}")
+    files.register()
+    bound = OdooEnvironment.open(files.id)
+    assert (bound.machine.processors, bound.host.processors, bound.writable.processors, bound.jobs) == (1, 1, 1, 1)
+
+
 def test_register_saves_the_registry_of_a_host_when_it_is_described(files: Files) -> None:
     registry = f"{{address: ghcr.io, user: erp, password: {{from_file: {files.folder}/role}}}}"
     files.write("    connection:", f"    registry: {registry}\n    connection:")

@@ -131,6 +131,31 @@ def test_an_agent_forgets_the_files_of_a_command_before_the_next() -> None:
         assert not [link for link in Path(f"/proc/{agent}/fd").iterdir() if "memfd" in str(link.readlink())]
 
 
+def test_agent_and_its_children_use_no_more_processors_than_they_may() -> None:
+    allowed = sorted(os.sched_getaffinity(0))
+    limited = HostAdapter(Host(name="here"), processors=1)
+    seen = Command(argv=("sh", "-c", "grep ^Cpus_allowed_list: /proc/$PPID/status /proc/self/status"))
+    with limited.agents_kept():
+        for _same_agent in range(2):
+            lines = limited.run(seen).stdout.splitlines()
+            assert [line.rpartition("\t")[2] for line in lines] == [str(allowed[0])] * 2
+        # sizes are made for the machine as it is
+        assert limited.call("describe_machine")["cores"] == len(allowed)
+    assert HERE.run(Command(argv=("nproc",))).stdout.strip() == str(len(allowed))
+
+
+def test_odoo_that_outlives_the_agent_may_use_all_processors(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    HostAdapter(Host(name="here"), processors=1).call(
+        "spawn",
+        argv=["sh", "-c", "nproc; sleep 2"],
+        environment={},
+        working_directory=None,
+        log_file=str(log),
+    )
+    assert log.read_text().strip() == str(len(os.sched_getaffinity(0)))
+
+
 @pytest.mark.parametrize("status", [0, 1])
 def test_a_program_that_wants_a_folder_finds_the_file_there_and_nothing_is_left(status: int) -> None:
     show = 'echo "$DOCKER_CONFIG" >&2; cd "$DOCKER_CONFIG"; ls -A; cat config.json; stat -c %a .'
