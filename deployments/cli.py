@@ -1,11 +1,13 @@
 """The command `odoo-ops`: what is done once, by a person, beside the flows."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from deployments.adoption import adopt_into
+from deployments.backup_list import COLUMNS, listed_backups
 from deployments.ci_command import render_ci
 from deployments.command_line import errors_told
 from deployments.development.command import app as develop
@@ -92,13 +94,36 @@ def list_environments() -> None:
 def _print_environments(found: tuple[RegisteredEnvironment, ...]) -> None:
     if not found:
         return
-    rows = [
-        tuple(RegisteredEnvironment.model_fields),
-        *(tuple(environment.model_dump().values()) for environment in found),
-    ]
+    _print_table(
+        [
+            tuple(RegisteredEnvironment.model_fields),
+            *(tuple(environment.model_dump().values()) for environment in found),
+        ]
+    )
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@app.command("backups")
+def list_backups(
+    environment: Annotated[str, typer.Argument(metavar="ENVIRONMENT", help="Name, as it is registered.")],
+    *,
+    offsite: Annotated[bool, typer.Option("--offsite", help="Those in the off-site repository.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with whole ids and bytes.")] = False,
+) -> None:
+    """Show the backups of an environment, newest first, and what is known of each. Changes nothing."""
+    with errors_told(_FAILED):
+        found = listed_backups(environment, offsite=offsite)
+    if as_json:
+        typer.echo(json.dumps([backup.model_dump(mode="json") for backup in found], indent=1))
+    elif found:
+        _print_table([COLUMNS, *(backup.row for backup in found)])
+    else:
+        typer.echo(f"There is no backup of {environment}. Next step: run the flow `backup`.")
 
 
 @environments.command("adopt")

@@ -27,6 +27,8 @@ class Snapshot(Value):
         verified: whether a drill restored, booted and used it.
         tree: restic's digest of all that is in it; equal in every repository that holds a copy. Its marks name it.
         offsite: whether it was seen in the environment's off-site repository.
+        total_bytes: what restic read for it; None: it was made by a restic before 0.17.
+        added_bytes: what that added to the repository in which it was made; None likewise.
     """
 
     environment: str
@@ -41,6 +43,8 @@ class Snapshot(Value):
     verified: bool = False
     tree: str = ""
     offsite: bool = False
+    total_bytes: int | None = None
+    added_bytes: int | None = None
 
     @property
     def short_id(self) -> str:

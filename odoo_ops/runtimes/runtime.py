@@ -215,6 +215,8 @@ class Runtime:
                 paths=entry["paths"],
                 tree=entry["tree"],
                 offsite=self.copied_from is not None,
+                total_bytes=entry.get("summary", {}).get("total_bytes_processed"),
+                added_bytes=entry.get("summary", {}).get("data_added_packed"),
             )
             for entry in json.loads(listed.stdout)
         ]
