@@ -12,7 +12,7 @@ from deployments.ci_command import render_ci
 from deployments.command_line import errors_told
 from deployments.development.command import app as develop
 from deployments.environment_files import load
-from deployments.recovery_sheets import confirm_key, generate_key, write_sheet
+from deployments.recovery_sheets import confirm_key, described_place, generate_key, write_sheet
 from deployments.registration import RegisteredEnvironment, register, registered_environments
 from deployments.webhook.command import app as webhook
 from odoo_ops.errors import PermanentError
@@ -37,6 +37,14 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the env
 RepositoryName = Annotated[str, typer.Argument(metavar="REPOSITORY", help="Name of the repository in the files.")]
 Address = Annotated[
     str, typer.Option(help="Its address as restic writes it, for the sheet: /srv/backups, s3:https://…, sftp:…, rest:…")
+]
+Files = Annotated[
+    Path | None,
+    typer.Option(
+        "--environments",
+        metavar="DIR",
+        help="Folder of environment files: address and environments are taken from them.",
+    ),
 ]
 DEFAULT_FOLDER = Path("deployments/environments")
 _FAILED = 2
@@ -153,12 +161,14 @@ def generate_repository_key(
         Path | None, typer.Option(help="New file for the recovery sheet. Default: beside it, *.sheet.html.")
     ] = None,
     address: Address = "",
+    environments: Files = None,
 ) -> None:
     """Make a new random password, show it once, and write the recovery sheet that is to be printed."""
     secret_file = to.absolute()
     page = (sheet or Path(f"{secret_file}.sheet.html")).absolute()
     with errors_told(_FAILED):
-        password = generate_key(repository, secret_file, page, address)
+        place = described_place(repository, address, environments)
+        password = generate_key(repository, secret_file, page, place)
     typer.echo(f"Password of the repository {repository}, shown this once:\n\n    {password.get_secret_value()}\n")
     typer.echo(f"In the environment file: password: {{from_file: {secret_file}}}")
     typer.echo("(A repository that holds backups already takes it by the flow rotate_repository_key only.)")
@@ -171,11 +181,13 @@ def write_recovery_sheet(
     secret: Annotated[Path, typer.Option(help="File that holds the password.")],
     to: Annotated[Path, typer.Option(help="New file for the recovery sheet (*.html).")],
     address: Address = "",
+    environments: Files = None,
 ) -> None:
     """Write the recovery sheet of a password that a file holds."""
     page = to.absolute()
     with errors_told(_FAILED):
-        write_sheet(repository, secret.absolute(), page, address)
+        place = described_place(repository, address, environments)
+        write_sheet(repository, secret.absolute(), page, place)
     _tell_to_print(repository, page)
 
 

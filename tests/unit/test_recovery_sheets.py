@@ -18,6 +18,7 @@ from odoo_ops.policy.recovery_keys import (
     same_characters,
 )
 
+ROOT = Path(__file__).parents[2]
 _PASSWORD = re.compile(rf"(?:[{ALPHABET}]{{4}}-){{8}}[{ALPHABET}]{{4}}")
 
 
@@ -82,6 +83,24 @@ def test_sheet_prints_a_password_that_was_chosen_by_hand(tmp_path: Path) -> None
     status, output = _run("sheet", "erp", "--secret", tmp_path / "nothing", "--to", tmp_path / "another.html")
     assert status == 2
     assert "There is no password to print" in output
+
+
+def test_sheet_names_address_and_environments_when_files_describe_them(tmp_path: Path) -> None:
+    example = ROOT / "deployments/examples/repositories"
+    secret, sheet = tmp_path / "erp", tmp_path / "sheet.html"
+    secret.write_text("chosen by hand\n")
+    arguments = ("--secret", secret, "--environments", example)
+    assert _run("sheet", "bucket", *arguments, "--to", sheet)[0] == 0
+    text = html.unescape(sheet.read_text())
+    assert 'RESTIC_REPOSITORY="s3:https://s3.example.com/odoo-backups/erp"' in text
+    assert "<code>production</code>" in text
+    assert "restic snapshots --tag odoo-ops --host production\nrestic restore" in text
+    assert _run("sheet", "bucket", *arguments, "--address", "s3:elsewhere", "--to", tmp_path / "other")[0] == 0
+    assert 'RESTIC_REPOSITORY="s3:elsewhere"' in html.unescape((tmp_path / "other").read_text())
+    status, output = _run("sheet", "none", *arguments, "--to", tmp_path / "none")
+    assert status == 2
+    assert "describes a repository none. Nothing was written. Next step: " in output
+    assert not (tmp_path / "none").exists()
 
 
 def test_check_characters_tell_passwords_and_repositories_apart() -> None:
