@@ -146,7 +146,7 @@ def bring_up_services(environment: str, plan: ProvisionPlan) -> None:
     project = _open(environment)
     if restarted := plan.services_to("restart"):
         project.run(provision.restart(project.runtime, restarted), f"Restarting {', '.join(restarted)}")
-    project.bring_up([name for name in plan.services_to("recreate") if name != DATABASE_SERVICE], anew=True)
+    project.replace_containers([name for name in plan.services_to("recreate") if name != DATABASE_SERVICE])
     project.bring_up(plan.services_to("create", "start", "restart"))
     if set(ODOO_SERVICES) & set(plan.services_to("create", "recreate")):
         site_switch.forget_static(project)

@@ -37,7 +37,8 @@ _CONTAINER = (
     '"config_hash": {{json (index .Config.Labels "com.docker.compose.config-hash")}}, "id": {{json .ID}}, '
     '"image": {{json .Image}}, "ports": {{json .HostConfig.PortBindings}}, '
     '"networks": {{json .NetworkSettings.Networks}}, "memory_bytes": {{.HostConfig.Memory}}, '
-    '"pids_limit": {{json .HostConfig.PidsLimit}}, "nano_cpus": {{.HostConfig.NanoCPUs}}}'
+    '"pids_limit": {{json .HostConfig.PidsLimit}}, "nano_cpus": {{.HostConfig.NanoCPUs}}, '
+    '"nameless_volumes": {{json .Mounts}}}'
 )
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from odoo_ops.commands.provision import compose_on
+from odoo_ops.commands.provision import RENEWED_VOLUMES, compose_on
 from odoo_ops.model.command import Command
 from odoo_ops.model.runtimes import ComposeProject, TrialProject
 
@@ -52,12 +52,12 @@ def bring_up_beside(project: TrialProject, service: str) -> Command:
 
 def make_anew(project: ComposeProject, services: Sequence[str]) -> Command:
     """Make the containers of stopped services as the compose file describes them; they are started later."""
-    return Command(argv=compose_on(project, "up", "--no-start", "--no-build", *services))
+    return Command(argv=compose_on(project, "up", "--no-start", "--no-build", RENEWED_VOLUMES, *services))
 
 
 def start_anew(project: ComposeProject, services: Sequence[str]) -> Command:
     """Make the containers of services as the compose file describes them, and start them; nobody waits for them."""
-    return Command(argv=compose_on(project, "up", "--detach", "--no-build", *services))
+    return Command(argv=compose_on(project, "up", "--detach", "--no-build", RENEWED_VOLUMES, *services))
 
 
 def list_nginx_workers(project: ComposeProject, service: str) -> Command:

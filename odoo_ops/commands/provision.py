@@ -11,6 +11,10 @@ from odoo_ops.model.environment import DatabaseSettings
 from odoo_ops.model.plan import WantedService
 from odoo_ops.model.runtimes import ComposeProject, TrialProject
 
+# An image's own volumes (VOLUME) are filled from it anew. Compose would else hand those of the former container to the
+# next one, with the former image's files in them: addons in /mnt/extra-addons, say. Named volumes stay.
+RENEWED_VOLUMES = "--renew-anon-volumes"
+
 _NGINX = ("nginx", "-c", "/etc/nginx-odoo/nginx.conf")
 
 
@@ -121,14 +125,16 @@ def find_volume(name: str) -> Command:
     return Command(argv=("docker", "volume", "ls", "--quiet", f"--filter=name=^{name}$"))
 
 
-def bring_up(project: ComposeProject, services: Sequence[str], wait_seconds: int, *, anew: bool) -> Command:
+def bring_up(
+    project: ComposeProject, services: Sequence[str], wait_seconds: int, *, anew: bool, renewed: bool = False
+) -> Command:
     """Create, recreate or start services and what they depend on, and wait until they are healthy.
 
-    `anew` makes their containers anew also where Compose sees no reason. `--no-deps` would give them another digest
-    than `print_hashes` tells.
+    `anew` makes their containers anew also where Compose sees no reason, `renewed` their images' own volumes, too.
+    `--no-deps` would give them another digest than `print_hashes` tells.
     """
     wait = ("--wait", f"--wait-timeout={wait_seconds}")
-    forced = ("--force-recreate",) if anew else ()
+    forced = (*(("--force-recreate",) if anew else ()), *((RENEWED_VOLUMES,) if renewed else ()))
     return Command(argv=compose_on(project, "up", "--detach", "--no-build", *forced, *wait, *services))
 
 
@@ -138,8 +144,13 @@ def restart(project: ComposeProject, services: Sequence[str]) -> Command:
 
 
 def remove_containers(ids: Sequence[str]) -> Command:
-    """Stop and remove containers; volumes stay."""
-    return Command(argv=("docker", "rm", "--force", *ids))
+    """Stop and remove containers, and those volumes of theirs that have no name; others stay."""
+    return Command(argv=("docker", "rm", "--force", "--volumes", *ids))
+
+
+def remove_volumes(names: Sequence[str]) -> Command:
+    """Remove volumes that no container uses."""
+    return Command(argv=("docker", "volume", "rm", "--force", *names))
 
 
 def change_password(project: ComposeProject, service: str, role: str, password: SecretStr) -> Command:

@@ -1,5 +1,6 @@
 """How the Odoo of an environment runs."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -7,6 +8,8 @@ from pydantic import BeforeValidator, Field
 
 from odoo_ops.model.base import Value
 from odoo_ops.model.paths import AbsolutePath
+
+_NAMELESS = re.compile(r"[0-9a-f]{64}")
 
 ServiceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
 
@@ -86,6 +89,14 @@ def _names(networks: object) -> object:
     return sorted(networks) if isinstance(networks, dict) else networks
 
 
+def _nameless(mounts: object) -> object:
+    """Those names of volumes that Docker itself gave, out of its `Mounts`."""
+    if not isinstance(mounts, list):
+        return mounts
+    names = (mount if isinstance(mount, str) else mount.get("Name", "") for mount in mounts)
+    return sorted(name for name in names if _NAMELESS.fullmatch(name))
+
+
 class Container(Value):
     """A container of a compose project's service as `docker inspect` tells it; not one of `docker compose run`.
 
@@ -101,6 +112,7 @@ class Container(Value):
         memory_bytes: its limit; 0: none, as also where the kernel has no such limits.
         pids_limit: of its processes and threads; 0 or less: none; None: none was asked for, or the kernel has no such.
         nano_cpus: its share of the processors, in billionths of one; 0: no limit.
+        nameless_volumes: those that its image declares, and nobody named.
     """
 
     id: str
@@ -119,3 +131,4 @@ class Container(Value):
     memory_bytes: int
     pids_limit: int | None
     nano_cpus: int
+    nameless_volumes: Annotated[tuple[str, ...], BeforeValidator(_nameless)]

@@ -154,7 +154,7 @@ def put_in_place(runtime: Runtime, image: str, *, stopped: bool) -> None:
     project.write(project.compose_file)
     if stopped:
         command = commands.make_anew(project.runtime, ODOO_SERVICES)
-        project.run(command, "Making Odoo's containers anew")
+        project.run_renewing(command, "Making Odoo's containers anew")
 
 
 def keep_images(project: Project, images: Iterable[str], count: int, show: Callable[[str], None]) -> None:

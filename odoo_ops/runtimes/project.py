@@ -25,7 +25,7 @@ from odoo_ops.policy.project_fences import (
     refuse_what_compose_adds,
 )
 from odoo_ops.policy.project_plans import MOUNTED_FOLDERS, described_project
-from odoo_ops.policy.provisioning import NGINX_SERVICE
+from odoo_ops.policy.provisioning import DATABASE_SERVICE, NGINX_SERVICE
 from odoo_ops.policy.sizing import steady_memory
 from odoo_ops.project_files import (
     COMPOSE_FILE,
@@ -337,6 +337,24 @@ class Project:
         if services:
             command = provision.bring_up(self.runtime, services, _UP_SECONDS, anew=anew)
             self.run(command, f"Bringing up {', '.join(services)}")
+
+    def replace_containers(self, services: Sequence[str]) -> None:
+        """Make containers of services anew, with all that is in their images, and wait until they are healthy."""
+        if services:
+            command = provision.bring_up(self.runtime, services, _UP_SECONDS, anew=True, renewed=True)
+            self.run_renewing(command, f"Replacing {', '.join(services)}")
+
+    def run_renewing(self, command: Command, tried: str) -> None:
+        """Run a command that renews volumes without a name, and remove those that nobody uses after it."""
+        former = self._nameless_volumes()
+        self.run(command, tried)
+        if left := sorted(former - self._nameless_volumes()):
+            self.run(provision.remove_volumes(left), "Removing volumes of former containers")
+
+    def _nameless_volumes(self) -> set[str]:
+        """Volumes of its containers that nobody named; PostgreSQL's are not touched."""
+        found = (each for each in self.read_containers() if each.service != DATABASE_SERVICE)
+        return {volume for container in found for volume in container.nameless_volumes}
 
     def run(self, command: Command, tried: str) -> str:
         """Run a command of Docker on the machine; its output. Raises as `run_docker` does."""

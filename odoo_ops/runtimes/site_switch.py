@@ -153,7 +153,8 @@ def open_site_again(runtime: Runtime) -> bool | None:
     forget_static(project)
     _write(project, ODOO_SERVICE)
     if right:
-        project.run(commands.start_anew(project.runtime, ODOO_SERVICES[1:]), "Making what is scheduled anew")
+        command = commands.start_anew(project.runtime, ODOO_SERVICES[1:])
+        project.run_renewing(command, "Making what is scheduled anew")
     project.machine.call("remove_tree", path=project.place(_FILE))  # the last: where it is, all this is done again
     return answered
 

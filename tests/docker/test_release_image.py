@@ -34,6 +34,7 @@ from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.release import ReleaseReport, RollbackReport
 from odoo_ops.model.webhooks import Push, QueuedRelease, ReleaseRule
 from odoo_ops.policy.images import kept_repository
+from odoo_ops.policy.provisioning import ODOO_SERVICES
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes.release_records import read_records
 from odoo_ops.runtimes.releases import read_modules
@@ -160,6 +161,15 @@ class Shop:
         assert "\n" not in container, "more than one"
         return self.site.project.engine.run("inspect", "--format={{.Image}}", container).strip()
 
+    def editions(self) -> list[str]:
+        """What the containers of Odoo find in the folder that the official image declares as a volume."""
+        found = ("cat", "/mnt/extra-addons/edition")
+        return [self.site.project.exec(service, *found).strip() for service in ODOO_SERVICES]
+
+    def unused_volumes(self) -> set[str]:
+        listed = self.site.project.engine.run("volume", "ls", "--quiet", "--filter=dangling=true")
+        return set(listed.split())
+
     def page(self, path: str) -> str:
         with self.site.browser() as browser:
             return browser.get(path).text
@@ -181,8 +191,10 @@ def _build(engine: DockerEngine, folder: Path, base: str, files: Mapping[str, st
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     copy = ("COPY addons/ ./",) if files else ()
-    dockerfile = (f"FROM {base}", "USER root", f"WORKDIR {_ADDONS}", *copy, *lines, "USER odoo")
+    volume = "COPY edition /mnt/extra-addons/"
+    dockerfile = (f"FROM {base}", "USER root", volume, f"WORKDIR {_ADDONS}", *copy, *lines, "USER odoo")
     folder.mkdir(exist_ok=True)
+    (folder / "edition").write_text(folder.name)
     (folder / "Dockerfile").write_text("\n".join(dockerfile))
     tag = f"odoo-ops-test/{folder.parent.name}:{folder.name}"
     engine.run("build", "--tag", tag, folder)
@@ -294,9 +306,11 @@ def load(site: Provisioned, *, slow: bool = True) -> Iterator[Load]:
 
 
 def test_no_request_fails_when_an_image_takes_over_and_goes_back(shop: Shop) -> None:
-    old = shop.site.containers()["odoo"][:12]
+    old, unused = shop.site.containers()["odoo"][:12], shop.unused_volumes()
+    assert shop.editions() == ["first", "first"]
     with load(shop.site) as asked:
         report = shop.release(shop.images["same"])
+        assert shop.editions() == ["same", "same"]
         assert (report.applied, report.plan.updates, report.down_seconds) == (True, (), None)
         assert shop.static() == "as it is now"
         assert shop.running_image() == shop.images["same"]
@@ -313,8 +327,19 @@ def test_no_request_fails_when_an_image_takes_over_and_goes_back(shop: Shop) -> 
         "a slow request was begun on the former Odoo, and answered by it after the switch"
     )
     assert shop.static() == "as it was"
+    assert shop.editions() == ["first", "first"]
+    assert shop.unused_volumes() == unused
     assert shop.running_image() == shop.images["first"]
     assert shop.site.provision(dry_run=True).plan.empty
+
+
+def test_image_that_the_file_names_brings_its_own_addons(shop: Shop) -> None:
+    unused = shop.unused_volumes()
+    for name in ("same", "first"):
+        shop.site.register(images={**shop.site.images, "odoo": shop.images[name]})
+        shop.site.provision()
+        assert shop.editions() == [name, name]
+    assert shop.unused_volumes() == unused
 
 
 def _kept(shop: Shop) -> set[str]:
@@ -369,6 +394,7 @@ def test_nginx_says_so_while_modules_are_updated_and_a_rollback_brings_image_and
     assert asked.retry_after == {"60"}
     (record,) = read_records(OdooEnvironment.open(shop.site.name))[-1:]
     assert (record.image, shop.running_image()) == (pinned, number)
+    assert shop.editions() == ["pushed", "pushed"]
     assert record.kept_database
     assert _updated(shop) == ["shelf"]
     assert "the second edition" in shop.page("/shelf")

@@ -21,6 +21,7 @@ _USUAL = {
     "memory_bytes": 2**30,
     "pids_limit": 2048,
     "nano_cpus": 0,
+    "nameless_volumes": [],
 }
 
 

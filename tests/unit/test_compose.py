@@ -248,3 +248,14 @@ def test_ports_of_a_container_are_those_of_its_host() -> None:
     line = container(ports=(1,)).model_dump_json().replace('"ports":[1]', f'"ports":{json.dumps(bindings)}')
     (found,) = compose.parse_inspected(line + "\n")
     assert found == container(ports=(8080,))
+
+
+def test_volumes_of_a_container_without_a_name_are_those_that_docker_named() -> None:
+    mounts = [
+        {"Type": "volume", "Name": "ab" * 32, "Destination": "/mnt/extra-addons"},
+        {"Type": "volume", "Name": "shop_data", "Destination": "/var/lib/odoo"},
+        {"Type": "bind", "Source": "/srv/shop/config/odoo", "Destination": "/etc/odoo"},
+    ]
+    line = container().model_dump_json().replace('"nameless_volumes":[]', f'"nameless_volumes":{json.dumps(mounts)}')
+    (found,) = compose.parse_inspected(line + "\n")
+    assert found == container(nameless_volumes=["ab" * 32])

@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 from unittest.mock import Mock, create_autospec
 
 import pytest
+from described_containers import container
 from provisioned import described
 from pydantic import SecretStr
 
 from odoo_ops.adapters.host import HostAdapter
-from odoo_ops.commands import compose, image_releases
+from odoo_ops.commands import compose, image_releases, provision
 from odoo_ops.errors import Refused
 from odoo_ops.model.addons import AddonsRepository, ReleasePolicy
 from odoo_ops.model.command import Command
@@ -176,6 +177,25 @@ def test_trial_is_another_compose_file() -> None:
         "odoo",
     )
     assert "--file=/srv/erp/compose.yaml" in image_releases.start_anew(PROJECT, ["odoo-cron"]).argv
+
+
+def test_containers_of_another_image_have_none_of_the_former_ones_addons() -> None:
+    """The official image declares their folder as a volume, which Compose would hand on with what is in it."""
+    for command in (image_releases.make_anew(PROJECT, ["odoo"]), image_releases.start_anew(PROJECT, ["odoo-cron"])):
+        assert "--renew-anon-volumes" in command.argv
+    assert "--volumes" in provision.remove_containers(["1"]).argv
+
+
+def test_volumes_that_nobody_uses_any_more_are_removed_and_postgresqls_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, old, new, of_database = ("ab" * 32, "cd" * 32, "ef" * 32, "01" * 32)
+    database = container(service="db", nameless_volumes=[of_database])
+    listed = iter(([container(nameless_volumes=[kept, old]), database], [container(nameless_volumes=[kept, new])]))
+    ran = list[tuple[str, ...]]()
+    monkeypatch.setattr(Project, "run", lambda _project, command, _tried: ran.append(command.argv))
+    monkeypatch.setattr(Project, "read_containers", lambda _: next(listed))
+    Project(create_autospec(HostAdapter, instance=True), environment(), PROJECT).replace_containers(["odoo"])
+    assert "--renew-anon-volumes" in ran[0]
+    assert ran[1:] == [("docker", "volume", "rm", "--force", old)]
 
 
 def test_digests_of_an_image_that_no_registry_knows() -> None:
