@@ -6,7 +6,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
-from odoo_ops.adapters import cluster, copies, database
+from odoo_ops.adapters import cluster, copies, database, odoo_database
 from odoo_ops.commands import provision
 from odoo_ops.errors import PreconditionFailed
 from odoo_ops.model.plan import ProvisionPlan
@@ -15,7 +15,6 @@ from odoo_ops.policy.images import superseded_image
 from odoo_ops.policy.project_fences import (
     concerns_production,
     refuse_lost_volumes,
-    refuse_other_major,
     refuse_other_project,
 )
 from odoo_ops.policy.project_plans import file_changes, folder_changes, provision_plan
@@ -33,6 +32,7 @@ from odoo_ops.project_files import COMPOSE_FILE, POSTGRES_PASSWORD
 from odoo_ops.runtimes import site_switch, staging
 from odoo_ops.runtimes.cluster_facts import read_cluster
 from odoo_ops.runtimes.fit_machine import check_machine
+from odoo_ops.runtimes.image_versions import check_odoo, check_postgres
 from odoo_ops.runtimes.lost_volumes import lost_volumes
 from odoo_ops.runtimes.neighbours import read_crowding
 from odoo_ops.runtimes.project import CLOSED_FOLDERS, Project
@@ -72,10 +72,9 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
         if not loss_accepted:
             refuse_lost_volumes(project.runtime.project, lost, project.machine.name)
         services = project.read_services()
-        postgres = next(service for service in services if service.name == DATABASE_SERVICE)
-        if volume and postgres.image_id:
-            _refuse_other_major(project, postgres.image, volume)
+        check_postgres(project, volume)
         files = file_changes(project.files, project.read_files(), record.unfinished if record else ())
+        cluster_facts = read_cluster(OdooEnvironment.open(environment), project, containers)
         plan = provision_plan(
             environment,
             record,
@@ -85,12 +84,14 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
             lost_folders=project.lost_folders(),
             has_data=bool(volume),
             lost_volumes=lost,
-            cluster=read_cluster(OdooEnvironment.open(environment), project, containers),
+            cluster=cluster_facts,
             certificate=why_certbot(project, datetime.now(UTC)),
             superseded=superseded_image(record.released if record else None, project.named_image),
             crowded=read_crowding(project, services),
         )
-        if set(ODOO_SERVICES) & set(plan.services_to("create", "recreate")):
+        anew = bool(set(ODOO_SERVICES) & set(plan.services_to("create", "recreate")))
+        check_odoo(project, cluster_facts.odoo_version, anew=anew)
+        if anew:
             project.check_owner(FILESTORE_VOLUME)
         if plan.files or plan.services_to("create", "recreate", "start"):
             check_machine(project, containers, plan.files, much=plan.new_database or bool(plan.pull))
@@ -104,12 +105,6 @@ def _foreign(project: Project, containers: tuple[Container, ...], volume: str) -
     compose_file = f"{project.runtime.folder}/{COMPOSE_FILE}"
     there = project.machine.call("describe_path", path=compose_file)["exists"]
     return found + ([f"there is {compose_file}"] if there else [])
-
-
-def _refuse_other_major(project: Project, image: str, volume: str) -> None:
-    tried = "Looking at PostgreSQL's version"
-    data = project.run(provision.print_data_version(image, volume), tried).strip()
-    refuse_other_major(data, project.run(provision.print_postgres_version(image), tried), image)
 
 
 @task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
@@ -184,12 +179,15 @@ def _reload_postgres(environment: str) -> None:
 def needs_database(environment: str, plan: ProvisionPlan) -> bool:
     """Whether PostgreSQL, which runs now, has no database for Odoo, and the plan says that one is made.
 
-    Raises PreconditionFailed where there is none and none is to be made.
+    Raises PreconditionFailed where there is none and none is to be made, Refused for one of another series of Odoo.
     """
     runtime = OdooEnvironment.open(environment)
     settings = runtime.environment.database
     with database.connect(runtime.host, settings, "postgres", admin=True) as connection:
         there = cluster.database_exists(connection, settings.name)
+    if there:
+        with database.connect(runtime.host, settings) as connection:
+            check_odoo(_open(environment), odoo_database.find_odoo_version(connection), anew=False)
     if there or plan.new_database:
         return not there
     if plan.lost_database:

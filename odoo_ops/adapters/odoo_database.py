@@ -104,6 +104,12 @@ def read_odoo_version(connection: Connection) -> str:
     return str(row[0]) if row else ""
 
 
+def find_odoo_version(connection: Connection) -> str:
+    """The version of Odoo as its database tells it; empty for one in which there is no Odoo."""
+    row = connection.execute("SELECT to_regclass('ir_module_module') IS NOT NULL").fetchone()
+    return read_odoo_version(connection) if row and row[0] else ""
+
+
 def read_database_bytes(connection: Connection) -> int:
     """Bytes of the current database on disk."""
     row = connection.execute("SELECT pg_database_size(current_database())").fetchone()

@@ -88,6 +88,12 @@ def print_postgres_version(image: str) -> Command:
     return Command(argv=("docker", "run", "--rm", "--network=none", "--entrypoint=postgres", image, "--version"))
 
 
+def print_odoo_version(image: str, odoo: Sequence[str]) -> Command:
+    """Print the version of the Odoo (its program) in an image."""
+    options = ("--rm", "--network=none", f"--entrypoint={odoo[0]}")
+    return Command(argv=("docker", "run", *options, image, *odoo[1:], "--version"))
+
+
 def print_nginx_version(image: str) -> Command:
     """Print the version of the nginx in an image; `parse_nginx_version` reads it."""
     script = "nginx -v 2>&1"

@@ -76,12 +76,14 @@ class ClusterFacts(Value):
 
     Attributes:
         has_database: whether there is one for Odoo; None: nobody knows.
+        odoo_version: as that tells it; empty: nobody knows.
         waiting: settings that it takes only at its next start.
         unsettled: an earlier run ended in the middle of a swap or a restart.
         unasked: why a PostgreSQL that runs could not be asked as the superuser and as Odoo's role; empty: it could.
     """
 
     has_database: bool | None = None
+    odoo_version: str = ""
     waiting: tuple[str, ...] = ()
     unsettled: bool = False
     unasked: str = ""

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from odoo_ops.errors import Refused
 from odoo_ops.model.plan import ProjectRecord
+from odoo_ops.policy.found_odoo import series
 from odoo_ops.units import shown_bytes
 
 # images apart: a new database, its log and a first backup
@@ -97,6 +98,32 @@ def refuse_other_major(data: str, image: str, name: str) -> None:
             f"The data was made by PostgreSQL {data}, and {name} is PostgreSQL {major or 'of an unknown version'}, "
             "which does not read it. Nothing was changed. Next step: name an image of the same major version; to "
             "change it, back up, provision a new folder, and restore there."
+        )
+
+
+def refuse_other_series(*, named: str, image: str, printed: str, database: str) -> None:
+    """Raise Refused for another series of Odoo than that of the database, or another one in the image than is named.
+
+    Odoo migrates no database from one series to the next: it would start on it, and every page would fail.
+
+    Args:
+        named: the series of the environment file.
+        image: the name of Odoo's image.
+        printed: what `odoo --version` says there, such as `Odoo Server 19.0-20260101`; empty: it was not asked.
+        database: Odoo's version as the database tells it; empty: nobody knows, or there is none.
+    """
+    if (there := series(database)) and there != named:
+        raise Refused(
+            f"The database is one of Odoo {there}, and the environment file names Odoo {named} (`odoo.version`), which "
+            f"does not open it. No Odoo was touched. Next step: write version: '{there}' again, with an image of it; "
+            f"for Odoo {named}, provision a new environment, and import the migrated database there."
+        )
+    version = next((word for word in printed.split() if re.match(r"(saas~)?\d", word)), "")
+    if (found := series(version)) and found != named:
+        raise Refused(
+            f"{image} is Odoo {found}, and the environment file names Odoo {named} (`odoo.version`). Nothing was "
+            f"changed. Next step: name an image of Odoo {named}; or, where the database is of {found} or none is there "
+            f"yet, write version: '{found}'."
         )
 
 

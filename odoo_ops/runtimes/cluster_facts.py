@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from odoo_ops.adapters import cluster, database
+from odoo_ops.adapters import cluster, database, odoo_database
 from odoo_ops.errors import PermanentError
 from odoo_ops.model.plan import ClusterFacts
 from odoo_ops.model.runtimes import Container
@@ -34,8 +34,8 @@ def read_cluster(runtime: Runtime, project: Project, containers: Sequence[Contai
                 or any(runtime.host.call("describe_path", path=mark)["exists"] for mark in marks),
             )
         if facts.has_database and not facts.unsettled:
-            with database.connect(runtime.host, settings.database):
-                pass
+            with database.connect(runtime.host, settings.database) as connection:
+                facts = facts.model_copy(update={"odoo_version": odoo_database.find_odoo_version(connection)})
     except PermanentError as error:
         return facts.model_copy(update={"unasked": str(error)})
     return facts

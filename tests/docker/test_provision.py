@@ -29,9 +29,10 @@ from flows.provision import provision
 from flows.restart import restart
 from flows.restore import restore
 from odoo_ops.commands.image_releases import STATIC_COPIES
-from odoo_ops.commands.provision import print_data_version
+from odoo_ops.commands.provision import print_data_version, print_odoo_version
 from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.plan import ProvisionReport
+from odoo_ops.policy.project_fences import refuse_other_series
 from tasks.locks import project_locked
 
 pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic]
@@ -360,6 +361,38 @@ def test_image_of_another_postgresql_is_refused_where_data_is(site: Provisioned,
         with pytest.raises(
             Refused, match=rf"made by PostgreSQL \d+, and {other} is PostgreSQL 99,.*Nothing was changed"
         ):
+            site.provision()
+    finally:
+        site.register()
+        site.project.engine.run("rmi", other)
+    assert site.containers() == before
+
+
+def test_database_of_another_series_of_odoo_is_refused(site: Provisioned) -> None:
+    """One that says so: of none is there a second image here."""
+    before = site.containers()
+    version = site.sql("SELECT latest_version FROM ir_module_module WHERE name = 'base'", "erp")
+    site.sql("UPDATE ir_module_module SET latest_version = '18.0.1.3' WHERE name = 'base'", "erp")
+    try:
+        with pytest.raises(Refused, match=r"The database is one of Odoo 18\.0, .* names Odoo 19\.0"):
+            site.provision()
+    finally:
+        site.sql(f"UPDATE ir_module_module SET latest_version = '{version}' WHERE name = 'base'", "erp")
+    assert site.containers() == before
+
+
+def test_image_of_another_series_of_odoo_is_refused(site: Provisioned, tmp_path: Path) -> None:
+    """A stand-in that calls itself so; the image itself is asked as it comes."""
+    before, other = site.containers(), "odoo-ops-test:other-series"
+    said = site.project.engine.run(*print_odoo_version(site.images["odoo"], ["odoo"]).argv[1:])
+    refuse_other_series(named="19.0", image="odoo", printed=said, database="")
+    assert "19.0" in said
+    says = r"""printf '#!/bin/sh\necho "Odoo Server 18.0-20260101"\n' >/usr/bin/odoo"""
+    (tmp_path / "Dockerfile").write_text(f"FROM {site.images['odoo']}\nUSER root\nRUN {says}\nUSER odoo\n")
+    site.project.engine.run("build", f"--tag={other}", str(tmp_path))
+    site.register(images={**site.images, "odoo": other})
+    try:
+        with pytest.raises(Refused, match=rf"{other} is Odoo 18\.0, .* names Odoo 19\.0"):
             site.provision()
     finally:
         site.register()

@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import pytest
 from described_containers import container
 from provisioned import described
@@ -24,6 +26,7 @@ from odoo_ops.policy.project_fences import (
     refuse_other_major,
     refuse_other_owner,
     refuse_other_project,
+    refuse_other_series,
     refuse_unfit_machine,
     refuse_what_compose_adds,
 )
@@ -273,6 +276,34 @@ def test_data_of_another_major_version_is_refused(data: str, image: str, *, fits
     else:
         with pytest.raises(Refused, match=r"made by PostgreSQL 17, and postgres:x is PostgreSQL .*Next step: "):
             refuse_other_major(data, image, "postgres:x")
+
+
+@pytest.mark.parametrize(
+    ("printed", "database", "refusal"),
+    [
+        ("", "", ""),
+        ("Odoo Server 19.0-20260101", "19.0.1.3", ""),
+        ("Odoo Server 19.0+dfsg.20260101", "", ""),
+        ("what nobody can read", "", ""),
+        ("", "18.0.1.3", r"database is one of Odoo 18\.0, .*names Odoo 19\.0 .*Next step: write version: '18\.0' "),
+        ("Odoo Server 19.0-20260101", "18.0.1.3", r"database is one of Odoo 18\.0"),
+        (
+            "Odoo Server 18.0-20260101",
+            "",
+            r"erp:1 is Odoo 18\.0, .*names Odoo 19\.0.*Next step: name an image of Odoo 19\.0",
+        ),
+        ("odoo 18.0\n", "19.0.1.3", r"erp:1 is Odoo 18\.0"),
+        ("Odoo Server saas~18.2", "", r"erp:1 is Odoo 18\.2"),
+    ],
+)
+def test_another_series_of_odoo_than_the_named_one_is_refused(printed: str, database: str, refusal: str) -> None:
+    with pytest.raises(Refused, match=refusal) if refusal else nullcontext():
+        refuse_other_series(named="19.0", image="erp:1", printed=printed, database=database)
+
+
+def test_odoo_of_an_image_tells_its_version_as_the_environment_runs_it() -> None:
+    argv = provision.print_odoo_version("erp:1", ["python3", "/opt/odoo-bin"]).argv
+    assert argv[-4:] == ("--entrypoint=python3", "erp:1", "/opt/odoo-bin", "--version")
 
 
 def test_folder_of_another_environment_is_refused_and_a_new_one_is_not() -> None:
