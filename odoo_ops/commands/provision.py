@@ -83,6 +83,16 @@ def read_image_id(image: str) -> Command:
     return Command(argv=("docker", "image", "inspect", "--format={{.Id}}", image))
 
 
+def print_declared_volumes(image: str) -> Command:
+    """Print the folders that an image declares as volumes, as JSON; `parse_declared_volumes` reads it."""
+    return Command(argv=("docker", "image", "inspect", "--format={{json .Config.Volumes}}", image))
+
+
+def parse_declared_volumes(output: str) -> tuple[str, ...]:
+    """Those folders; an image that declares none has none."""
+    return tuple(sorted(json.loads(output) or ()))
+
+
 def print_postgres_version(image: str) -> Command:
     """Print the version of the PostgreSQL in an image."""
     return Command(argv=("docker", "run", "--rm", "--network=none", "--entrypoint=postgres", image, "--version"))

@@ -86,7 +86,7 @@ class Images(Value):
         description="As the official `odoo`, or made from it with your addons in it. Left out: `odoo` of the "
         "environment's version, which has none of yours."
     )
-    postgres: Image = Field(default="postgres:17", description="As the official `postgres`.")
+    postgres: Image = Field(default="postgres:17", description="As the official `postgres`, up to 17.")
     nginx: Image = Field(default="nginx:1.28", description="As the official `nginx`.")
     toolbox: Image = Field(
         default="odoo-ops-toolbox:17",

@@ -10,6 +10,8 @@ from odoo_ops.units import shown_bytes
 
 # images apart: a new database, its log and a first backup
 _LEAST_FREE_BYTES = 2_000_000_000
+# until PostgreSQL 17 the official images declare `data` in it
+_FOLDER_OF_MAJORS = "/var/lib/postgresql"
 # Compose takes one of these beside the compose file
 _ADDED = tuple(f"{name}.override.{suffix}" for name in ("compose", "docker-compose") for suffix in ("yml", "yaml"))
 _COMPOSE_VARIABLE = re.compile(r"^[ \t]*(?:export[ \t]+)?(COMPOSE_\w+)[ \t]*[=:]", re.MULTILINE)
@@ -98,6 +100,16 @@ def refuse_other_major(data: str, image: str, name: str) -> None:
             f"The data was made by PostgreSQL {data}, and {name} is PostgreSQL {major or 'of an unknown version'}, "
             "which does not read it. Nothing was changed. Next step: name an image of the same major version; to "
             "change it, back up, provision a new folder, and restore there."
+        )
+
+
+def refuse_other_data_folder(volumes: Collection[str], image: str) -> None:
+    """Raise Refused for an image of PostgreSQL, by its declared volumes, whose data would not be in the project's."""
+    if _FOLDER_OF_MAJORS in volumes:
+        raise Refused(
+            f"{image} keeps its data in a folder for each major version below {_FOLDER_OF_MAJORS}, as the official "
+            "images do from PostgreSQL 18 on; `provision` makes no project of such yet. Nothing was changed. Next "
+            "step: name an image of PostgreSQL 17, such as postgres:17."
         )
 
 

@@ -1,18 +1,22 @@
 """Versions of the programs in a project's images, and whether they fit each other and the data that is there."""
 
 from odoo_ops.commands import provision
-from odoo_ops.policy.project_fences import refuse_other_major, refuse_other_series
+from odoo_ops.policy.project_fences import refuse_other_data_folder, refuse_other_major, refuse_other_series
 from odoo_ops.runtimes.project import Project
 
 
 def check_postgres(project: Project, volume: str) -> None:
-    """Raise Refused for an image of PostgreSQL that does not read the data in a volume; an empty name: there is none.
+    """Raise Refused for an image of PostgreSQL that keeps its data elsewhere, or does not read that in a volume.
 
-    Nothing while the image is not on the host.
+    An empty name: there is none. Nothing while the image is not on the host.
     """
     image = project.wanted.images.postgres
-    if volume and project.image_id(image):
-        tried = "Looking at PostgreSQL's version"
+    if project.image_id(image) is None:
+        return
+    tried = "Looking at PostgreSQL's version"
+    declared = project.run(provision.print_declared_volumes(image), tried)
+    refuse_other_data_folder(provision.parse_declared_volumes(declared), image)
+    if volume:
         data = project.run(provision.print_data_version(image, volume), tried).strip()
         refuse_other_major(data, project.run(provision.print_postgres_version(image), tried), image)
 

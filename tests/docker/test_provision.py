@@ -368,6 +368,20 @@ def test_image_of_another_postgresql_is_refused_where_data_is(site: Provisioned,
     assert site.containers() == before
 
 
+def test_image_of_a_postgresql_that_keeps_its_data_elsewhere_is_refused(site: Provisioned, tmp_path: Path) -> None:
+    before, other = site.containers(), "odoo-ops-test:other-folder"
+    (tmp_path / "Dockerfile").write_text(f"FROM {site.images['postgres']}\nVOLUME /var/lib/postgresql\n")
+    site.project.engine.run("build", f"--tag={other}", str(tmp_path))
+    site.register(images={**site.images, "postgres": other})
+    try:
+        with pytest.raises(Refused, match=rf"{other} keeps its data in a folder for each major version"):
+            site.provision()
+    finally:
+        site.register()
+        site.project.engine.run("rmi", other)
+    assert site.containers() == before
+
+
 def test_database_of_another_series_of_odoo_is_refused(site: Provisioned) -> None:
     """One that says so: of none is there a second image here."""
     before = site.containers()

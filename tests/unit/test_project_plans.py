@@ -23,6 +23,7 @@ from odoo_ops.policy.docker_versions import has_start_interval, refuse_old_docke
 from odoo_ops.policy.project_fences import (
     concerns_production,
     refuse_lost_volumes,
+    refuse_other_data_folder,
     refuse_other_major,
     refuse_other_owner,
     refuse_other_project,
@@ -276,6 +277,15 @@ def test_data_of_another_major_version_is_refused(data: str, image: str, *, fits
     else:
         with pytest.raises(Refused, match=r"made by PostgreSQL 17, and postgres:x is PostgreSQL .*Next step: "):
             refuse_other_major(data, image, "postgres:x")
+
+
+def test_image_of_postgresql_that_keeps_its_data_elsewhere_is_refused() -> None:
+    """As the official images of 18 and later, whose data would be in a volume without a name."""
+    for declared in ("null\n", '{"/var/lib/postgresql/data":{}}\n'):
+        refuse_other_data_folder(provision.parse_declared_volumes(declared), "postgres:17")
+    declared = provision.parse_declared_volumes('{"/var/lib/postgresql":{}}\n')
+    with pytest.raises(Refused, match=r"postgres:18 keeps its data .*Nothing was changed. Next step: .*postgres:17"):
+        refuse_other_data_folder(declared, "postgres:18")
 
 
 @pytest.mark.parametrize(
