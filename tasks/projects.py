@@ -32,7 +32,7 @@ from odoo_ops.project_files import COMPOSE_FILE, POSTGRES_PASSWORD
 from odoo_ops.runtimes import site_switch, staging
 from odoo_ops.runtimes.cluster_facts import read_cluster
 from odoo_ops.runtimes.fit_machine import check_machine
-from odoo_ops.runtimes.image_versions import check_odoo, check_postgres
+from odoo_ops.runtimes.image_versions import check_odoo, check_postgres, check_toolbox
 from odoo_ops.runtimes.lost_volumes import lost_volumes
 from odoo_ops.runtimes.neighbours import read_crowding
 from odoo_ops.runtimes.project import CLOSED_FOLDERS, Project
@@ -73,6 +73,7 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
             refuse_lost_volumes(project.runtime.project, lost, project.machine.name)
         services = project.read_services()
         check_postgres(project, volume)
+        check_toolbox(project)
         files = file_changes(project.files, project.read_files(), record.unfinished if record else ())
         cluster_facts = read_cluster(OdooEnvironment.open(environment), project, containers)
         plan = provision_plan(

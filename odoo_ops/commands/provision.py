@@ -98,6 +98,11 @@ def print_postgres_version(image: str) -> Command:
     return Command(argv=("docker", "run", "--rm", "--network=none", "--entrypoint=postgres", image, "--version"))
 
 
+def print_toolbox_version(image: str) -> Command:
+    """Print the version of the PostgreSQL programs in an image of the toolbox."""
+    return Command(argv=("docker", "run", "--rm", "--network=none", "--entrypoint=pg_dump", image, "--version"))
+
+
 def print_odoo_version(image: str, odoo: Sequence[str]) -> Command:
     """Print the version of the Odoo (its program) in an image."""
     options = ("--rm", "--network=none", f"--entrypoint={odoo[0]}")

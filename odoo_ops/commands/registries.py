@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 
 from pydantic import SecretStr
 
@@ -12,6 +13,8 @@ _DOCKER_HUB = "docker.io"
 # how Docker's settings call it, for ever
 _KEY_OF_DOCKER_HUB = "https://index.docker.io/v1/"
 _SETTINGS = "docker/config.json"
+# as the toolbox is called where nobody gave it a registry's name
+_TOOLBOX = re.compile(r"odoo-ops-toolbox:(?P<major>\d+)")
 
 
 def registry_of(image: str) -> str:
@@ -38,6 +41,11 @@ def pull_image(image: str) -> Command:
         f"see that {image} is what you mean and that the host reaches its registry; if it asks who you are, name it as "
         "`registry` of the host in the environment file"
     )
+    if toolbox := _TOOLBOX.fullmatch(image):
+        step = (
+            "it is in no registry; build it on the host, in a checkout of odoo-ops: docker build --build-arg "
+            f"POSTGRES_VERSION={toolbox['major']} --tag {image} deployments/images/toolbox"
+        )
     return Command(argv=("docker", "pull", "--quiet", image), next_step=f"{step}. Nothing was changed.")
 
 

@@ -92,14 +92,37 @@ def refuse_other_major(data: str, image: str, name: str) -> None:
         image: what `postgres --version` says there.
         name: of the image.
     """
-    # `postgres (PostgreSQL) 17.2 (Debian 17.2-1)`
-    number = next((word for word in image.split() if word[0].isdigit()), "")
-    major = number.split(".")[0]
+    major = _major(image)
     if data and data != major:
         raise Refused(
             f"The data was made by PostgreSQL {data}, and {name} is PostgreSQL {major or 'of an unknown version'}, "
             "which does not read it. Nothing was changed. Next step: name an image of the same major version; to "
             "change it, back up, provision a new folder, and restore there."
+        )
+
+
+def _major(printed: str) -> str:
+    """17 of `postgres (PostgreSQL) 17.2 (Debian 17.2-1)`, or of what another program of PostgreSQL says."""
+    number = next((word for word in printed.split() if word[0].isdigit()), "")
+    return number.split(".")[0]
+
+
+def refuse_other_toolbox(*, server: str, toolbox: str, names: tuple[str, str]) -> None:
+    """Raise Refused for a toolbox by whose programs the server could not be backed up and restored.
+
+    Args:
+        server: what `postgres --version` says in its image.
+        toolbox: what `pg_dump --version` says in its own.
+        names: of both images.
+    """
+    wanted, found = _major(server), _major(toolbox)
+    if found != wanted:
+        image, other = names
+        raise Refused(
+            f"{other} holds the programs of PostgreSQL {found or 'of an unknown version'}, and {image} is PostgreSQL "
+            f"{wanted or 'of an unknown version'}: backups would fail. Nothing was changed. Next step: name a toolbox "
+            f"for the same major version, made by `docker build --build-arg POSTGRES_VERSION={wanted}` of "
+            "deployments/images/toolbox."
         )
 
 

@@ -1,7 +1,12 @@
 """Versions of the programs in a project's images, and whether they fit each other and the data that is there."""
 
 from odoo_ops.commands import provision
-from odoo_ops.policy.project_fences import refuse_other_data_folder, refuse_other_major, refuse_other_series
+from odoo_ops.policy.project_fences import (
+    refuse_other_data_folder,
+    refuse_other_major,
+    refuse_other_series,
+    refuse_other_toolbox,
+)
 from odoo_ops.runtimes.project import Project
 
 
@@ -19,6 +24,23 @@ def check_postgres(project: Project, volume: str) -> None:
     if volume:
         data = project.run(provision.print_data_version(image, volume), tried).strip()
         refuse_other_major(data, project.run(provision.print_postgres_version(image), tried), image)
+
+
+def check_toolbox(project: Project) -> None:
+    """Raise Refused where the PostgreSQL programs of the toolbox are of another major version than the server.
+
+    Nothing while one of both images is not on the host.
+    """
+    images = project.wanted.images
+    if project.image_id(images.postgres) is None or project.image_id(images.toolbox) is None:
+        return
+    tried = "Looking at the toolbox's version"
+    server = project.run(provision.print_postgres_version(images.postgres), tried)
+    refuse_other_toolbox(
+        server=server,
+        toolbox=project.run(provision.print_toolbox_version(images.toolbox), tried),
+        names=(images.postgres, images.toolbox),
+    )
 
 
 def check_odoo(project: Project, database_version: str, *, anew: bool) -> None:

@@ -28,6 +28,7 @@ from odoo_ops.policy.project_fences import (
     refuse_other_owner,
     refuse_other_project,
     refuse_other_series,
+    refuse_other_toolbox,
     refuse_unfit_machine,
     refuse_what_compose_adds,
 )
@@ -277,6 +278,24 @@ def test_data_of_another_major_version_is_refused(data: str, image: str, *, fits
     else:
         with pytest.raises(Refused, match=r"made by PostgreSQL 17, and postgres:x is PostgreSQL .*Next step: "):
             refuse_other_major(data, image, "postgres:x")
+
+
+@pytest.mark.parametrize(
+    ("toolbox", "refusal"),
+    [
+        ("pg_dump (PostgreSQL) 17.2 (Debian 17.2-1.pgdg120+1)", ""),
+        (
+            "pg_dump (PostgreSQL) 16.9",
+            "toolbox:x holds the programs of PostgreSQL 16, and postgres:17 is PostgreSQL 17",
+        ),
+        ("pg_dump (PostgreSQL) 18.1", "toolbox:x holds the programs of PostgreSQL 18"),
+        ("", "toolbox:x holds the programs of PostgreSQL of an unknown version"),
+    ],
+)
+def test_toolbox_of_another_major_version_than_the_server_is_refused(toolbox: str, refusal: str) -> None:
+    server, names = "postgres (PostgreSQL) 17.6 (Debian 17.6-0+deb13u1)", ("postgres:17", "toolbox:x")
+    with pytest.raises(Refused, match=f"{refusal}.*POSTGRES_VERSION=17") if refusal else nullcontext():
+        refuse_other_toolbox(server=server, toolbox=toolbox, names=names)
 
 
 def test_image_of_postgresql_that_keeps_its_data_elsewhere_is_refused() -> None:

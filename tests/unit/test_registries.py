@@ -65,6 +65,13 @@ def test_private_image_is_fetched_with_settings_in_memory_and_by_the_named_engin
     assert login not in f"{command!r} {command}"
 
 
+def test_toolbox_that_no_registry_has_is_built_on_the_host() -> None:
+    step = pull_image("odoo-ops-toolbox:16").next_step
+    assert "docker build --build-arg POSTGRES_VERSION=16 --tag odoo-ops-toolbox:16 deployments/images/toolbox" in step
+    assert "Nothing was changed" in step
+    assert "reaches its registry" in pull_image("ghcr.io/erp/odoo-ops-toolbox:16").next_step
+
+
 def test_host_has_the_registry_that_its_block_names() -> None:
     block = OdooHost.model_validate(
         {
