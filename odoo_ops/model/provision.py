@@ -30,11 +30,21 @@ def is_pinned(image: str) -> bool:
 
 
 def _domain(value: str) -> str:
+    if _is_address(value):
+        raise ValueError(f"{value!r} is an IP address; people reach it under a host name, and so is its certificate")
     if len(value) > _DOMAIN_CHARACTERS or not all(_LABEL.fullmatch(label) for label in value.split(".")):
         raise ValueError(
             f"{value!r} is not a host name (small letters, digits, dashes and dots; no http://, no port, no *)"
         )
     return value
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_by(read: Callable[[str], object], what: str) -> AfterValidator:
@@ -58,6 +68,8 @@ def _folder(value: str) -> str:
 def _some(domains: tuple[str, ...]) -> tuple[str, ...]:
     if not domains:
         raise ValueError("holds no host name; nobody would be served")
+    if twice := sorted({domain for domain in domains if domains.count(domain) > 1}):
+        raise ValueError(f"holds {', '.join(twice)} twice")
     return domains
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from odoo_ops.errors import Refused
 from odoo_ops.model.plan import ProjectRecord
+from odoo_ops.model.provision import HostFacts, Provisioning
 from odoo_ops.policy.found_odoo import series
 from odoo_ops.units import shown_bytes
 
@@ -185,6 +186,8 @@ def refuse_unfit_machine(
     free_bytes: Mapping[str, int],
     taken_ports: Sequence[int],
     missing_addons: Sequence[str],
+    has: HostFacts,
+    wanted: Provisioning,
 ) -> None:
     """Raise Refused, with all reasons at once, for a machine on which a project cannot be put.
 
@@ -194,6 +197,8 @@ def refuse_unfit_machine(
         free_bytes: what is free on the disk of the project's folder, and of the one where Docker keeps volumes.
         taken_ports: wanted ones on which somebody listens.
         missing_addons: folders of addons that are not there.
+        has: its processors and memory.
+        wanted: how much of them the project may use.
     """
     reasons = []
     if unwritable:
@@ -205,6 +210,12 @@ def refuse_unfit_machine(
     ]
     if missing_addons:
         reasons.append(f"no folder is at {', '.join(missing_addons)} (`provision.addons`)")
+    if (wanted.cores or 0) > has.cores:
+        reasons.append(f"it has {has.cores} processors, and `provision.cores` says {wanted.cores}")
+    if (wanted.memory_bytes or 0) > has.memory_bytes:
+        reasons.append(
+            f"it has {has.memory_bytes} bytes of memory, and `provision.memory_bytes` says {wanted.memory_bytes}"
+        )
     if taken_ports:
         reasons.append(f"something listens on port {', '.join(map(str, taken_ports))} already")
     if reasons:

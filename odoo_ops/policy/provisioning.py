@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from odoo_ops.model.environment import Environment
-from odoo_ops.model.provision import Acme, LocalCa, NoTls, Provisioning, is_pinned
+from odoo_ops.model.provision import LETS_ENCRYPT, Acme, LocalCa, NoTls, Provisioning, is_pinned
 from odoo_ops.model.runtimes import ComposeProject
 
 Mistake = tuple[tuple[str, ...], str]
@@ -27,6 +27,9 @@ ODOO_PORT, GEVENT_PORT, PGBOUNCER_PORT = 8069, 8072, 6432
 HTTP_PORT, HTTPS_PORT = 8080, 8443
 DATA_DIR = "/var/lib/odoo"
 STATE_DIRS = "/var/lib/odoo-ops"
+
+# names that are nobody's on the Internet (RFC 6761, 6762 and 8375, and ICANN's `internal`)
+_RESERVED = (".test", ".localhost", ".invalid", ".example", ".local", ".internal", ".home.arpa")
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -50,8 +53,7 @@ def provision_mistakes(environment: Environment) -> Iterator[Mistake]:
     yield from _unsafe_database(environment)
     yield from _unsafe_edge(environment.provision)
     yield from _unfit_for_pgbouncer(environment, environment.provision)
-    if environment.stage != "development" and environment.provision.admin_password is None:
-        yield ("provision", "admin_password"), "is needed: without it anybody logs in to a new database as admin"
+    yield from _without_admin_password(environment, environment.provision)
     if environment.stage == "production":
         yield from _unfit_for_production(environment.provision)
 
@@ -88,6 +90,16 @@ def _unsafe_database(environment: Environment) -> Iterator[Mistake]:
             yield ("database", field), "is needed where `provision` makes the database"
 
 
+def _without_admin_password(environment: Environment, wanted: Provisioning) -> Iterator[Mistake]:
+    if wanted.admin_password is not None:
+        return
+    if environment.stage != "development":
+        yield ("provision", "admin_password"), "is needed: without it anybody logs in to a new database as admin"
+    elif not ipaddress.ip_address(wanted.bind).is_loopback:
+        text = f"is missing, and {wanted.bind} is not loopback: anybody there logs in to a new database as admin"
+        yield ("provision", "admin_password"), f"{text}; name one, or write `bind: 127.0.0.1`"
+
+
 def _unsafe_edge(wanted: Provisioning) -> Iterator[Mistake]:
     if isinstance(wanted.tls, NoTls) and not ipaddress.ip_address(wanted.bind).is_loopback:
         text = f"is `none`, and {wanted.bind} is not loopback: passwords would pass in the clear"
@@ -95,6 +107,18 @@ def _unsafe_edge(wanted: Provisioning) -> Iterator[Mistake]:
     yield from _shared_ports(wanted)
     if isinstance(wanted.tls, Acme) and wanted.images.certbot is None:
         yield ("provision", "images", "certbot"), "is needed for `tls: {kind: acme}`, such as certbot/certbot:v4.2.0"
+    if isinstance(wanted.tls, Acme) and wanted.tls.directory == LETS_ENCRYPT:
+        yield from _unseen_by_lets_encrypt(wanted)
+
+
+def _unseen_by_lets_encrypt(wanted: Provisioning) -> Iterator[Mistake]:
+    """What a directory on the Internet gives no certificate for; one of your own may."""
+    if inner := [domain for domain in wanted.domains if "." not in domain or domain.endswith(_RESERVED)]:
+        text = f"holds {', '.join(inner)}, a name within your own network, for which Let's Encrypt gives no certificate"
+        yield ("provision", "domains"), f"{text}; use another `tls`, or a `directory` of your own"
+    if ipaddress.ip_address(wanted.bind).is_loopback:
+        text = f"is {wanted.bind}, where Let's Encrypt cannot ask for the names"
+        yield ("provision", "bind"), f"{text}; write an address that it reaches, or use another `tls`"
 
 
 def _shared_ports(wanted: Provisioning) -> Iterator[Mistake]:

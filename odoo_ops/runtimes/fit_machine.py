@@ -16,7 +16,7 @@ _LISTENING = frozenset({"running", "paused"})
 def check_machine(
     project: Project, containers: Sequence[Container], changes: Sequence[FileChange], *, much: bool
 ) -> None:
-    """Raise Refused when a folder cannot be written, a port is somebody else's, or addons are not there.
+    """Raise Refused when a folder cannot be written, a port is somebody else's, or addons, processors or memory lack.
 
     Where `much` will be written beside the changed files, also when a disk is full.
     """
@@ -34,6 +34,8 @@ def check_machine(
             for address, ports in _ports(project).items()
             for port in machine.call("taken_ports", address=address, ports=sorted(set(ports) - ours))
         ],
+        has=project.facts,
+        wanted=project.wanted,
         missing_addons=[
             addons for addons in project.wanted.addons if not machine.call("describe_path", path=addons)["is_directory"]
         ],

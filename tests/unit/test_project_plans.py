@@ -17,7 +17,7 @@ from odoo_ops.model.plan import (
     ServiceChange,
     WantedService,
 )
-from odoo_ops.model.provision import ProjectFile
+from odoo_ops.model.provision import HostFacts, ProjectFile, Provisioning
 from odoo_ops.model.runtimes import ComposeProject, Container
 from odoo_ops.policy.docker_versions import has_start_interval, refuse_old_docker
 from odoo_ops.policy.project_fences import (
@@ -396,10 +396,18 @@ def test_start_interval_needs_a_new_docker_and_a_new_compose(engine: str, compos
 
 def test_all_that_is_unfit_of_a_machine_is_said_at_once() -> None:
     enough = {"/srv/shop": 3_000_000_000, "/var/lib/docker": 2_000_000_000}
-    refuse_unfit_machine("here", unwritable=[], free_bytes=enough, taken_ports=[], missing_addons=[])
+    has, wanted = HostFacts(cores=2, memory_bytes=2**31), Provisioning.model_validate(described("staging")["provision"])
+    all_of_it = wanted.model_copy(update={"cores": 2, "memory_bytes": 2**31})
+    for fits in (wanted, all_of_it):
+        refuse_unfit_machine(
+            "here", unwritable=[], free_bytes=enough, taken_ports=[], missing_addons=[], has=has, wanted=fits
+        )
     said = (
         r"may not write to /srv/shop, /srv/tls; the disk of /var/lib/docker has 1.0 GB free, and 2.0 GB are needed; "
-        r"no folder is at /srv/adons \(`provision.addons`\); something listens on port 80, 443"
+        r"no folder is at /srv/adons \(`provision.addons`\); "
+        r"it has 2 processors, and `provision.cores` says 3; "
+        r"it has 2147483648 bytes of memory, and `provision.memory_bytes` says 4294967296; "
+        r"something listens on port 80, 443"
     )
     full = enough | {"/var/lib/docker": 10**9}
     with pytest.raises(Refused, match=said):
@@ -409,6 +417,8 @@ def test_all_that_is_unfit_of_a_machine_is_said_at_once() -> None:
             free_bytes=full,
             taken_ports=[80, 443],
             missing_addons=["/srv/adons"],
+            has=has,
+            wanted=wanted.model_copy(update={"cores": 3, "memory_bytes": 2**32}),
         )
 
 

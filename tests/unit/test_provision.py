@@ -279,6 +279,9 @@ def test_project_is_refused_when_the_host_is_too_small() -> None:
     ("change", "message"),
     [
         ({"domains": []}, "holds no host name"),
+        ({"domains": ["192.0.2.1"]}, "'192.0.2.1' is an IP address"),
+        ({"domains": ["2001:db8::1"]}, "'2001:db8::1' is an IP address"),
+        ({"domains": ["a.example.com", "b.example.com", "a.example.com"]}, "holds a.example.com twice"),
         ({"domains": ["https://erp.example.com"]}, "is not a host name"),
         ({"domains": ["erp.example.com:8443"]}, "is not a host name"),
         ({"domains": ["*.example.com"]}, "is not a host name"),
@@ -328,6 +331,12 @@ def _mistakes(data: dict[str, Any]) -> list[str]:
         ("development", {"mail_port": 8080}, "mail_port: is the same as http_port"),
         ("development", {"mail_port": 8443}, "mail_port: is the same as https_port"),
         ("staging", {"tls": {"kind": "acme", "email": "it@example.com"}}, "images.certbot: is needed for `tls: {kind"),
+        (
+            "development",
+            {"admin_password": None, "bind": "192.0.2.1"},
+            "admin_password: is missing, and 192.0.2.1 is not",
+        ),
+        ("staging", {"admin_password": None, "bind": "127.0.0.1"}, "admin_password: is needed"),
     ],
 )
 def test_project_is_refused_when_it_would_not_be_safe(stage: str, change: dict[str, Any], mistake: str) -> None:
@@ -335,6 +344,31 @@ def test_project_is_refused_when_it_would_not_be_safe(stage: str, change: dict[s
         f"erp-{stage}.provision.{'images.' if 'images' in change else ''}{mistake}"
         in _mistakes(described(stage, **change))[0]
     )
+
+
+def test_development_without_a_password_is_for_its_own_machine() -> None:
+    assert files_of("development", admin_password=None)
+    assert files_of("development", admin_password=None, bind="::1")
+
+
+@pytest.mark.parametrize(
+    ("change", "mistake"),
+    [
+        (
+            {"domains": ["erp.example.com", "erp.internal"]},
+            "domains: holds erp.internal, a name within your own network",
+        ),
+        ({"domains": ["localhost"]}, "domains: holds localhost,"),
+        ({"domains": ["erp"]}, "domains: holds erp,"),
+        ({"domains": ["erp.home.arpa", "erp.test"]}, "domains: holds erp.home.arpa, erp.test,"),
+        ({"bind": "127.0.0.1"}, "bind: is 127.0.0.1, where Let's Encrypt cannot ask"),
+    ],
+)
+def test_certificate_of_lets_encrypt_is_for_names_that_it_can_ask(change: dict[str, Any], mistake: str) -> None:
+    """A directory of one's own may ask any."""
+    assert _mistakes(described("production", **ACME, **change))[0].startswith(f"erp-production.provision.{mistake}")
+    own = ACME["tls"] | {"directory": "https://ca.internal/acme"}
+    assert files_of("production", **ACME | {"tls": own}, **change)
 
 
 @pytest.mark.parametrize(
