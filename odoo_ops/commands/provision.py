@@ -15,6 +15,16 @@ from odoo_ops.model.runtimes import ComposeProject, TrialProject
 # next one, with the former image's files in them: addons in /mnt/extra-addons, say. Named volumes stay.
 RENEWED_VOLUMES = "--renew-anon-volumes"
 
+# of the volume at /data, and of what of it is read by the name of a database
+_PRINT_OWNERS = """
+[ -n "$(ls -A /data)" ] || exit 0
+store="/data/filestore/$1"
+stat -c %u:%g /data
+[ ! -e "$store" ] || stat -c %u:%g "$store"
+find /data -maxdepth 3 -type d "(" -path /data/sessions -o -path /data/filestore -o -path "$store/*" ")" \\
+  ! -user "$(stat -c %u /data)" -exec stat -c %u:%g {} ";" -quit
+"""
+
 _NGINX = ("nginx", "-c", "/etc/nginx-odoo/nginx.conf")
 
 
@@ -134,11 +144,13 @@ def print_docker_folder() -> Command:
 
 
 def print_owners(image: str, volume: str, database: str) -> Command:
-    """Print user and group of a volume of Odoo and of a database's filestore there; nothing where it is empty."""
-    folder = 'stat -c %u:%g /data && if [ -e "/data/filestore/$1" ]; then stat -c %u:%g "/data/filestore/$1"; fi'
-    script = f'[ -z "$(ls -A /data)" ] || {{ {folder}; }}'
+    """Print user and group of a volume of Odoo and of a database's filestore there; nothing where it is empty.
+
+    And those of the first other folder in which Odoo writes, if that is another user's than the volume: of sessions,
+    and those in the filestore.
+    """
     options = ("--rm", "--network=none", "--user=0", f"--volume={volume}:/data:ro", "--entrypoint=sh")
-    return Command(argv=("docker", "run", *options, image, "-c", script, "sh", database))
+    return Command(argv=("docker", "run", *options, image, "-c", _PRINT_OWNERS, "sh", database))
 
 
 def find_volume(name: str) -> Command:

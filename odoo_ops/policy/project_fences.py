@@ -167,7 +167,7 @@ def refuse_other_owner(owners: Sequence[str], odoo_user: str, image: str) -> Non
     """Raise Refused for an image whose Odoo could not write to the filestore that is there.
 
     Args:
-        owners: users and groups of the filestore's volume and folder, as numbers; none where nothing is in it.
+        owners: users and groups of Odoo's volume and folders there, as numbers; none where nothing is in it.
         odoo_user: those of Odoo in the image.
         image: its name.
     """
