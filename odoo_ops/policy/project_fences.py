@@ -173,7 +173,7 @@ def refuse_other_owner(owners: Sequence[str], odoo_user: str, image: str) -> Non
     """
     if others := [found for found in owners if found != odoo_user]:
         raise Refused(
-            f"The filestore belongs to {' and '.join(others)}, and Odoo in {image} is {odoo_user}: it could not write "
+            f"Odoo's data belongs to {' and '.join(others)}, and Odoo in {image} is {odoo_user}: it could not write "
             "there. Nothing was changed. Next step: name an image whose Odoo is the same user; or stop Odoo and give "
             f"the volume's files to {odoo_user} (`chown --recursive` in a container), then run again."
         )

@@ -340,7 +340,7 @@ def test_image_whose_odoo_could_not_write_to_the_filestore_is_refused(site: Prov
     site.register(images={**site.images, "odoo": "odoo-ops-test:other-user"})
     try:
         with pytest.raises(
-            Refused, match=r"The filestore belongs to \d+:\d+, and Odoo in .* is 4321:.*Nothing was changed"
+            Refused, match=r"Odoo's data belongs to \d+:\d+, and Odoo in .* is 4321:.*Nothing was changed"
         ):
             site.provision()
     finally:
@@ -437,7 +437,7 @@ def test_filestore_in_which_odoo_could_not_write_is_refused(site: Provisioned) -
     site.project.run("toolbox-restore", "chown", "0:0", filestore)
     site.project.compose("rm", "--stop", "--force", "odoo-cron")
     try:
-        with pytest.raises(Refused, match=r"The filestore belongs to 0:0, and Odoo in .*Nothing was changed"):
+        with pytest.raises(Refused, match=r"Odoo's data belongs to 0:0, and Odoo in .*Nothing was changed"):
             site.provision()
     finally:
         site.project.run("toolbox-restore", "chown", "--reference=/var/lib/odoo", filestore)

@@ -333,6 +333,7 @@ def test_another_series_of_odoo_than_the_named_one_is_refused(printed: str, data
 def test_odoo_of_an_image_tells_its_version_as_the_environment_runs_it() -> None:
     argv = provision.print_odoo_version("erp:1", ["python3", "/opt/odoo-bin"]).argv
     assert argv[-4:] == ("--entrypoint=python3", "erp:1", "/opt/odoo-bin", "--version")
+    assert {"--rm", "--network=none", "--cap-drop=ALL"} <= set(argv)
 
 
 def test_folder_of_another_environment_is_refused_and_a_new_one_is_not() -> None:
