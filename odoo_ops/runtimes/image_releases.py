@@ -15,6 +15,7 @@ from odoo_ops.model.runtimes import ComposeProject, TrialProject
 from odoo_ops.policy.images import kept_names, kept_repository, lost_image, pinned_name, refuse_bad_name
 from odoo_ops.policy.project_plans import described_project
 from odoo_ops.policy.provisioning import FILESTORE_VOLUME, GATE_SERVICE, ODOO_SERVICES, RELEASE_SERVICE
+from odoo_ops.runtimes.image_versions import check_odoo
 from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.runtime import Runtime
 
@@ -43,7 +44,7 @@ def fetch(project: Project, asked: str, present: str, show: Callable[[str], None
         show: is told what is fetched, and what could not be.
 
     Raises:
-        Refused: that is no image's name, or its Odoo could not write to the filestore.
+        Refused: that is no image's name, or its Odoo is of another series, or could not write to the filestore.
         PreconditionFailed: it is a number of Docker's that the host does not know.
         CommandFailed: its registry does not give it, and it is not on the host.
     """
@@ -58,7 +59,9 @@ def fetch(project: Project, asked: str, present: str, show: Callable[[str], None
     image = _pinned(project, asked, image_id)
     if asked == present and before and before != image_id:  # `provision` must not put it in place by itself
         project.run(commands.name_image(before, asked), "Leaving its name to the image that runs")
-    project.with_image(image).check_owner(FILESTORE_VOLUME, seen_by=running)
+    released = project.with_image(image)
+    released.check_owner(FILESTORE_VOLUME, seen_by=running)
+    check_odoo(released, anew=True)
     return ImageChange(
         asked=asked,
         image=image,

@@ -43,7 +43,7 @@ def check_toolbox(project: Project) -> None:
     )
 
 
-def check_odoo(project: Project, database_version: str, *, anew: bool) -> None:
+def check_odoo(project: Project, database_version: str = "", *, anew: bool) -> None:
     """Raise Refused for another series of Odoo than that of the database, or another one in the image than is named.
 
     Args:

@@ -160,6 +160,19 @@ def test_image_does_not_see_the_filestore_when_it_is_fetched(monkeypatch: pytest
     assert [(NUMBER in argv, DIGEST in argv) for argv in seeing] == [(True, False)]
 
 
+def test_image_of_another_series_of_odoo_is_refused_when_it_was_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(_project: Project, command: Command, *_: object) -> str:
+        return "Odoo Server 18.0-20260101" if "--version" in command.argv else "[]"
+
+    monkeypatch.setattr(Project, "run", run)
+    monkeypatch.setattr(Project, "image_id", lambda _, image: image)
+    monkeypatch.setattr(Project, "read_containers", lambda _: [])
+    monkeypatch.setattr(Project, "check_owner", Mock())
+    project = Project(create_autospec(HostAdapter, instance=True), environment(), PROJECT)
+    with pytest.raises(Refused, match=rf"{DIGEST} is Odoo 18\.0.*Nothing was changed. Next step"):
+        fetch(project, DIGEST, NUMBER, Mock())
+
+
 def test_trial_is_another_compose_file() -> None:
     assert "--file=/srv/erp/other.yaml" in compose.run_kept(TRIAL, "odoo-release", "one")
     assert not any(word.startswith("--file") for word in compose.run_kept(PROJECT, "odoo", "one"))
