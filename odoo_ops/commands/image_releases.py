@@ -55,9 +55,13 @@ def make_anew(project: ComposeProject, services: Sequence[str]) -> Command:
     return Command(argv=compose_on(project, "up", "--no-start", "--no-build", RENEWED_VOLUMES, *services))
 
 
-def start_anew(project: ComposeProject, services: Sequence[str]) -> Command:
-    """Make the containers of services as the compose file describes them, and start them; nobody waits for them."""
-    return Command(argv=compose_on(project, "up", "--detach", "--no-build", RENEWED_VOLUMES, *services))
+def start_anew(project: ComposeProject, services: Sequence[str], *, renewed: bool) -> Command:
+    """Make the containers of services as the compose file describes them, and start them; nobody waits for them.
+
+    Those that are so already stay, unless their images' own volumes are `renewed`: a newer Compose makes all anew then.
+    """
+    volumes = (RENEWED_VOLUMES,) if renewed else ()
+    return Command(argv=compose_on(project, "up", "--detach", "--no-build", *volumes, *services))
 
 
 def list_nginx_workers(project: ComposeProject, service: str) -> Command:

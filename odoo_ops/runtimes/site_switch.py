@@ -24,6 +24,7 @@ from odoo_ops.runtimes.runtime import Runtime
 from odoo_ops.runtimes.smoke import smoke
 
 _FILE = "config/nginx/release.conf"
+_SCHEDULED = ODOO_SERVICES[1]
 _RETRY_AFTER_SECONDS = 60
 _RELOAD_SECONDS = 30
 _START_SECONDS = 240  # until Docker has called it ill: its start_period, and as many checks as it may fail
@@ -153,8 +154,7 @@ def open_site_again(runtime: Runtime) -> bool | None:
     forget_static(project)
     _write(project, ODOO_SERVICE)
     if right:
-        command = commands.start_anew(project.runtime, ODOO_SERVICES[1:])
-        project.run_renewing(command, "Making what is scheduled anew")
+        start_scheduled(project)
     project.machine.call("remove_tree", path=project.place(_FILE))  # the last: where it is, all this is done again
     return answered
 
@@ -166,10 +166,24 @@ def is_at_work(project: Project) -> bool:
 
 def _in_place(project: Project, present: Sequence[Container], led: str) -> Container | None:
     """The container that the compose file on the host describes; where none fits, the one that nginx is led to."""
-    text = project.machine.call("read_text", path=project.place(COMPOSE_FILE)) or ""
-    hashes = parse_hashes(project.run(print_hashes(project.runtime, text), "Reading the compose file"))
-    fitting = [found for found in present if found.config_hash == hashes.get(ODOO_SERVICE)]
+    wanted = _wanted_hash(project, ODOO_SERVICE)
+    fitting = [found for found in present if found.config_hash == wanted]
     return next(iter([*fitting, *(found for found in present if _host(found) in led)]), None)
+
+
+def _wanted_hash(project: Project, service: str) -> str | None:
+    """Compose's digest of a service as the compose file on the host describes it."""
+    text = project.machine.call("read_text", path=project.place(COMPOSE_FILE)) or ""
+    return parse_hashes(project.run(print_hashes(project.runtime, text), "Reading the compose file")).get(service)
+
+
+def start_scheduled(project: Project) -> None:
+    """Start what is scheduled, as the compose file describes it; where it is so already, it is not interrupted."""
+    wanted = _wanted_hash(project, _SCHEDULED)
+    of_service = [found for found in project.read_containers() if found.service == _SCHEDULED]
+    differs = any(found.config_hash != wanted for found in of_service)
+    command = commands.start_anew(project.runtime, [_SCHEDULED], renewed=differs)
+    project.run_renewing(command, "Making what is scheduled anew")
 
 
 def _take_over(project: Project, right: Container, others: Sequence[Container], *, people_on_others: bool) -> bool:

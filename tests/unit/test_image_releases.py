@@ -19,6 +19,7 @@ from odoo_ops.model.provision import ProjectFile
 from odoo_ops.model.release import ImageChange, ModuleUpdate, ReleasePlan, ReleaseRecord
 from odoo_ops.model.runtimes import ComposeProject, TrialProject
 from odoo_ops.policy import images, releases
+from odoo_ops.runtimes import site_switch
 from odoo_ops.runtimes.image_releases import fetch, looked_at, tried
 from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.runtime import Runtime
@@ -189,14 +190,30 @@ def test_trial_is_another_compose_file() -> None:
         "--scale=odoo=2",
         "odoo",
     )
-    assert "--file=/srv/erp/compose.yaml" in image_releases.start_anew(PROJECT, ["odoo-cron"]).argv
+    assert "--file=/srv/erp/compose.yaml" in image_releases.start_anew(PROJECT, ["odoo-cron"], renewed=False).argv
 
 
 def test_containers_of_another_image_have_none_of_the_former_ones_addons() -> None:
     """The official image declares their folder as a volume, which Compose would hand on with what is in it."""
-    for command in (image_releases.make_anew(PROJECT, ["odoo"]), image_releases.start_anew(PROJECT, ["odoo-cron"])):
+    started = image_releases.start_anew(PROJECT, ["odoo-cron"], renewed=True)
+    for command in (image_releases.make_anew(PROJECT, ["odoo"]), started):
         assert "--renew-anon-volumes" in command.argv
     assert "--volumes" in provision.remove_containers(["1"]).argv
+
+
+@pytest.mark.parametrize(("present", "renewed"), [("a", False), ("b", True)])
+def test_scheduled_actions_are_not_interrupted_where_nothing_was_released(
+    monkeypatch: pytest.MonkeyPatch, present: str, *, renewed: bool
+) -> None:
+    """With volumes renewed, Compose would make a container anew that is as it should be."""
+    ran = list[tuple[str, ...]]()
+    monkeypatch.setattr(Project, "run", lambda _project, command, _tried: ran.append(command.argv) or "odoo-cron a")
+    monkeypatch.setattr(Project, "read_containers", lambda _: [container(service="odoo-cron", config_hash=present)])
+    machine = create_autospec(HostAdapter, instance=True)
+    machine.call.return_value = "services: {}"
+    site_switch.start_scheduled(Project(machine, environment(), PROJECT))
+    assert ran[-1][-1] == "odoo-cron"
+    assert ("--renew-anon-volumes" in ran[-1]) is renewed
 
 
 def test_volumes_that_nobody_uses_any_more_are_removed_and_postgresqls_stay(monkeypatch: pytest.MonkeyPatch) -> None:
