@@ -5,7 +5,7 @@ import pytest
 from pydantic import SecretStr
 
 from deployments.engines.cluster import PostgresCluster
-from odoo_ops.adapters import cluster, database
+from odoo_ops.adapters import cluster, database, odoo_database
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.model.environment import DatabaseSettings
 from odoo_ops.model.host import Host
@@ -25,3 +25,11 @@ def test_names_are_text_when_the_server_was_made_without_a_locale(postgres_clust
     )
     with database.connect(HostAdapter(Host(name="here")), settings) as connection:
         assert "ascii" in cluster.list_databases(connection)
+
+
+def test_version_of_odoo_is_nothing_where_there_is_no_odoo(postgres_cluster: PostgresCluster) -> None:
+    with psycopg.connect(postgres_cluster.conninfo) as connection:
+        assert odoo_database.find_odoo_version(connection) == ""
+        connection.execute("CREATE TEMPORARY TABLE ir_module_module (name text, latest_version text)")
+        connection.execute("INSERT INTO ir_module_module VALUES ('web', '19.0.1.0'), ('base', '19.0.1.3')")
+        assert odoo_database.find_odoo_version(connection) == "19.0.1.3"
