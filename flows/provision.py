@@ -21,6 +21,7 @@ from prefect.states import Completed
 from odoo_ops.adapters.host import HeldLock
 from odoo_ops.model.checks import Check, failures
 from odoo_ops.model.plan import ProvisionReport
+from odoo_ops.policy.certificates import judge_given
 from odoo_ops.policy.provisioning import DATABASE_VOLUME
 from tasks.approvals import refuse_another, wait_for_approval
 from tasks.certificates import judge_certificates, read_shown_certificates, renew_certificate
@@ -75,7 +76,7 @@ def provision(
         fetch_images(environment, plan)
         plan = plan_project(environment, loss_accepted=loss_accepted)
     if dry_run or plan.empty:
-        checks = [] if dry_run else check_health(environment)
+        checks = [] if dry_run else [*judge_given(plan.unfit_certificate), *check_health(environment)]
         report = ProvisionReport(
             environment=environment,
             seconds=time.monotonic() - begun,
@@ -110,6 +111,7 @@ def provision(
             reload_services(environment, plan)
         note_finished(environment)
         checks = _new_certificate(environment) if plan.certificate else []
+        checks += judge_given(plan.unfit_certificate)
         checks += [check_odoo_came_back(environment, _WAIT_MINUTES), *check_health(environment)]
         waiting = plan_project(environment).waiting
     report = ProvisionReport(

@@ -89,6 +89,7 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
             certificate=why_certbot(project, datetime.now(UTC)),
             superseded=superseded_image(record.released if record else None, project.named_image),
             crowded=read_crowding(project, services),
+            unfit_certificate=project.unfit_certificate,
         )
         anew = bool(set(ODOO_SERVICES) & set(plan.services_to("create", "recreate")))
         check_odoo(project, cluster_facts.odoo_version, anew=anew)

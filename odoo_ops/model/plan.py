@@ -122,6 +122,7 @@ class ProvisionPlan(Value):
         waiting: settings that PostgreSQL takes only at its next start, which no plan brings about.
         certificate: why certbot gets another certificate, in words; empty: it does not.
         crowded: why the machine's memory is too little for all projects on it, in words; it changes nothing.
+        unfit_certificate: why what was given is not put in place and the certificate there stays; it changes nothing.
         superseded: image that was released, and whose place is taken by the one that the environment file names since.
         unasked: why PostgreSQL, which runs, could not be asked: its roles get their passwords; empty: it could.
     """
@@ -139,6 +140,7 @@ class ProvisionPlan(Value):
     superseded: str = ""
     unasked: str = ""
     crowded: str = ""
+    unfit_certificate: str = ""
 
     @property
     def empty(self) -> bool:
@@ -149,7 +151,8 @@ class ProvisionPlan(Value):
     @property
     def digest(self) -> str:
         """What tells it from another plan: who approved this one did not approve that one."""
-        told = self.model_dump_json(exclude={"waiting", "crowded", "unasked"})  # that text is another one each time
+        # these are told in another text each time
+        told = self.model_dump_json(exclude={"waiting", "crowded", "unasked", "unfit_certificate"})
         return hashlib.sha256(f"{told} {bool(self.unasked)}".encode()).hexdigest()[:12]
 
     @property

@@ -109,6 +109,11 @@ def _meaning(said: str, places: dict[str, str]) -> tuple[str, str]:
     return "certbot failed", "mend what it says"
 
 
+def judge_given(unfit: str) -> list[Check]:
+    """A failed check where the certificate in place stays, because what was given does not fit; else none."""
+    return [Check(name=RENEWAL, outcome="failed", detail=unfit)] if unfit else []
+
+
 def judge_shown(shown: ShownCertificate, now: datetime, policy: HealthPolicy) -> Check:
     """What nginx shows for one domain: the certificate in place, for that domain, and long enough."""
     name = f"Certificate of {shown.domain}"

@@ -220,6 +220,7 @@ def provision_plan(
     certificate: str = "",
     superseded: str = "",
     crowded: str = "",
+    unfit_certificate: str = "",
 ) -> ProvisionPlan:
     """All that is to be changed.
 
@@ -238,6 +239,7 @@ def provision_plan(
         certificate: why certbot must bring another one; empty: it need not.
         superseded: released image whose place the environment file's takes.
         crowded: why the machine's memory is too little for all projects on it; empty: it is not.
+        unfit_certificate: why the certificate in place stays instead of what was given; empty: it does not.
     """
     missing = not has_data or DATABASE_VOLUME in lost_volumes or cluster.has_database is False
     had_one = record is not None and record.has_database
@@ -255,6 +257,7 @@ def provision_plan(
         superseded=superseded,
         unasked=cluster.unasked,
         crowded=crowded,
+        unfit_certificate=unfit_certificate,
     )
 
 

@@ -3,6 +3,7 @@
 That of an ACME directory is there already, or a stand-in takes its place until `Certbot` brings it.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import SecretStr
@@ -20,6 +21,33 @@ AUTHORITY_KEY = "secrets/authority/key.pem"
 _OWN_MODE = 0o600
 # an authority is made anew so long before it ends: browsers must be told to trust it
 _RENEWED_BEFORE = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class FittingFiles:
+    """A certificate's files of a project.
+
+    Attributes:
+        files: what belongs into its folder.
+        unfit: why what was given is not among them, in words: the pair in place stays; empty: it is.
+    """
+
+    files: tuple[ProjectFile, ...]
+    unfit: str = ""
+
+
+def fitting_files(machine: HostAdapter, folder: str, name: str, wanted: Provisioning, now: datetime) -> FittingFiles:
+    """The same as `certificate_files`, but where those do not fit, the pair that is in place stays.
+
+    A certificate ends some day, and that day must keep nobody from what does not change it, such as a rollback.
+    Raises Refused where nothing is in place.
+    """
+    try:
+        return FittingFiles(certificate_files(machine, folder, name, wanted, now))
+    except Refused as error:
+        if pair := read_pair(machine, folder):
+            return FittingFiles(pair_files(pair), unfit=str(error))
+        raise
 
 
 def certificate_files(
@@ -88,7 +116,7 @@ def _covered(domain: str, names: frozenset[str]) -> bool:
 
 def _unfit(machine: HostAdapter, problem: str) -> Refused:
     return Refused(
-        f"The certificate does not fit: on {machine.name} {problem}. Nothing was changed. "
+        f"The certificate does not fit: on {machine.name} {problem}. No other was put in place. "
         "Next step: put the right files there, or correct `provision.tls` in the environment file."
     )
 
@@ -96,7 +124,7 @@ def _unfit(machine: HostAdapter, problem: str) -> Refused:
 def _locked(machine: HostAdapter, path: str) -> Refused:
     return Refused(
         f"The certificate does not fit: on {machine.name} the private key {path} is encrypted, and nobody is there "
-        "when nginx starts who could type its passphrase. Nothing was changed. Next step: write it without one, "
+        "when nginx starts who could type its passphrase. No other was put in place. Next step: write it without one, "
         f"`(umask 077; openssl pkey -in {path} -out {path}.plain)`, which makes a file of mode 0600, and name that in "
         "`provision.tls.private_key_file`."
     )

@@ -35,7 +35,7 @@ from odoo_ops.project_files import (
     TLS_KEY,
     project_files,
 )
-from odoo_ops.runtimes.certificates import AUTHORITY, certificate_files
+from odoo_ops.runtimes.certificates import AUTHORITY, FittingFiles, fitting_files
 from odoo_ops.runtimes.docker import read_containers, run_docker
 
 # of folders: containers' users pass, but not where secrets are; of these they see what is mounted
@@ -159,8 +159,8 @@ class Project:
     def files(self) -> tuple[ProjectFile, ...]:
         """All files of the project as they are wanted, its certificate too.
 
-        Raises InvalidConfiguration for fields that do not fit, and Refused when the machine is too small or a
-        certificate does not fit.
+        Raises InvalidConfiguration for fields that do not fit, and Refused when the machine is too small, or where no
+        certificate is in place and what was given does not fit.
         """
         settings = self.settings.model_copy(update={"provision": self.wanted})
         made = project_files(
@@ -170,9 +170,17 @@ class Project:
             nginx_version=self._nginx_version,
             start_interval=has_start_interval(*self._versions),
         )
-        return made + certificate_files(
-            self.machine, self.runtime.folder, self.settings.name, self.wanted, datetime.now(UTC)
-        )
+        return made + self._certificate.files
+
+    @property
+    def unfit_certificate(self) -> str:
+        """Why another certificate than the given one stays in place, in words; empty: none does."""
+        return self._certificate.unfit
+
+    @cached_property
+    def _certificate(self) -> FittingFiles:
+        place = (self.machine, self.runtime.folder, self.settings.name)
+        return fitting_files(*place, self.wanted, datetime.now(UTC))
 
     def find_volume(self, volume: str) -> str:
         """Docker's name of a volume of the compose file; empty where it is not there."""

@@ -310,7 +310,7 @@ def test_given_files_are_taken_over_when_they_are_others(site: Secured, tmp_path
         assert site.trusted(authority.certificate) != first
         shown = site.trusted(authority.certificate)
         (tmp_path / "key.pem").unlink()
-        with pytest.raises(VerificationFailed, match=r"key.pem is not there. Nothing was changed"):
+        with pytest.raises(VerificationFailed, match=r"key.pem is not there. No other was put in place"):
             renew_certificates(site.made.name)
         assert site.trusted(authority.certificate) == shown
     finally:

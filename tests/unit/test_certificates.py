@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from provisioned import described
+from provisioned import described, write
 from pydantic import SecretStr
 
 from odoo_ops.adapters import local_ca
@@ -18,8 +19,15 @@ from odoo_ops.model.health import HealthPolicy
 from odoo_ops.model.host import Host
 from odoo_ops.model.provision import LETS_ENCRYPT, Acme, Provisioning
 from odoo_ops.model.runtimes import ComposeProject
-from odoo_ops.policy.certificates import is_due, judge_shown, why_certbot_failed, why_new, why_none
-from odoo_ops.runtimes.certificates import AUTHORITY, AUTHORITY_KEY, certificate_files, complete_pair
+from odoo_ops.policy.certificates import is_due, judge_given, judge_shown, why_certbot_failed, why_new, why_none
+from odoo_ops.runtimes.certificates import (
+    AUTHORITY,
+    AUTHORITY_KEY,
+    certificate_files,
+    complete_pair,
+    fitting_files,
+    pair_files,
+)
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 SHOP = ComposeProject(project="shop", folder="/srv/shop")
@@ -224,6 +232,44 @@ def test_certificate_whose_names_cannot_be_read_is_refused(tmp_path: Path) -> No
     wanted = given(tmp_path, pair.certificate, pair.key.get_secret_value())
     with pytest.raises(Refused, match="are no certificate and key in PEM"):
         certificate_files(HERE, "/nowhere", "erp", wanted, NOW)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda folder: (folder / "key.pem").unlink(), "key.pem is not there"),
+        (lambda folder: (folder / "chain.pem").write_text("no certificate"), "are no certificate and key in PEM"),
+        (lambda folder: given(folder, *_ended()), "ended 1 days ago"),
+        (lambda folder: given(folder, *_of_stranger()), "is not for erp.example.com, shop.example.com"),
+    ],
+)
+def test_given_files_that_do_not_fit_any_more_leave_the_pair_that_is_in_place(
+    tmp_path: Path, spoil: Callable[[Path], object], why: str
+) -> None:
+    """So a release can still be taken back on the day on which a certificate ends."""
+    pair, project = local_ca.make_stand_in(DOMAINS, NOW), tmp_path / "erp"
+    wanted = given(tmp_path, pair.certificate, pair.key.get_secret_value())
+    fitting = fitting_files(HERE, str(project), "erp", wanted, NOW)
+    assert (fitting.files, fitting.unfit) == (pair_files(pair), "")
+    spoil(tmp_path)
+    with pytest.raises(Refused, match=why):
+        fitting_files(HERE, str(project), "erp", wanted, NOW)
+    write(pair_files(pair), project)
+    fitting = fitting_files(HERE, str(project), "erp", wanted, NOW)
+    assert fitting.files == pair_files(pair)
+    assert why in fitting.unfit
+    (check,) = judge_given(fitting.unfit)
+    assert (check.outcome, why in check.detail, "Next step: " in check.detail) == ("failed", True, True)
+
+
+def _ended() -> tuple[str, str]:
+    pair = local_ca.make_certificate(local_ca.make_authority("theirs", NOW), DOMAINS, NOW - timedelta(days=8), days=7)
+    return pair.certificate, pair.key.get_secret_value()
+
+
+def _of_stranger() -> tuple[str, str]:
+    pair = local_ca.make_stand_in(["other.example.com"], NOW)
+    return pair.certificate, pair.key.get_secret_value()
 
 
 def test_key_in_the_project_that_somebody_locked_counts_as_none() -> None:

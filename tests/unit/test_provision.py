@@ -28,6 +28,7 @@ from odoo_ops.model.environment import Environment
 from odoo_ops.model.provision import HostFacts, ProjectFile, is_pinned
 from odoo_ops.policy.project_plans import described_project
 from odoo_ops.project_files import project_files
+from odoo_ops.runtimes.certificates import FittingFiles
 from odoo_ops.runtimes.project import Project
 
 
@@ -232,7 +233,7 @@ def test_nginx_of_the_image_is_looked_at_whether_it_encrypts_or_not(
     monkeypatch.setattr(Project, "facts", FACTS)
     monkeypatch.setattr(Project, "_odoo_user", "100:101")
     monkeypatch.setattr(Project, "_versions", ("28.0.0", "2.30.0"))
-    monkeypatch.setattr("odoo_ops.runtimes.project.certificate_files", lambda *_: ())
+    monkeypatch.setattr(Project, "_certificate", FittingFiles(()))
     project = Project(create_autospec(HostAdapter, instance=True), settings, described_project(settings))
     (conf,) = [file.content.get_secret_value() for file in project.files if file.path == "config/nginx/nginx.conf"]
     assert "keepalive_min_timeout" in conf
