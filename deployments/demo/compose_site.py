@@ -18,7 +18,7 @@ _HOST = "odoo-demo.localhost"  # browsers look for it on this machine; they reme
 _SUPERUSER = "postgres"
 _BACKUPS, _DATA, _STATE = "/var/backups/odoo", "/var/lib/odoo", "/var/lib/odoo-ops"
 _USERS = 4
-_MEMORY_BYTES = 3 * 2**30  # the machine has more to do
+_MEMORY_BYTES = 7 * 2**29  # the machine has more to do
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ class OdooSizing(Value):
         max_cron_threads: processes for scheduled actions, in a container of their own.
         limit_memory_soft: bytes of address space; a worker above them ends after its request.
         limit_memory_hard: bytes of address space that a worker never gets beyond.
+        cron_limit_memory_soft: the first of these for a process with scheduled actions.
+        cron_limit_memory_hard: the second.
         limit_time_cpu: seconds of processor time for one request.
         limit_time_real: seconds for one request.
         db_maxconn: connections of one process to PostgreSQL.
@@ -23,6 +25,8 @@ class OdooSizing(Value):
     max_cron_threads: int
     limit_memory_soft: int
     limit_memory_hard: int
+    cron_limit_memory_soft: int
+    cron_limit_memory_hard: int
     limit_time_cpu: int
     limit_time_real: int
     db_maxconn: int

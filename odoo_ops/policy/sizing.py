@@ -2,9 +2,11 @@
 
 What the operating system, Docker, nginx and a backup's programs need is set aside. Odoo and PostgreSQL get what they
 need at least, and halve the rest; that is for as many workers as the machine can have, so that more people make no
-PostgreSQL anew. Their limits and nginx's never exceed the machine together. What runs for a while
-comes on top: a drill's Odoo (at most one process's limit), the toolboxes (each at most half of the machine: a backup
-takes much less, and one that runs wild ends before PostgreSQL or Odoo do), certbot.
+PostgreSQL anew. The kernel ends what exceeds a container's limit, in the midst of its work; so each has room for a
+process that has grown to Odoo's own soft limit, after which Odoo ends it, beside the others at rest: one that answers
+people, and each that runs scheduled actions. The limits and nginx's never exceed the machine together. What runs for
+a while comes on top: a drill's Odoo (at most one process's limit), the toolboxes (each at most half of the machine: a
+backup takes much less, and one that runs wild ends before PostgreSQL or Odoo do), certbot.
 """
 
 from math import ceil
@@ -27,11 +29,13 @@ _NGINX = 128 * MIB  # of the system's part
 _USERS_OF_WORKER = 6
 _LIGHT = 150 * MIB
 _WORKER = 325 * MIB  # 0.8 x 150 MB + 0.2 x 1 GB
+_HEAVY = 1024 * MIB
+_WITH_WORKERS = 2  # processes beside them: the main one, and that for websockets
 # a page that is printed is fetched from Odoo while the worker that prints it waits
 _LEAST_WORKERS = 2
-_CORES_FOR_TWO_CRONS, _MEMORY_FOR_TWO_CRONS = 4, 4096 * MIB
-# Odoo's defaults; below the least hard limit its own libraries leave no room
-_HARDEST, _LEAST_HARD = 2560 * MIB, 1280 * MIB
+_CORES_FOR_TWO_CRONS, _MEMORY_FOR_TWO_CRONS = 4, 7168 * MIB
+# Odoo's default, and a hard limit of a quarter more as there; they count address space, of which not all takes memory
+_SOFTEST = 2048 * MIB
 # a process does one thing at a time; the one for websockets asks for many people at once
 _DB_MAXCONN, _DB_MAXCONN_GEVENT = 8, 32
 
@@ -77,56 +81,74 @@ def odoo_sizing(facts: HostFacts, expected_users: int) -> OdooSizing:
     """Odoo's part of a machine.
 
     Workers: one for 6 users, at most 2 x cores + 1 together with those for scheduled actions, and no more than there
-    is memory for at the documentation's mean of 325 MB; the process for websockets counts as a light worker. Time
-    limits and `limit_request` are those of the documentation's example, memory limits its defaults or the container's.
+    is memory for. Time limits and `limit_request` are those of the documentation's example; memory limits its
+    defaults, or what the containers have room for.
 
     Raises:
         Refused: the machine has too little memory for two workers, one for scheduled actions, and PostgreSQL.
     """
     enough = facts.cores >= _CORES_FOR_TWO_CRONS and facts.memory_bytes >= _MEMORY_FOR_TWO_CRONS
     crons = 2 if enough else 1
-    spare = facts.memory_bytes - _SYSTEM - _odoo_memory(_LEAST_WORKERS, crons)
+    least = _web_memory(_LEAST_WORKERS) + _cron_memory(crons)
+    spare = facts.memory_bytes - _SYSTEM - least
     if spare < _POSTGRES_LEAST:
         raise _too_small(facts)
-    for_postgres = max(_POSTGRES_LEAST, min(facts.memory_bytes // 4, spare))
-    by_memory = (facts.memory_bytes - _SYSTEM - for_postgres - _odoo_memory(0, crons)) // _WORKER
-    most = max(min(2 * facts.cores + 1 - crons, by_memory), _LEAST_WORKERS)
+    for_postgres = max(_POSTGRES_LEAST, min(facts.memory_bytes // 4, spare // 2))
+    room = facts.memory_bytes - _SYSTEM - for_postgres - _cron_memory(crons)
+    most = _LEAST_WORKERS
+    while most < 2 * facts.cores + 1 - crons and _web_memory(most + 1) <= room:
+        most += 1
     workers = min(max(ceil(expected_users / _USERS_OF_WORKER), _LEAST_WORKERS), most)
-    at_most = _odoo_memory(most, crons)
-    memory = _whole(at_most + (facts.memory_bytes - _SYSTEM - for_postgres - at_most) // 2, MIB)
-    return _with_memory(memory, workers, crons)
+    more = (room - _web_memory(most)) // 2
+    more_for_crons = min(more // 4, crons * (_SOFTEST - _HEAVY))
+    return _with_memory(_web_memory(most) + more - more_for_crons, _cron_memory(crons) + more_for_crons, workers, crons)
+
+
+def _web_memory(workers: int) -> int:
+    """What the container that answers needs at least: at the mean, and when one request is heavy."""
+    at_rest = (workers - 1 + _WITH_WORKERS) * _LIGHT
+    return max(workers * _WORKER + _WITH_WORKERS * _LIGHT, _HEAVY + at_rest)
+
+
+def _cron_memory(crons: int) -> int:
+    """The same of scheduled actions, of which each may be heavy; the main process is at rest."""
+    return crons * _HEAVY + _LIGHT
 
 
 def _too_small(facts: HostFacts) -> Refused:
-    odoo = _odoo_memory(_LEAST_WORKERS, 1)
-    needed = -_whole(-(_SYSTEM + odoo + _POSTGRES_LEAST), _GRAIN)
+    web, cron = _web_memory(_LEAST_WORKERS), _cron_memory(1)
+    needed = -_whole(-(_SYSTEM + web + cron + _POSTGRES_LEAST), _GRAIN)
     return Refused(
-        f"{facts.memory_bytes // MIB} MiB of memory are too little for an Odoo. It needs {odoo // MIB} MiB for "
-        f"{_LEAST_WORKERS} workers and one for scheduled actions, PostgreSQL {_POSTGRES_LEAST // MIB} MiB, the rest of "
-        f"the machine {_SYSTEM // MIB} MiB. Nothing was changed. Next step: give the machine at least "
-        f"{needed // MIB} MiB, or correct `provision.memory_bytes`."
+        f"{facts.memory_bytes // MIB} MiB of memory are too little for an Odoo. It needs {web // MIB} MiB for "
+        f"{_LEAST_WORKERS} workers, {cron // MIB} MiB for scheduled actions ({_HEAVY // MIB} MiB of each for a heavy "
+        f"one, or the kernel ends it in its midst), PostgreSQL {_POSTGRES_LEAST // MIB} MiB, the rest of the machine "
+        f"{_SYSTEM // MIB} MiB. Nothing was changed. Next step: give the machine at least {needed // MIB} MiB, or "
+        "correct `provision.memory_bytes`."
     )
 
 
-def _with_memory(memory: int, workers: int, crons: int) -> OdooSizing:
-    cron_memory = _whole(memory * crons * _WORKER // _odoo_memory(workers, crons), MIB)
-    hard = min(max(memory - cron_memory, _LEAST_HARD), _HARDEST)
+def _with_memory(web: int, cron: int, workers: int, crons: int) -> OdooSizing:
+    web, cron = _whole(web, MIB), _whole(cron, MIB)
+    soft = _whole(min(web - (workers - 1 + _WITH_WORKERS) * _LIGHT, _SOFTEST), MIB)
+    cron_soft = _whole(min((cron - _LIGHT) // crons, _SOFTEST), MIB)
     return OdooSizing(
         workers=workers,
         max_cron_threads=crons,
-        limit_memory_soft=_whole(hard * 4 // 5, MIB),
-        limit_memory_hard=hard,
+        limit_memory_soft=soft,
+        limit_memory_hard=_hard(soft),
+        cron_limit_memory_soft=cron_soft,
+        cron_limit_memory_hard=_hard(cron_soft),
         limit_time_cpu=600,
         limit_time_real=1200,
         db_maxconn=_DB_MAXCONN,
         db_maxconn_gevent=_DB_MAXCONN_GEVENT,
-        web_memory_bytes=memory - cron_memory,
-        cron_memory_bytes=cron_memory,
+        web_memory_bytes=web,
+        cron_memory_bytes=cron,
     )
 
 
-def _odoo_memory(workers: int, crons: int) -> int:
-    return (workers + crons) * _WORKER + _LIGHT
+def _hard(soft: int) -> int:
+    return soft * 5 // 4
 
 
 def postgres_sizing(facts: HostFacts, connections: int) -> PostgresSizing:

@@ -41,7 +41,7 @@ _OF_STAGE: dict[str, dict[str, Any]] = {
         "bind": "127.0.0.1",
         "http_port": 8081,
         "expected_users": 2,
-        "memory_bytes": 3 * 2**30,
+        "memory_bytes": 7 * 2**29,
     },
     "staging": {
         "domains": ["erp-staging.example.com"],

@@ -10,7 +10,7 @@ from flows.backup import backup
 from odoo_ops.errors import CommandFailed
 
 # what `register` must say, so that a body over the limit and a full memory are soon there
-SMALL = {"body_limit_bytes": 2**21, "memory_bytes": 3 * 2**30}
+SMALL = {"body_limit_bytes": 2**21, "memory_bytes": 7 * 2**29}
 _NGINX_CONF = "config/nginx/nginx.conf"
 # more than the container may have, and than it may swap
 _TAKE_ALL = "taken = [bytes(range(256)) * 2**18 for _ in range(60)]"

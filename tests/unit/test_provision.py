@@ -250,7 +250,7 @@ def test_new_odoo_conf_makes_odoo_anew_and_new_settings_of_postgresql_do_not() -
     assert parts(body_limit_bytes=2**21) == first
 
 
-@pytest.mark.parametrize("memory_gib", [2, 3, 4, 8, 16, 64])
+@pytest.mark.parametrize("memory_gib", [4, 6, 8, 16, 64])
 def test_more_users_do_not_make_postgresql_anew(memory_gib: int) -> None:
     facts = HostFacts(cores=8, memory_bytes=memory_gib * 2**30)
 

@@ -12,28 +12,40 @@ GIB = 1024 * MIB
 
 
 @pytest.mark.parametrize(
-    ("machine", "expected"),  # cores, GiB, users; workers, processes for scheduled actions, MiB of shared_buffers
+    # cores, GiB, users; workers, processes for scheduled actions, MiB of: the container that answers, a process's soft
+    # limit there, the container of scheduled actions, a process's soft limit there, PostgreSQL
+    ("machine", "expected"),
     [
-        ((1, 2, 1), (2, 1, 110)),  # the least
-        ((1, 4, 100), (2, 1, 439)),  # 2 x 1 core + 1, of which one is for scheduled actions
-        ((2, 4, 6), (2, 1, 358)),  # PostgreSQL leaves room for the two that more people would need
-        ((2, 4, 24), (4, 1, 358)),
-        ((8, 4, 60), (5, 2, 277)),  # memory is what there is too little of
-        ((4, 8, 40), (7, 2, 835)),  # the documentation: 9 processes on 4 cores
-        ((16, 64, 100), (17, 2, 8820)),
+        ((1, 3.3125, 1), (2, 1, 1477, 1027, 1175, 1025, 260)),  # the least
+        ((1, 4, 100), (2, 1, 1655, 1205, 1234, 1084, 727)),  # 2 x 1 core + 1, of which one is for scheduled actions
+        ((2, 4, 6), (2, 1, 1843, 1393, 1197, 1047, 576)),  # room for the two that more people would need
+        ((2, 4, 24), (4, 1, 1843, 1093, 1197, 1047, 576)),
+        ((2, 3.8125, 30), (4, 1, 1807, 1057, 1185, 1035, 432)),  # what the kernel says of one with 4 GiB
+        ((8, 4, 60), (5, 1, 1937, 1037, 1178, 1028, 501)),  # memory is what there is too little of
+        ((4, 8, 40), (7, 2, 2919, 1719, 2312, 1081, 2481)),  # the documentation: 9 processes on 4 cores
+        ((16, 64, 100), (17, 2, 26376, 2048, 4246, 2048, 34434)),
     ],
 )
-def test_sizing_follows_users_cores_and_memory(machine: tuple[int, int, int], expected: tuple[int, int, int]) -> None:
+def test_sizing_follows_users_cores_and_memory(
+    machine: tuple[int, float, int], expected: tuple[int, int, int, int, int, int, int]
+) -> None:
     cores, memory_gib, users = machine
-    sizing = machine_sizing(HostFacts(cores=cores, memory_bytes=memory_gib * GIB), users)
-    found = (sizing.odoo.workers, sizing.odoo.max_cron_threads, sizing.postgres.shared_buffers_bytes // MIB)
+    sizing = machine_sizing(HostFacts(cores=cores, memory_bytes=int(memory_gib * GIB)), users)
+    odoo = sizing.odoo
+    sizes = (
+        *(odoo.web_memory_bytes, odoo.limit_memory_soft, odoo.cron_memory_bytes, odoo.cron_limit_memory_soft),
+        sizing.postgres.memory_bytes,
+    )
+    found = (odoo.workers, odoo.max_cron_threads, *(size // MIB for size in sizes))
     assert found == expected
 
 
-@pytest.mark.parametrize("memory_mib", [1, 512, 1024, 1536, 1887])
+@pytest.mark.parametrize("memory_mib", [1, 512, 1024, 2048, 3072, 3391])
 def test_machine_is_refused_with_the_figures_when_its_memory_is_too_small(memory_mib: int) -> None:
     with pytest.raises(
-        Refused, match=r"MiB of memory are too little .* needs 1125 MiB for 2 workers .* least 1888 MiB"
+        Refused,
+        match=r"MiB of memory are too little .* needs 1474 MiB for 2 workers, 1174 MiB for scheduled actions .* "
+        r"Next step: .* least 3392 MiB",
     ):
         machine_sizing(HostFacts(cores=8, memory_bytes=memory_mib * MIB), 1)
 
@@ -62,7 +74,7 @@ def test_sizes_are_made_for_the_noted_memory_while_the_machine_has_about_as_much
     assert steady_memory(noted, found) == expected
 
 
-@given(cores=st.integers(1, 128), memory_mib=st.integers(1888, 2_000_000), users=st.integers(1, 5000))
+@given(cores=st.integers(1, 128), memory_mib=st.integers(3392, 2_000_000), users=st.integers(1, 5000))
 def test_all_parts_fit_into_the_machine(cores: int, memory_mib: int, users: int) -> None:
     sizing = machine_sizing(HostFacts(cores=cores, memory_bytes=memory_mib * MIB), users)
     odoo, postgres = sizing.odoo, sizing.postgres
@@ -83,8 +95,20 @@ def test_all_parts_fit_into_the_machine(cores: int, memory_mib: int, users: int)
     assert postgres.shared_buffers_bytes < postgres.effective_cache_size_bytes < postgres.memory_bytes
 
 
+@given(cores=st.integers(1, 128), memory_mib=st.integers(3392, 2_000_000), users=st.integers(1, 5000))
+def test_odoo_ends_a_process_that_grows_before_the_kernel_does(cores: int, memory_mib: int, users: int) -> None:
+    """One that answers beside all others at rest; each with scheduled actions at once, beside the main one."""
+    odoo = machine_sizing(HostFacts(cores=cores, memory_bytes=memory_mib * MIB), users).odoo
+    at_rest, heavy = 150 * MIB, 1024 * MIB
+    main_and_websockets = 2
+    assert odoo.web_memory_bytes >= odoo.limit_memory_soft + (odoo.workers - 1 + main_and_websockets) * at_rest
+    assert odoo.cron_memory_bytes >= odoo.max_cron_threads * odoo.cron_limit_memory_soft + at_rest
+    assert min(odoo.limit_memory_soft, odoo.cron_limit_memory_soft) >= heavy
+    assert odoo.cron_limit_memory_soft < odoo.cron_limit_memory_hard
+
+
 def test_more_memory_never_gives_less_to_postgresql_or_fewer_workers() -> None:
-    sizes = [machine_sizing(HostFacts(cores=8, memory_bytes=gib * GIB), 48) for gib in range(3, 65)]
+    sizes = [machine_sizing(HostFacts(cores=8, memory_bytes=gib * GIB), 48) for gib in range(4, 65)]
     assert [size.odoo.workers for size in sizes] == sorted(size.odoo.workers for size in sizes)
     most = [size.postgres.memory_bytes for size in sizes if size.odoo.workers == 8]
     assert most == sorted(most)
