@@ -4,11 +4,12 @@ The host's facts and the wanted files make a plan, which is published. A plan th
 somebody approves it in the UI; it is made anew then, and refused if it is another one. Images are fetched before, as
 only they tell all. Then files are written, PostgreSQL is brought up (and touched only if the plan says so), what a
 dead run left is settled, a new environment's database is made and filled by Odoo beside its place, the other services
-are brought up, and what can be reloaded is reloaded. A certificate of an ACME directory is got when nginx runs, with a
-stand-in until then. At last the environment is looked at, layer by layer. Run again, it plans nothing, and looks at
-the environment all the same; no lock is taken for that, so it fails for no layer while another run stops Odoo on
-purpose. Where data was and its volume is lost, nothing is done; with `loss_accepted` PostgreSQL alone is brought up,
-for `restore`. A dry run, as the daily one is, ends well where the environment's file has no `provision`.
+are brought up, and what can be reloaded is reloaded. A certificate of an ACME directory is got when nginx runs, with
+a stand-in until then. Where a step fails, the page says which, and what was done. At last the environment is looked
+at, layer by layer. Run again, it plans nothing, and looks at the environment all the same; no lock is taken for that,
+so it fails for no layer while another run stops Odoo on purpose. Where data was and its volume is lost, nothing is
+done; with `loss_accepted` PostgreSQL alone is brought up, for `restore`. A dry run, as the daily one is, ends well
+where the environment's file has no `provision`.
 """
 
 import time
@@ -46,7 +47,7 @@ from tasks.projects import (
     why_nothing_to_compare,
     write_files,
 )
-from tasks.reports import publish_plan, publish_provision_report, refuse_failures
+from tasks.reports import publish_plan, publish_provision_report, refuse_failures, steps_published
 from tasks.restores import kept_name, scratch_name, swap_in
 from tasks.services import check_odoo_came_back
 
@@ -92,23 +93,31 @@ def provision(
     if needs_approval(environment, confirm_production):
         page = f"provision-{environment}"
         wait_for_approval(environment, plan.summary, page, plan.digest, _APPROVAL_SECONDS)
-    with project_locked(environment, "provision") as lock:
+    with project_locked(environment, "provision") as lock, steps_published(plan) as begin:
         refuse_another(environment, plan_project(environment, loss_accepted=loss_accepted).digest, plan.digest)
+        begin("write the files")
         write_files(environment, plan)
         lock.check()
+        begin("bring up PostgreSQL")
         with data_locked(environment, "provision") as data_lock:
             if DATABASE_VOLUME in plan.lost_volumes:
                 forget_cluster(environment)
             bring_up_database(environment, plan)
             prepare_cluster(environment, plan)
             check_identity(environment, needs_repository=False)
+            begin("settle what an earlier run left")
             settle_leftovers(environment)
+            begin("find the database")
             leave_to_restore(environment, plan)
             if needs_database(environment, plan):
+                begin("make the database")
                 _make_database(environment, data_lock)
             data_lock.check()
+            begin("bring up the services")
             bring_up_services(environment, plan)
+            begin("reload the services")
             reload_services(environment, plan)
+        begin("look at the environment")
         note_finished(environment)
         checks = _new_certificate(environment) if plan.certificate else []
         checks += judge_given(plan.unfit_certificate)

@@ -1,5 +1,8 @@
 """Reports as artifacts in the Prefect UI: one page for a manager, one table of checks."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from odoo_ops.errors import VerificationFailed
@@ -107,6 +110,31 @@ def publish_rotation_report(report: RepositoryReport) -> None:
 def publish_plan(plan: ProvisionPlan) -> None:
     """Publish what will be changed if it is approved, under `provision-<environment>`."""
     publish_provision_report(ProvisionReport(environment=plan.environment, seconds=0, plan=plan, applied=False))
+
+
+@contextmanager
+def steps_published(plan: ProvisionPlan) -> Iterator[Callable[[str], None]]:
+    """Publish that a plan is carried out as soon as the first step is told, and what was done where a step fails.
+
+    The block tells each step before it begins. A worker that dies leaves the page that says it was begun.
+    """
+    steps: list[str] = []
+
+    def publish(*, failed: bool = False) -> None:
+        told = {"steps": tuple(steps), "failed": failed}
+        publish_provision_report(
+            ProvisionReport(environment=plan.environment, seconds=0, plan=plan, applied=False, **told)
+        )
+
+    def begin(step: str) -> None:
+        steps.append(step)
+        if len(steps) == 1:
+            publish()
+
+    with ExitStack() as on_failure:
+        on_failure.callback(lambda: publish(failed=True) if steps else None)
+        yield begin
+        on_failure.pop_all()
 
 
 def publish_provision_report(report: ProvisionReport) -> None:

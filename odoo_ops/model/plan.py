@@ -184,6 +184,8 @@ class ProvisionReport(Value):
     Attributes:
         plan: what was to be changed.
         applied: whether it was.
+        steps: those that were begun to change it, in words; none where nothing was changed.
+        failed: it ended at the last of these.
         checks: what was looked at afterwards.
         at_work: where one failed and nothing was to be changed: the run that stops and starts Odoo just now, in words.
     """
@@ -192,5 +194,7 @@ class ProvisionReport(Value):
     seconds: float
     plan: ProvisionPlan
     applied: bool
+    steps: tuple[str, ...] = ()
+    failed: bool = False
     checks: tuple[Check, ...] = ()
     at_work: str | None = None

@@ -1,7 +1,11 @@
 """The page of `provision`, and what of it makes another plan of a plan."""
 
+import pytest
+
+from odoo_ops.errors import PreconditionFailed, Refused
 from odoo_ops.model.plan import ProvisionPlan, ProvisionReport, ServiceChange
 from odoo_ops.render import render
+from tasks.reports import steps_published
 
 NOTHING = ProvisionPlan(environment="shop")
 START = ProvisionPlan(environment="shop", services=(ServiceChange(service="db", action="start", why="it is exited"),))
@@ -20,3 +24,48 @@ def test_certificate_that_stays_instead_of_the_given_one_is_told_and_changes_not
     assert (told.empty, told.digest) == (True, NOTHING.digest)
     assert "What nginx shows stays. On erp-1 chain.pem ended 3 days ago." in page(told)
     assert "What nginx shows stays" not in page(NOTHING)
+
+
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is published as a page, one after the other."""
+    found: list[str] = []
+    monkeypatch.setattr("tasks.reports.create_markdown_artifact", lambda text, key: found.append(f"{key}: {text}"))
+    monkeypatch.setattr("tasks.reports.create_table_artifact", lambda _rows, key: key)
+    return found
+
+
+def test_page_says_that_the_plan_is_carried_out_and_where_it_failed(pages: list[str]) -> None:
+    def fails_at_the_third() -> None:
+        with steps_published(START) as begin:
+            begin("write the files")
+            assert len(pages) == 1
+            begin("bring up PostgreSQL")
+            begin("make the database")
+            raise PreconditionFailed("no database")
+
+    with pytest.raises(PreconditionFailed, match="no database"):
+        fails_at_the_third()
+    begun, failed = pages
+    assert begun.startswith("provision-shop: # shop: is being brought to what its file says\n")
+    assert "Carrying it out was begun. If no run is at work" in begun
+    assert failed.startswith("provision-shop: # shop: brought only in part to what its file says\n")
+    assert "It failed at this step: make the database. Done before: write the files, bring up PostgreSQL. " in failed
+    assert [shown for shown in pages if "nothing was changed" in shown] == []
+
+
+def test_page_stays_that_of_the_plan_until_the_first_step(pages: list[str]) -> None:
+    with pytest.raises(Refused), steps_published(START):
+        raise Refused("another plan")
+    assert pages == []
+
+
+def test_page_is_left_to_the_report_when_all_steps_are_done(pages: list[str]) -> None:
+    with steps_published(START) as begin:
+        begin("write the files")
+    assert len(pages) == 1
+    applied = page(START, applied=True)
+    assert applied.startswith("# shop: brought to what its file says\n")
+    assert f"Plan `{START.digest}`, carried out in " in applied
+    assert f"# shop: differs from its file\n\nStart db. Plan `{START.digest}`; nothing was changed.\n" in page(START)
+    assert page(NOTHING).startswith("# shop: is as its file says\n\nNothing differs.\n")
