@@ -7,6 +7,8 @@ from odoo_ops.model.health import Project
 from odoo_ops.model.runtimes import ComposeProject, Container
 
 _JUST_NOW = timedelta(minutes=15)
+# of an address in a log: a link to set a password holds its secret there, and so does a login
+_QUERY, _LOGIN = re.compile(r"\?[^\s\"']+"), re.compile(r"(?<=://)[^\s\"'/]*@")
 
 # what they say -> what that means, and the next step; the first that fits counts
 _MEANINGS = (
@@ -74,12 +76,11 @@ def _problem_of(container: Container, at: datetime, *, must_run: bool) -> str:
 
     One that is never started again and ended well has done its work (it prepared something), unless it is Odoo's.
     """
-    ended = f" with status {container.exit_code}{', for want of memory' if container.out_of_memory else ''}"
     if container.state != "running":
         did_its_work = (
             container.state == "exited" and container.exit_code == 0 and container.restart_policy in {"", "no"}
         )
-        return "" if did_its_work and not must_run else f"is {container.state}{ended}"
+        return "" if did_its_work and not must_run else _ended(container)
     if container.health == "unhealthy":
         return "is unhealthy"
     if container.restarts and at - container.started_at < _JUST_NOW:
@@ -87,3 +88,20 @@ def _problem_of(container: Container, at: datetime, *, must_run: bool) -> str:
             f"was started again {container.restarts} times by Docker, last at {container.started_at:%Y-%m-%d %H:%M} UTC"
         )
     return ""
+
+
+def _ended(container: Container) -> str:
+    why = ", for want of memory" if container.out_of_memory else ""
+    return f"is {container.state} with status {container.exit_code}{why}"
+
+
+def why_not_healthy(container: Container) -> str:
+    """Why a container that was started and waited for is not healthy, in words; "": it is."""
+    if container.state != "running":
+        return _ended(container)
+    return {"unhealthy": "is unhealthy", "starting": "is not healthy yet"}.get(container.health, "")
+
+
+def shown_log(text: str) -> str:
+    """A log as others may see it: of addresses neither what follows a `?`, nor a login."""
+    return _LOGIN.sub("(not shown)@", _QUERY.sub("?(not shown)", text))

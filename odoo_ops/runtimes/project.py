@@ -1,6 +1,7 @@
 """One environment's compose project on its machine: what is there, and how it is brought to what is wanted."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.commands import provision, registries
 from odoo_ops.commands.compose import read_odoo_user
-from odoo_ops.errors import CommandFailed, PreconditionFailed, TransientError
+from odoo_ops.errors import CommandFailed, PermanentError, PreconditionFailed, TransientError
 from odoo_ops.model.command import Command
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.plan import FileChange, PresentFile, ProjectRecord, ReleasedImage, WantedService
@@ -36,7 +37,7 @@ from odoo_ops.project_files import (
     project_files,
 )
 from odoo_ops.runtimes.certificates import AUTHORITY, FittingFiles, fitting_files
-from odoo_ops.runtimes.docker import read_containers, run_docker
+from odoo_ops.runtimes.docker import read_containers, read_why_not_healthy, run_docker
 
 # of folders: containers' users pass, but not where secrets are; of these they see what is mounted
 CLOSED_FOLDERS = {SECRETS_FOLDER: SECRETS_FOLDER_MODE, AUTHORITY.rpartition("/")[0]: SECRETS_FOLDER_MODE}
@@ -341,10 +342,20 @@ class Project:
             raise
 
     def bring_up(self, services: Sequence[str], *, anew: bool = False) -> None:
-        """Create or start services, or make their containers anew, and wait until they are healthy."""
-        if services:
-            command = provision.bring_up(self.runtime, services, _UP_SECONDS, anew=anew)
+        """Create or start services, or make their containers anew, and wait until they are healthy.
+
+        Raises PreconditionFailed, with the ends of the logs of those that are not.
+        """
+        if not services:
+            return
+        command = provision.bring_up(self.runtime, services, _UP_SECONDS, anew=anew)
+        try:
             self.run(command, f"Bringing up {', '.join(services)}")
+        except PreconditionFailed as error:
+            with suppress(PermanentError, TransientError):  # the error itself counts
+                if why := read_why_not_healthy(self.machine, self.runtime, services):
+                    error.also_say(why)
+            raise
 
     def replace_containers(self, services: Sequence[str]) -> None:
         """Make containers of services anew, with all that is in their images, and wait until they are healthy."""

@@ -18,6 +18,7 @@ from odoo_ops.model.runtimes import Container
 from odoo_ops.policy.provisioning import GEVENT_PORT, NGINX_SERVICE, ODOO_PORT, ODOO_SERVICES
 from odoo_ops.project_files import COMPOSE_FILE
 from odoo_ops.render import render
+from odoo_ops.runtimes.docker import read_log_end
 from odoo_ops.runtimes.image_releases import ODOO_SERVICE, is_provisioned, write_trial
 from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.runtime import Runtime
@@ -34,7 +35,6 @@ _STOP_SECONDS = 60
 _LOOK_SECONDS = 0.5
 _WATCH_SECONDS = 3
 _NAME_CHARACTERS = 12  # of a container's number, by which Docker's name server knows it
-_LOG_LINES = 15
 _WEBSOCKET_SECONDS = 60  # its process has yet to load all modules
 
 
@@ -80,8 +80,7 @@ def try_beside(runtime: Runtime, container: Container, seconds: float, *, new: b
             _try_websockets(runtime, container)
             used = smoke(site, settings, settings.database.name) if new else []
     except VerificationFailed as error:
-        log = project.machine.run(commands.print_log(container.id, _LOG_LINES))
-        raise VerificationFailed(f"{error}\nIts log ends:\n{log.stdout}{log.stderr}") from error
+        raise VerificationFailed(f"{error}\n{read_log_end(project.machine, container.id)}") from error
     return ["login page", f"{len(assets)} scripts and styles", "websockets", *used]
 
 

@@ -1,0 +1,88 @@
+"""A service that does not get healthy is told with what its container says; Docker itself is a stand-in."""
+
+from collections.abc import Sequence
+
+import pytest
+from described_containers import container
+from provisioned import described
+
+from odoo_ops.adapters.host import HostAdapter
+from odoo_ops.errors import CommandFailed, PreconditionFailed
+from odoo_ops.model.command import Command, Result
+from odoo_ops.model.environment import Environment
+from odoo_ops.model.host import Host
+from odoo_ops.model.runtimes import Container
+from odoo_ops.policy.containers import shown_log, why_not_healthy
+from odoo_ops.policy.project_plans import described_project
+from odoo_ops.runtimes.project import Project
+
+_LOG = 'GET /web/reset_password?token=canary HTTP/1.1" 200\nImportError: no module named shelf\n'
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (container(health="healthy"), ""),
+        (container(), ""),
+        (container(health="unhealthy"), "is unhealthy"),
+        (container(health="starting"), "is not healthy yet"),
+        (container(state="exited", exit_code=1), "is exited with status 1"),
+        (
+            container(state="restarting", exit_code=137, out_of_memory=True),
+            "is restarting with status 137, for want of memory",
+        ),
+    ],
+)
+def test_container_that_was_waited_for_is_told_when_it_is_not_healthy(found: Container, why: str) -> None:
+    assert why_not_healthy(found) == why
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('"GET /web?db=x&token=canary HTTP/1.1" 200', '"GET /web?(not shown) HTTP/1.1" 200'),
+        ("fetching https://it:canary@git.example.com/a.git", "fetching https://(not shown)@git.example.com/a.git"),
+        ("Is it there? It is.", "Is it there? It is."),
+    ],
+)
+def test_log_is_shown_without_what_addresses_hide(line: str, shown: str) -> None:
+    assert shown_log(line) == shown
+
+
+class _Docker:
+    """Fails to bring services up; what it says of containers and their logs is given."""
+
+    def __init__(self, containers: Sequence[Container], *, dies: bool = False) -> None:
+        self.containers, self.dies = containers, dies
+
+    def run(self, command: Command, **_: object) -> Result:
+        if "logs" not in command.argv or self.dies:
+            raise CommandFailed(str(command), 1, "container erp-staging-odoo-1 is unhealthy", where="erp-1")
+        assert "--tail=15" in command.argv
+        return Result(stdout=f"{command.argv[-1]}: ", stderr=_LOG, seconds=0)
+
+
+def _error(monkeypatch: pytest.MonkeyPatch, docker: _Docker) -> str:
+    settings = Environment.model_validate(described("staging"))
+    project = Project(HostAdapter(Host(name="erp-1")), settings, described_project(settings))
+    monkeypatch.setattr(HostAdapter, "run", docker.run)
+    monkeypatch.setattr("odoo_ops.runtimes.docker.read_containers", lambda *_: docker.containers)
+    with pytest.raises(PreconditionFailed) as caught:
+        project.bring_up(["odoo", "odoo-cron"])
+    return str(caught.value)
+
+
+def test_services_that_do_not_get_healthy_are_told_with_the_ends_of_their_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = [container(id="3", service="db", health="unhealthy"), container(id="4", service="odoo-cron")]
+    said = _error(monkeypatch, _Docker([container(id="7", health="unhealthy"), *others]))
+    assert "Bringing up odoo, odoo-cron of the compose project erp-staging on erp-1 failed. Docker said:\n" in said
+    assert "odoo is unhealthy. Its log ends:\n7: GET /web/reset_password?(not shown) HTTP" in said
+    assert "ImportError: no module named shelf" in said
+    assert "odoo-cron is" not in said
+    assert "db is" not in said
+
+
+@pytest.mark.parametrize("docker", [_Docker([container(health="unhealthy")], dies=True), _Docker([])])
+def test_error_stays_as_it_is_when_there_is_no_log(monkeypatch: pytest.MonkeyPatch, docker: _Docker) -> None:
+    said = _error(monkeypatch, docker)
+    assert said.endswith("Next step: try it there by hand, in /srv/erp-staging.")
