@@ -63,8 +63,9 @@ def provision(
 
     Args:
         environment: Name of the environment, as it was registered.
-        dry_run: Only show the plan. A run that finds a difference ends in a state named `Drift`, and one for an
-            environment that is not described for this in `NothingToCompare`.
+        dry_run: Only show the plan. A run that finds a difference ends in a state named `Drift`, or in `AtWork` while
+            another run stops and starts Odoo, and one for an environment that is not described for this in
+            `NothingToCompare`.
         confirm_production: To change production without being asked in the UI, write its name.
         loss_accepted: Go on although the volume of the database or of the filestore is lost: PostgreSQL is brought up
             for `restore`, and no Odoo.
@@ -72,6 +73,7 @@ def provision(
     begun = time.monotonic()
     if dry_run and (why := why_nothing_to_compare(environment)):
         return Completed(name="NothingToCompare", message=f"Nothing to compare of {environment}: {why}.")
+    before = read_work_at_odoo(environment) if dry_run else None
     plan = plan_project(environment, loss_accepted=loss_accepted)
     if plan.pull and not dry_run:  # only an image that is there tells what changes by it; what runs is not touched
         fetch_images(environment, plan)
@@ -84,11 +86,11 @@ def provision(
             plan=plan,
             applied=False,
             checks=tuple(checks),
-            at_work=read_work_at_odoo(environment) if failures(checks) else None,
+            at_work=(before or read_work_at_odoo(environment)) if failures(checks) or not plan.empty else None,
         )
         publish_provision_report(report)
         refuse_failures(f"{environment} is as its file says, and nothing was changed, but", checks, report.at_work)
-        return report if plan.empty else Completed(name="Drift", message=plan.summary, data=report)
+        return report if plan.empty else _differing(report)
     publish_plan(plan)
     if needs_approval(environment, confirm_production):
         page = f"provision-{environment}"
@@ -133,6 +135,13 @@ def provision(
     publish_provision_report(report)
     refuse_failures(f"{environment} was brought to what its file says, but", checks)
     return report
+
+
+def _differing(report: ProvisionReport) -> State:
+    if report.at_work:
+        message = f"{report.at_work} is at work. {report.plan.summary}"
+        return Completed(name="AtWork", message=message, data=report)
+    return Completed(name="Drift", message=report.plan.summary, data=report)
 
 
 def _new_certificate(environment: str) -> list[Check]:

@@ -187,7 +187,8 @@ class ProvisionReport(Value):
         steps: those that were begun to change it, in words; none where nothing was changed.
         failed: it ended at the last of these.
         checks: what was looked at afterwards.
-        at_work: where one failed and nothing was to be changed: the run that stops and starts Odoo just now, in words.
+        at_work: where one failed, or something differs in a dry run: the run that stops and starts Odoo just now, in
+            words.
     """
 
     environment: str

@@ -1,7 +1,11 @@
 """The page of `provision`, and what of it makes another plan of a plan."""
 
-import pytest
+from collections.abc import Sequence
 
+import pytest
+from prefect.client.schemas.objects import State
+
+from flows.provision import provision
 from odoo_ops.errors import PreconditionFailed, Refused
 from odoo_ops.model.plan import ProvisionPlan, ProvisionReport, ServiceChange
 from odoo_ops.render import render
@@ -69,3 +73,32 @@ def test_page_is_left_to_the_report_when_all_steps_are_done(pages: list[str]) ->
     assert f"Plan `{START.digest}`, carried out in " in applied
     assert f"# shop: differs from its file\n\nStart db. Plan `{START.digest}`; nothing was changed.\n" in page(START)
     assert page(NOTHING).startswith("# shop: is as its file says\n\nNothing differs.\n")
+
+
+@pytest.mark.parametrize(
+    ("plan", "at_work", "name"),  # who is at work before the plan is made, and after it
+    [
+        (START, (None, None), "Drift"),
+        (START, ("release (calm-owl)", None), "AtWork"),
+        (START, (None, "release (calm-owl)"), "AtWork"),
+        (NOTHING, ("release (calm-owl)", None), None),
+    ],
+)
+def test_what_another_run_does_meanwhile_is_no_drift(
+    monkeypatch: pytest.MonkeyPatch,
+    pages: list[str],
+    plan: ProvisionPlan,
+    at_work: Sequence[str | None],
+    name: str | None,
+) -> None:
+    asked = iter(at_work)
+    monkeypatch.setattr("flows.provision.why_nothing_to_compare", lambda _: "")
+    monkeypatch.setattr("flows.provision.read_work_at_odoo", lambda _: next(asked))
+    monkeypatch.setattr("flows.provision.plan_project", lambda *_, **__: plan)
+    ended = provision.fn("shop", dry_run=True)
+    assert (ended.name if isinstance(ended, State) else None) == name
+    (shown,) = pages
+    assert ("At work: release (calm-owl)" in shown) == (name == "AtWork")
+    if isinstance(ended, State):
+        assert ended.is_completed()
+        assert str(ended.message).endswith("Start db.")
