@@ -80,11 +80,7 @@ def project_files(
         InvalidConfiguration: fields that do not fit, all of them.
         Refused: the host has too little memory.
     """
-    wanted = _checked(environment)
-    share = wanted.share_of(facts)
-    sizing = machine_sizing(share, wanted.expected_users)
-    if environment.stage == "development":
-        sizing = sizing.model_copy(update={"odoo": _with_threads(sizing.odoo)})
+    wanted, sizing = _checked(environment), project_sizing(environment, facts)
     odoo_conf = _odoo_conf(environment, wanted, sizing)
     digest = hashlib.sha256(odoo_conf.encode()).hexdigest()[:_DIGEST_CHARACTERS]
     compose = _compose(
@@ -100,6 +96,15 @@ def project_files(
         _secret(POSTGRES_PASSWORD, environment.database.admin_password),
         *_pgbouncer(environment, wanted, sizing.odoo),
     )
+
+
+def project_sizing(environment: Environment, facts: HostFacts) -> Sizing:
+    """How large the parts of a project are on a host. Raises as `project_files` does."""
+    wanted = _checked(environment)
+    sizing = machine_sizing(wanted.share_of(facts), wanted.expected_users)
+    if environment.stage == "development":
+        return sizing.model_copy(update={"odoo": _with_threads(sizing.odoo)})
+    return sizing
 
 
 def _checked(environment: Environment) -> Provisioning:

@@ -31,7 +31,7 @@ from odoo_ops.policy.provisioning import (
 from odoo_ops.project_files import COMPOSE_FILE, POSTGRES_PASSWORD
 from odoo_ops.runtimes import site_switch, staging
 from odoo_ops.runtimes.cluster_facts import read_cluster
-from odoo_ops.runtimes.fit_machine import check_machine
+from odoo_ops.runtimes.fit_machine import check_machine, read_machine
 from odoo_ops.runtimes.image_versions import check_odoo, check_postgres, check_toolbox
 from odoo_ops.runtimes.lost_volumes import lost_volumes
 from odoo_ops.runtimes.neighbours import read_crowding
@@ -97,7 +97,7 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
             project.check_owner(FILESTORE_VOLUME)
         if plan.files or plan.services_to("create", "recreate", "start"):
             check_machine(project, containers, plan.files, much=plan.new_database or bool(plan.pull))
-    return plan
+        return plan.model_copy(update={"machine": read_machine(project), "sizes": project.sizing})
 
 
 def _foreign(project: Project, containers: tuple[Container, ...], volume: str) -> list[str]:

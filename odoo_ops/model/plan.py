@@ -5,6 +5,8 @@ from typing import Literal
 
 from odoo_ops.model.base import Value
 from odoo_ops.model.checks import Check
+from odoo_ops.model.provision import HostFacts
+from odoo_ops.model.sizing import Sizing
 
 
 class WantedService(Value):
@@ -89,6 +91,22 @@ class ClusterFacts(Value):
     unasked: str = ""
 
 
+class FoundMachine(Value):
+    """The machine of a project, for who approves a plan.
+
+    Attributes:
+        facts: processors and memory.
+        free_bytes: where Docker keeps its data.
+        docker: version of its engine.
+        compose: version of its plugin.
+    """
+
+    facts: HostFacts
+    free_bytes: int
+    docker: str
+    compose: str
+
+
 class FileChange(Value):
     """A file that is written.
 
@@ -123,6 +141,8 @@ class ProvisionPlan(Value):
         certificate: why certbot gets another certificate, in words; empty: it does not.
         crowded: why the machine's memory is too little for all projects on it, in words; it changes nothing.
         unfit_certificate: why what was given is not put in place and the certificate there stays; it changes nothing.
+        machine: on which it is carried out; it changes nothing.
+        sizes: of the parts that are made there; what they change is in the files.
         superseded: image that was released, and whose place is taken by the one that the environment file names since.
         unasked: why PostgreSQL, which runs, could not be asked: its roles get their passwords; empty: it could.
     """
@@ -141,6 +161,8 @@ class ProvisionPlan(Value):
     unasked: str = ""
     crowded: str = ""
     unfit_certificate: str = ""
+    machine: FoundMachine | None = None
+    sizes: Sizing | None = None
 
     @property
     def empty(self) -> bool:
@@ -151,8 +173,9 @@ class ProvisionPlan(Value):
     @property
     def digest(self) -> str:
         """What tells it from another plan: who approved this one did not approve that one."""
-        # these are told in another text each time
-        told = self.model_dump_json(exclude={"waiting", "crowded", "unasked", "unfit_certificate"})
+        # these are told in another text each time, or change nothing
+        apart = {"waiting", "crowded", "unasked", "unfit_certificate", "machine", "sizes"}
+        told = self.model_dump_json(exclude=apart)
         return hashlib.sha256(f"{told} {bool(self.unasked)}".encode()).hexdigest()[:12]
 
     @property

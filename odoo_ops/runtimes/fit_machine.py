@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from odoo_ops.commands import provision
-from odoo_ops.model.plan import FileChange
+from odoo_ops.model.plan import FileChange, FoundMachine
 from odoo_ops.model.provision import NoTls
 from odoo_ops.model.runtimes import Container
 from odoo_ops.policy.project_fences import refuse_unfit_machine
@@ -39,6 +39,15 @@ def check_machine(
         missing_addons=[
             addons for addons in project.wanted.addons if not machine.call("describe_path", path=addons)["is_directory"]
         ],
+    )
+
+
+def read_machine(project: Project) -> FoundMachine:
+    """What the machine has. Raises PreconditionFailed where Docker cannot be asked."""
+    docker, compose = project.versions
+    place = project.machine.call("describe_path", path=_docker_folder(project))
+    return FoundMachine(
+        facts=project.facts, free_bytes=place["free_bytes"], docker=docker.strip(), compose=compose.strip()
     )
 
 

@@ -19,6 +19,7 @@ from odoo_ops.model.environment import Environment
 from odoo_ops.model.plan import FileChange, PresentFile, ProjectRecord, ReleasedImage, WantedService
 from odoo_ops.model.provision import HostFacts, ProjectFile, Provisioning
 from odoo_ops.model.runtimes import ComposeProject, Container
+from odoo_ops.model.sizing import Sizing
 from odoo_ops.policy.docker_versions import has_start_interval, refuse_old_docker
 from odoo_ops.policy.images import is_passing, released_image
 from odoo_ops.policy.project_fences import (
@@ -35,6 +36,7 @@ from odoo_ops.project_files import (
     TLS_CERTIFICATE,
     TLS_KEY,
     project_files,
+    project_sizing,
 )
 from odoo_ops.runtimes.certificates import AUTHORITY, FittingFiles, fitting_files
 from odoo_ops.runtimes.docker import read_containers, read_why_not_healthy, run_docker
@@ -142,10 +144,10 @@ class Project:
 
     def check_docker(self) -> None:
         """Raise PreconditionFailed when Docker does not answer, or it or Compose is too old."""
-        refuse_old_docker(*self._versions, self.machine.name)
+        refuse_old_docker(*self.versions, self.machine.name)
 
     @cached_property
-    def _versions(self) -> tuple[str, str]:
+    def versions(self) -> tuple[str, str]:
         """Versions of Docker's engine and of Compose."""
         engine, compose = (self.run(command, "Asking Docker for its version") for command in provision.read_versions())
         return engine, compose
@@ -169,9 +171,14 @@ class Project:
             self.facts,
             odoo_user=self._odoo_user,
             nginx_version=self._nginx_version,
-            start_interval=has_start_interval(*self._versions),
+            start_interval=has_start_interval(*self.versions),
         )
         return made + self._certificate.files
+
+    @property
+    def sizing(self) -> Sizing:
+        """How large its parts are made."""
+        return project_sizing(self.settings, self.facts)
 
     @property
     def unfit_certificate(self) -> str:

@@ -232,7 +232,7 @@ def test_nginx_of_the_image_is_looked_at_whether_it_encrypts_or_not(
     monkeypatch.setattr(Project, "run", lambda *_: "nginx version: nginx/1.28.0\n")
     monkeypatch.setattr(Project, "facts", FACTS)
     monkeypatch.setattr(Project, "_odoo_user", "100:101")
-    monkeypatch.setattr(Project, "_versions", ("28.0.0", "2.30.0"))
+    monkeypatch.setattr(Project, "versions", ("28.0.0", "2.30.0"))
     monkeypatch.setattr(Project, "_certificate", FittingFiles(()))
     project = Project(create_autospec(HostAdapter, instance=True), settings, described_project(settings))
     (conf,) = [file.content.get_secret_value() for file in project.files if file.path == "config/nginx/nginx.conf"]

@@ -7,7 +7,9 @@ from prefect.client.schemas.objects import State
 
 from flows.provision import provision
 from odoo_ops.errors import PreconditionFailed, Refused
-from odoo_ops.model.plan import ProvisionPlan, ProvisionReport, ServiceChange
+from odoo_ops.model.plan import FoundMachine, ProvisionPlan, ProvisionReport, ServiceChange
+from odoo_ops.model.provision import HostFacts
+from odoo_ops.policy.sizing import machine_sizing
 from odoo_ops.render import render
 from tasks.reports import steps_published
 
@@ -28,6 +30,27 @@ def test_certificate_that_stays_instead_of_the_given_one_is_told_and_changes_not
     assert (told.empty, told.digest) == (True, NOTHING.digest)
     assert "What nginx shows stays. On erp-1 chain.pem ended 3 days ago." in page(told)
     assert "What nginx shows stays" not in page(NOTHING)
+
+
+def test_page_tells_the_machine_and_the_sizes_to_who_approves_and_they_are_no_part_of_the_plan() -> None:
+    facts = HostFacts(cores=4, memory_bytes=8 * 2**30)
+    machine = FoundMachine(facts=facts, free_bytes=40 * 10**9, docker="28.0.1", compose="2.33.0")
+    shown = {"machine": machine, "sizes": machine_sizing(facts, 24)}
+    plan = START.model_copy(update=shown)
+    assert plan.digest == START.digest
+    told = page(plan)
+    for line in (
+        "| db | start | it is exited |\n\n| Machine | |\n|---|---|\n",
+        "| Processors, memory | 4, 8.6 GB |\n",
+        "| Free where Docker keeps its data | 40.0 GB |\n",
+        "| Docker, Compose | 28.0.1, 2.33.0 |\n\n| Sizes | Memory | |\n",
+        "| `odoo` | 3.1 GB | 4 workers, each up to 2.1 GB |\n",
+        "| `odoo-cron` | 2.4 GB | processes: 2, each up to 1.1 GB |\n",
+        "| `db` | 2.6 GB | `shared_buffers` 650.1 MB, 110 connections |\n",
+    ):
+        assert line in told, told
+    nothing = NOTHING.model_copy(update=shown)
+    assert (nothing.empty, "Machine" in page(nothing)) == (True, False)
 
 
 @pytest.fixture
