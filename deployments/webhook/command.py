@@ -19,6 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="The webhook receiver: a push becom
 _FAILED = 2
 _MAX_BODY_BYTES = 25_000_000  # GitHub sends no larger ones, and none again
 _SWITCH_SECONDS = 0.0005
+_SLOW_SENDER_SECONDS = 5  # whoever has not sent all by then, when the receiver ends, sends it to the next one
 
 
 @app.callback()
@@ -53,4 +54,5 @@ def serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_graceful_shutdown=_SLOW_SENDER_SECONDS,
     )

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import JSONDecodeError
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from pydantic import ValidationError
 
 from odoo_ops.errors import TransientError
 
@@ -24,7 +26,7 @@ class PrefectApi:
     def client(self) -> Iterator[SyncPrefectClient]:
         """A client. Whatever Prefect does not answer, or refuses, is a TransientError: an operator can mend it.
 
-        One that the block raises is a trouble of Prefect's, too.
+        One that the block raises is a trouble of Prefect's, too. Nothing else in it may read JSON or check values.
         """
         try:
             # A worker backs off by itself: so it can be stopped while it waits.
@@ -36,6 +38,12 @@ class PrefectApi:
         except httpx.HTTPError as error:
             self.trouble = f"does not answer ({type(error).__name__})"
             raise TransientError(f"Prefect {self.trouble}. Next step: start its server, or look at it.") from error
+        except (JSONDecodeError, UnicodeDecodeError, ValidationError) as error:  # such as its own pages, or a login's
+            self.trouble = (
+                f"What answers at {httpx.URL(PREFECT_API_URL.value() or '').host} is no Prefect API. Next step: "
+                "correct PREFECT_API_URL, which ends in /api, or let the receiver past what asks for a login there."
+            )
+            raise TransientError(self.trouble) from error
         except TransientError as error:
             self.trouble = str(error)
             raise

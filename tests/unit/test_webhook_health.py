@@ -25,6 +25,7 @@ class BusyPrefect:
 
     def __init__(self) -> None:
         self.status_of_deployment, self.status_of_run = 200, 201
+        self.instead: bytes | None = None  # of what Prefect's API says
         prefect = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -40,7 +41,7 @@ class BusyPrefect:
                 self._answer(prefect.status_of_run, {"id": str(uuid4()), "name": "run", "flow_id": str(uuid4())})
 
             def _answer(self, status: int, found: object) -> None:
-                body = json.dumps(found).encode()
+                body = json.dumps(found).encode() if prefect.instead is None else prefect.instead
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -93,3 +94,19 @@ def test_prefect_is_in_trouble_until_it_takes_what_is_queued(
     setattr(prefect, fault, good)
     releases.work()
     assert (api.trouble, queue.waiting()[0]) == ("", 0)
+
+
+@pytest.mark.parametrize("page", [b"<!doctype html><html></html>", b"\xff\xfe", b'{"login": "needed"}', b'[{"id": 1}]'])
+def test_what_answers_in_prefects_place_is_named_and_asked_again(
+    prefect: BusyPrefect, tmp_path: Path, page: bytes
+) -> None:
+    """Prefect's own pages answer to any path with 200, where its address lacks /api; so does a login before it."""
+    api, sources = PrefectApi(), Sources(tmp_path / "sources")
+    releases = Releases(Queue(tmp_path / "queue.db"), sources, api, Metrics(), Rush())
+    prefect.instead = page
+    with pytest.raises(TransientError, match=r"127.0.0.1 is no Prefect API. Next step: .* ends in /api"):
+        releases.work()
+    assert ("is no Prefect API" in api.trouble, sources.known) == (True, False)
+    prefect.instead = None
+    releases.work()
+    assert (api.trouble, sources.known) == ("", True)
