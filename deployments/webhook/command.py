@@ -36,6 +36,7 @@ def serve(
     max_body_bytes: Annotated[int, typer.Option(help="Larger deliveries are refused (413).")] = _MAX_BODY_BYTES,
 ) -> None:
     """Take deliveries of the webhook sources that are registered in Prefect (PREFECT_API_URL), until it is ended."""
+    log_as_json()
     with errors_told(_FAILED):
         if not get_current_settings().api.url:
             raise PreconditionFailed(
@@ -43,7 +44,6 @@ def serve(
                 "with your server's address."
             )
         receiver = Receiver(queue.absolute(), max_body_bytes=max_body_bytes)
-    log_as_json()
     # Each answer is written in a call that lets the worker threads in; they give way after this, not after 5 ms.
     sys.setswitchinterval(_SWITCH_SECONDS)
     uvicorn.run(

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas import BlockDocument
-from prefect.exceptions import ObjectNotFound
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from blocks import WebhookSource
 from deployments.webhook.logs import LOGGER
 from odoo_ops.model.webhooks import Source
+
+_KEPT = TypeAdapter(dict[str, Source])
 
 
 class Sources:
@@ -24,9 +24,7 @@ class Sources:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._known: dict[str, Source] | None = None
-        if file.exists():
-            self._known = {name: Source.model_validate(data) for name, data in json.loads(file.read_text()).items()}
+        self._known: dict[str, Source] | None = _kept_in(file) if file.exists() else None
 
     @property
     def known(self) -> bool:
@@ -44,7 +42,8 @@ class Sources:
     def refresh(self, client: SyncPrefectClient) -> None:
         """See what Prefect has now. One that cannot be read stays as it was."""
         found = {}
-        for document in _documents(client):
+        slug = WebhookSource.get_block_type_slug()
+        for document in client.read_block_documents_by_type(slug, include_secrets=True):
             name = document.name or ""
             try:
                 found[name] = Source.model_validate({**document.data["settings"], "name": name})
@@ -67,11 +66,15 @@ class Sources:
         partial.replace(self._file)
 
 
-def _documents(client: SyncPrefectClient) -> list[BlockDocument]:
+def _kept_in(file: Path) -> dict[str, Source] | None:
+    """What a file keeps; None where it cannot be read: cut off, or by a version that knows other fields."""
     try:
-        return client.read_block_documents_by_type(WebhookSource.get_block_type_slug(), include_secrets=True)
-    except ObjectNotFound:  # none was ever registered
-        return []
+        return _KEPT.validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:  # the latter's words would repeat parts of what is secret
+        said = {"file": str(file), "reason": type(error).__name__}
+        next_step = "none where Prefect answers: it is asked, and the file is written anew; else see that Prefect does"
+        LOGGER.error("file of sources cannot be read", extra={**said, "next_step": next_step})
+        return None
 
 
 def _in_clear(source: Source) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
+import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from real_processes import wait_until
 from webhooks import REPOSITORY, SECRET, RunningReceiver, github, push_to, running_receiver
@@ -82,3 +83,22 @@ def test_receiver_ends_in_time_when_a_sender_is_slow(tmp_path: Path) -> None:
         begun = time.monotonic()
         assert receiver.signal(signal.SIGTERM) == -signal.SIGTERM
         assert time.monotonic() - begun < 15
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        json.dumps({"hub": SOURCE})[:-20],
+        json.dumps({"hub": {**SOURCE, "field_of_a_later_version": 1}}),
+        json.dumps([SOURCE]),
+        "",
+    ],
+)
+def test_receiver_asks_to_try_again_when_its_sources_from_before_cannot_be_read(kept: str, tmp_path: Path) -> None:
+    with receiver_without_prefect(tmp_path, kept) as receiver:
+        body = push_to("master")
+        assert receiver.deliver("hub", body, github(body)).status_code == 503
+        (told,) = [json.loads(line) for line in receiver.log().splitlines() if "file of sources" in line]
+        assert told["file"] == str(tmp_path / "queue.db.sources")
+        assert "Prefect" in told["next_step"]
+        assert SECRET not in receiver.log()

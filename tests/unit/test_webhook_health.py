@@ -110,3 +110,15 @@ def test_what_answers_in_prefects_place_is_named_and_asked_again(
     prefect.instead = None
     releases.work()
     assert (api.trouble, sources.known) == ("", True)
+
+
+@pytest.mark.usefixtures("prefect")
+def test_sources_that_cannot_be_read_are_known_again_once_prefect_was_asked(tmp_path: Path) -> None:
+    file = tmp_path / "sources"
+    file.write_text('{"hub": {"name": "hu')
+    sources = Sources(file)
+    assert not sources.known
+    with PrefectApi().client() as client:
+        sources.refresh(client)
+    assert (sources.known, file.read_text()) == (True, "{}")
+    assert Sources(file).known
