@@ -120,6 +120,15 @@ def test_github_hands_secrets_to_the_steps_that_need_them_alone() -> None:
     assert {job["if"] for name, job in jobs.items() if name in {"build", "call"}} == {"github.event_name == 'push'"}
 
 
+def test_no_older_image_is_told_after_a_newer_one_of_its_branch() -> None:
+    github = yaml.safe_load(golden_ci("github-full"))["concurrency"]
+    assert github["group"] == "odoo-${{ github.ref }}"
+    assert github["cancel-in-progress"] == "${{ github.event_name == 'pull_request' }}", "a push is never cancelled"
+    call = yaml.safe_load(golden_ci("gitlab-full"))["call"]
+    assert call["resource_group"] == call["environment"] == "odoo-ops/$CI_COMMIT_REF_SLUG"
+    assert "disableConcurrentBuilds()" in golden_ci("jenkins-full")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
