@@ -37,7 +37,7 @@ def tell(source: Source, status: CommitStatus) -> None:
 
 def _login(source: Source) -> dict[str, str]:
     token = source.token.get_secret_value() if source.token else ""
-    match source.forge:
+    match source.told_forge:
         case "gitlab":
             return {"PRIVATE-TOKEN": token}
         case "gitea" | "forgejo":

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from odoo_ops.model.base import Value
 from odoo_ops.model.repository import Url
 
-Forge = Literal["github", "gitlab", "gitea", "forgejo", "generic"]
+StatusForge = Literal["github", "gitlab", "gitea", "forgejo"]
+Forge = Literal[StatusForge, "generic"]
 Told = Literal["pending", "success", "failure", "superseded"]
 
 STANDARD_PREFIX = "whsec_"
@@ -74,6 +75,11 @@ class Source(Value):
     token: SecretStr | None = Field(
         default=None, description="Access token for commit statuses. Empty: the forge is told nothing."
     )
+    status_forge: StatusForge | None = Field(
+        default=None,
+        description="Of a generic source, such as CI: the forge with its commits, which takes `token` and shows their "
+        "statuses.",
+    )
     api: Url | None = Field(
         default=None, description="Address of the forge's API, such as https://git.example.com/api/v1."
     )
@@ -84,11 +90,20 @@ class Source(Value):
 
     @model_validator(mode="after")
     def _told_somewhere(self) -> Self:
-        if self.token and self.forge == "generic":
-            raise ValueError("has a token, but a generic source has no commit statuses; delete it")
-        if self.token and not self.api and self.forge in {"gitea", "forgejo"}:
+        if self.status_forge and self.forge != "generic":
+            raise ValueError("names a status_forge, but its own forge shows the statuses; delete it")
+        if self.token and self.told_forge == "generic":
+            raise ValueError("has a token and no status_forge; write which forge has the commits, such as github")
+        if self.status_forge and not self.token:
+            raise ValueError("has a status_forge and no token, without which that takes no commit statuses; write it")
+        if self.token and not self.api and self.told_forge in {"gitea", "forgejo"}:
             raise ValueError("has a token and no api; write the address, such as https://git.example.com/api/v1")
         return self
+
+    @property
+    def told_forge(self) -> Forge:
+        """The forge that is told what became of a commit, where there is a token for it."""
+        return self.status_forge or self.forge
 
 
 class Push(Value):

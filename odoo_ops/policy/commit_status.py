@@ -41,15 +41,16 @@ def outcome(state_type: str, state_name: str) -> Told | None:
 
 
 def commit_status(source: Source, release: QueuedRelease, told: Told, run_url: str) -> CommitStatus:
-    """How a forge is told about one environment's release. Each environment has a line of its own there."""
-    api, push = source.api or _APIS[source.forge], release.push
+    """How a source's forge is told about one environment's release. Each environment has a line of its own there."""
+    forge, push = source.told_forge, release.push
+    api = source.api or _APIS[forge]
     said = {
-        "state": _WORDS[source.forge].get(told, told),
+        "state": _WORDS[forge].get(told, told),
         "description": release.refusal or _TEXTS[told].format(release.environment),
         "context": f"odoo-ops/{release.environment}",
         **({"target_url": run_url} if run_url else {}),
     }
-    if source.forge == "gitlab":
+    if forge == "gitlab":
         return CommitStatus(url=f"{api}/projects/{quote(push.repository, safe='')}/statuses/{push.commit}", body=said)
     return CommitStatus(url=f"{api}/repos/{quote(push.repository)}/statuses/{push.commit}", body=said)
 

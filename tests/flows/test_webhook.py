@@ -86,7 +86,8 @@ def receiver(
         {"repository": REPOSITORY, "branch": "image", "environments": ["shop"], "image": "example.com/erp:{commit}"},
     ]
     told = {"name": "hub", "forge": "github", "secret": SECRET, "token": TOKEN, "api": forge.api, "rules": rules}
-    plain = {"name": "plain", "forge": "generic", "secret": SECRET, "rules": rules}
+    statuses = {"status_forge": "github", "token": TOKEN, "api": forge.api}
+    plain = {"name": "plain", "forge": "generic", "secret": SECRET, "rules": rules, **statuses}
     few = {"name": "few", "forge": "github", "secret": SECRET, "rules": rules, "deliveries_per_minute": 3}
     for source in (told, plain, few):
         WebhookSource(settings=Source.model_validate(source)).save(str(source["name"]), overwrite=True)
@@ -173,7 +174,9 @@ def test_forge_leads_people_to_where_they_reach_prefect(
     assert status["target_url"] == f"https://prefect.example.com/runs/flow-run/{run.id}"
 
 
-def test_push_becomes_a_run_for_the_image_that_was_made_of_it(receiver: RunningReceiver) -> None:
+def test_call_of_ci_becomes_a_run_for_its_image_and_the_forge_is_told_of_its_end(
+    receiver: RunningReceiver, forge: StandInForge
+) -> None:
     commit = secrets.token_hex(20)
     body = json.dumps({"event": "push", "repository": REPOSITORY, "ref": "refs/heads/image", "commit": commit}).encode()
     assert receiver.deliver("plain", body, standard(body)).json() == {"releases": ["shop"]}
@@ -185,6 +188,8 @@ def test_push_becomes_a_run_for_the_image_that_was_made_of_it(receiver: RunningR
         "pushed_to": {REPOSITORY: "refs/heads/image"},
     }
     assert {"webhook", "plain", "shop"} <= set(run.tags)
+    end(run, Completed())
+    until(lambda: forge.states(commit)[-1:] == ["success"], receiver)
 
 
 def test_failure_of_each_environment_is_told_by_itself(receiver: RunningReceiver, forge: StandInForge) -> None:

@@ -28,11 +28,14 @@ PLACES = {
 }
 
 
+@pytest.mark.parametrize("by_ci", [False, True])
 @pytest.mark.parametrize("forge", list(PLACES))
-def test_forge_takes_every_state_of_a_release_and_no_other_token(forge: str) -> None:
+def test_forge_takes_every_state_of_a_release_and_no_other_token(forge: str, *, by_ci: bool) -> None:
+    """Whether the forge sent the push itself, or CI did that has the commit from there."""
     base, project = PLACES[forge]
     with StandInForge.run(forge) as there:
-        fields = {"name": "it", "forge": forge, "secret": "s" * 16, "api": f"{there.api}{base}", "rules": [RULE]}
+        sender = {"forge": "generic", "status_forge": forge} if by_ci else {"forge": forge}
+        fields = {"name": "it", **sender, "secret": "s" * 16, "api": f"{there.api}{base}", "rules": [RULE]}
         source = Source.model_validate({**fields, "token": TOKEN})
         for told in get_args(Told):
             tell(source, commit_status(source, RELEASE, told, "http://prefect/run"))

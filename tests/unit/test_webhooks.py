@@ -205,7 +205,10 @@ def test_key_differs_for_every_source_delivery_and_environment() -> None:
     [
         ({"secret": "fifteen-letters"}, "at least 16"),
         ({"secret": "whsec_not base64 at all"}, "base64"),
-        ({"forge": "generic", "token": "t"}, "no commit statuses"),
+        ({"forge": "generic", "token": "t"}, "no status_forge"),
+        ({"forge": "generic", "status_forge": "github"}, "no token"),
+        ({"forge": "generic", "status_forge": "gitea", "token": "t"}, "no api"),
+        ({"status_forge": "gitlab", "token": "t"}, "delete it"),
         ({"forge": "gitea", "token": "t"}, "no api"),
         ({"rules": []}, "at least 1"),
         ({"rules": [{"repository": "a/b", "environments": ["x"]}]}, "takes one of them"),
@@ -242,6 +245,8 @@ def test_status_is_written_as_each_forge_reads_it(
 ) -> None:
     by = source(forge, api=api, token="t")
     pending = commit_status(by, RELEASE, "pending", "http://prefect/run")
+    of_ci = source("generic", status_forge=forge, api=api, token="t")
+    assert commit_status(of_ci, RELEASE, "pending", "http://prefect/run") == pending
     assert pending.url == f"{url}/statuses/{COMMIT}"
     assert pending.body == {
         "state": "pending",
