@@ -29,10 +29,12 @@ CREATE TABLE IF NOT EXISTS releases (
     state TEXT NOT NULL DEFAULT 'queued', run TEXT, refusal TEXT, told TEXT NOT NULL DEFAULT 'queued'
 );
 CREATE INDEX IF NOT EXISTS unfinished ON releases (state) WHERE state IN ('queued', 'pending');
+CREATE INDEX IF NOT EXISTS failed ON releases (received_at) WHERE state = 'failure';
 CREATE INDEX IF NOT EXISTS untold ON releases (id) WHERE told <> state;
 """
 _RELEASES = (
-    "SELECT id, source, delivery, environment, repository, ref, commit_id, image, state, run, refusal FROM releases "
+    "SELECT id, source, delivery, environment, repository, ref, commit_id, image, state, run, refusal, received_at "
+    "FROM releases "
 )
 _BUSY_SECONDS = 10
 
@@ -93,18 +95,22 @@ class Queue:
         """The releases in a state, in the order in which they came."""
         return self._read(f"WHERE state = '{state}' ORDER BY id")
 
+    def failed_since(self, moment: float) -> list[QueuedRelease]:
+        """The releases whose run failed, and whose delivery came since a moment (seconds since 1970)."""
+        return self._read("WHERE state = 'failure' AND received_at >= ? AND run IS NOT NULL ORDER BY id", moment)
+
     def untold(self) -> list[QueuedRelease]:
         """The releases of whose state the forge was not told, in the order in which they came."""
         return self._read("WHERE told <> state ORDER BY id")
 
-    def _read(self, which: str) -> list[QueuedRelease]:
+    def _read(self, which: str, *values: float) -> list[QueuedRelease]:
         return [
             QueuedRelease(
                 **dict(zip(("id", "source", "delivery", "environment"), row[:4], strict=True)),
                 push=Push(repository=row[4], ref=row[5], commit=row[6]),
-                **dict(zip(("image", "state", "run", "refusal"), row[7:], strict=True)),
+                **dict(zip(("image", "state", "run", "refusal", "received_at"), row[7:], strict=True)),
             )
-            for row in self._connection.execute(_RELEASES + which)
+            for row in self._connection.execute(_RELEASES + which, values)
         ]
 
     def mark_made(self, release: QueuedRelease, run: str) -> None:
@@ -117,9 +123,9 @@ class Queue:
             "UPDATE releases SET state = 'failure', refusal = ? WHERE id = ?", (refusal, release.id)
         )
 
-    def mark_ended(self, release: QueuedRelease, outcome: Told) -> None:
-        """Its run ended."""
-        self._connection.execute("UPDATE releases SET state = ? WHERE id = ?", (outcome, release.id))
+    def mark_state(self, release: QueuedRelease, state: Told) -> None:
+        """Its run ended, or goes on again."""
+        self._connection.execute("UPDATE releases SET state = ? WHERE id = ?", (state, release.id))
 
     def mark_told(self, release: QueuedRelease) -> None:
         """The forge knows the state that was read, or will never."""

@@ -1,21 +1,24 @@
 """Tell a forge what became of a commit."""
 
 import time
+from http import HTTPStatus
 
 import httpx
 
-from odoo_ops.errors import PermanentError, RateLimited, TransientError
+from odoo_ops.errors import PermanentError, PreconditionFailed, RateLimited, TransientError
 from odoo_ops.model.webhooks import Source
 from odoo_ops.policy.commit_status import CommitStatus, rest_seconds
 
 _TIMEOUT_SECONDS = 10
+# What a token says that is not valid any more, may not do this, or may not even see the repository.
+_LACKS_RIGHTS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 
 
 def tell(source: Source, status: CommitStatus) -> None:
     """Post a commit status with the source's token.
 
     Raises TransientError when the forge does not answer or is busy, RateLimited when it was asked too often;
-    PermanentError when it refuses.
+    PreconditionFailed when the token may not do it; PermanentError when the forge refuses the status itself.
     """
     try:
         answer = httpx.post(status.url, json=status.body, headers=_login(source), timeout=_TIMEOUT_SECONDS)
@@ -32,7 +35,9 @@ def tell(source: Source, status: CommitStatus) -> None:
         raise RateLimited(f"{where} It was asked too often, and is asked again in {rest:.0f} seconds.", rest)
     if answer.is_server_error:
         raise TransientError(f"{where} It is tried again.")
-    raise PermanentError(f"{where} Next step: a token that may write commit statuses there.")
+    if answer.status_code in _LACKS_RIGHTS:
+        raise PreconditionFailed(f"{where} Next step: a token that may write commit statuses there.")
+    raise PermanentError(f"{where} Next step: see there whether it still has the commit.")
 
 
 def _login(source: Source) -> dict[str, str]:

@@ -155,6 +155,7 @@ class QueuedRelease(Value):
         state: `queued` until Prefect has a run, `pending` until that ended.
         run: id of the flow run.
         refusal: why Prefect makes none.
+        received_at: when its delivery came, in seconds since 1970.
     """
 
     id: int
@@ -166,3 +167,4 @@ class QueuedRelease(Value):
     state: Literal["queued"] | Told
     run: str | None = None
     refusal: str | None = None
+    received_at: float

@@ -518,6 +518,7 @@ def test_tag_that_a_push_asked_for_is_fetched_and_named_by_its_digest(shop: Shop
         push=push,
         image=rule.image_of(push.commit),
         state="queued",
+        received_at=1,
     )
     report = release(**parameters_of(asked), dry_run=True)
     shop.site.register()

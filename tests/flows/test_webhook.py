@@ -19,7 +19,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Completed, Failed
+from prefect.states import AwaitingRetry, Completed, Failed
 from prefect.utilities.callables import parameter_schema
 from prometheus_client.parser import text_string_to_metric_families
 from real_processes import wait_until
@@ -204,6 +204,20 @@ def test_failure_of_each_environment_is_told_by_itself(receiver: RunningReceiver
     until(lambda: set(forge.states(commit)) >= {"success", "failure"}, receiver)
     told = {(body["context"], body["state"]) for path, body in forge.told if path.endswith(commit)}
     assert told >= {("odoo-ops/staging", "success"), ("odoo-ops/production", "failure")}
+
+
+def test_run_that_failed_and_is_tried_again_is_told_anew(receiver: RunningReceiver, forge: StandInForge) -> None:
+    body = push_to("master")
+    commit = json.loads(body)["after"]
+    assert receiver.deliver("hub", body, github(body)).status_code == 202
+    until(lambda: runs(commit), receiver)
+    (run,) = runs(commit)
+    end(run, Failed())
+    until(lambda: forge.states(commit)[-1:] == ["failure"], receiver)
+    end(run, AwaitingRetry())
+    until(lambda: forge.states(commit)[-1:] == ["pending"], receiver)
+    end(run, Completed())
+    until(lambda: forge.states(commit)[-1:] == ["success"], receiver)
 
 
 def test_push_that_was_overtaken_is_told_as_such(receiver: RunningReceiver, forge: StandInForge) -> None:

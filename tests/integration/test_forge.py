@@ -6,7 +6,7 @@ import pytest
 from webhooks import COMMIT, TOKEN, StandInForge
 
 from odoo_ops.adapters.forge import tell
-from odoo_ops.errors import PermanentError, RateLimited
+from odoo_ops.errors import PermanentError, PreconditionFailed, RateLimited
 from odoo_ops.model.webhooks import Push, QueuedRelease, Source, Told
 from odoo_ops.policy.commit_status import commit_status
 
@@ -18,6 +18,7 @@ RELEASE = QueuedRelease(
     environment="production",
     push=Push(repository="acme/addons", ref="refs/heads/main", commit=COMMIT),
     state="pending",
+    received_at=1,
 )
 # where each has its API, and how it calls the project there
 PLACES = {
@@ -42,8 +43,12 @@ def test_forge_takes_every_state_of_a_release_and_no_other_token(forge: str, *, 
         assert {path for path, _ in there.told} == {f"{base}{project}/statuses/{COMMIT}"}
         assert len({body["state"] for _, body in there.told}) == len(get_args(Told))
         stranger = Source.model_validate({**fields, "token": "another-token"})
-        with pytest.raises(PermanentError, match="answers 401 .* a token that may write commit statuses"):
+        with pytest.raises(PreconditionFailed, match="answers 401 .* a token that may write commit statuses"):
             tell(stranger, commit_status(stranger, RELEASE, "pending", ""))
+        there.status = 422
+        with pytest.raises(PermanentError, match="whether it still has the commit") as refused:
+            tell(source, commit_status(source, RELEASE, "pending", ""))
+        assert not isinstance(refused.value, PreconditionFailed), "no other token would mend it"
         there.status, there.headers = 429, {"Retry-After": "30"}
         with pytest.raises(RateLimited, match="asked again in 30 seconds"):
             tell(source, commit_status(source, RELEASE, "pending", ""))

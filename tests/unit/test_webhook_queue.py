@@ -69,12 +69,27 @@ def test_release_goes_its_way_and_the_forge_is_told_each_state(path: Path) -> No
         ("pending", None),
         ("failure", "it does not fit"),
     ]
-    queue.mark_ended(pending, "success")
+    queue.mark_state(pending, "success")
     queue.mark_told(pending)  # what was told meanwhile is the state that was read, not the one that is there now
     assert [each.state for each in queue.untold()] == ["success", "failure"]
     for each in queue.untold():
         queue.mark_told(each)
     assert queue.untold() == []
+
+
+def test_only_runs_that_failed_of_late_are_looked_at_again(path: Path) -> None:
+    queue = Queue(path)
+    queue.add([delivery(number) for number in range(1, 5)])
+    for release in queue.in_state("queued")[:3]:
+        queue.mark_made(release, f"run-{release.id}")
+    old, failed, good = queue.in_state("pending")
+    for release in (old, failed):
+        queue.mark_state(release, "failure")
+    queue.mark_state(good, "success")
+    queue.mark_refused(queue.in_state("queued")[0], "it does not fit")  # it has no run
+    assert [each.run for each in queue.failed_since(failed.received_at)] == [failed.run]
+    queue.mark_state(failed, "pending")
+    assert [each.run for each in queue.in_state("pending")] == [failed.run]
 
 
 def test_queue_of_before_images_were_released_goes_on(path: Path) -> None:

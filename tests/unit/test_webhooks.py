@@ -229,6 +229,7 @@ RELEASE = QueuedRelease(
     environment="production",
     push=Push(repository="acme/group/add ons", ref="refs/heads/main", commit=COMMIT),
     state="pending",
+    received_at=1,
 )
 
 
