@@ -26,6 +26,11 @@ def render_ci(
     postgres_image: Annotated[str, typer.Option(help="As the official postgres.")] = _DEFAULTS.postgres_image,
     python_image: Annotated[str, typer.Option(help="For the lint and the call.")] = _DEFAULTS.python_image,
     pylint_odoo: Annotated[str, typer.Option(help="Version of pylint-odoo.")] = _DEFAULTS.pylint_odoo,
+    pip_audit: Annotated[str, typer.Option(help="Version of pip-audit.")] = _DEFAULTS.pip_audit,
+    check: Annotated[
+        list[str] | None,
+        typer.Option(help="Command of the repository's own for the lint; fails by its status. May be repeated."),
+    ] = None,
     branch: Annotated[
         list[str] | None, typer.Option(help="Its pushes are built and told. May be repeated. Default: main.")
     ] = None,
@@ -45,6 +50,8 @@ def render_ci(
         "postgres_image": postgres_image,
         "python_image": python_image,
         "pylint_odoo": pylint_odoo,
+        "pip_audit": pip_audit,
+        "checks": tuple(check or ()),
         "branches": tuple(branch or _DEFAULTS.branches),
         "tags": tags,
         "addons": tuple(addons or ()),

@@ -13,6 +13,8 @@ Series = Annotated[str, Field(pattern=r"^(1[89]|[2-9][0-9])\.[0-9]$")]
 Branch = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
 Folder = Annotated[str, Field(pattern=r"^[A-Za-z0-9/][A-Za-z0-9._/-]*$")]
 Version = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)*$")]
+# words of a shell without quotes: whoever needs more writes a script into the repository
+Check = Annotated[str, Field(pattern=r"^[A-Za-z0-9._/][A-Za-z0-9._/=:,+@ -]*$")]
 # without a tag: the commit is its tag
 Repository = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)+$")]
 
@@ -34,6 +36,8 @@ class Pipeline(Value):
         postgres_image: as the official `postgres`.
         python_image: with Python and its pip.
         pylint_odoo: version of pylint-odoo.
+        pip_audit: version of pip-audit.
+        checks: the repository's own commands, each of which must end with status 0.
         branches: whose pushes are tested, built and told; other changes are tested as they are proposed.
         tags: the same for every tag that is pushed.
         addons: further folders of addons, in the repository (a submodule) or in Odoo's image. They are not tested.
@@ -47,6 +51,8 @@ class Pipeline(Value):
     postgres_image: Image = "postgres:17"
     python_image: Image = "python:3.12-slim"
     pylint_odoo: Version = "10.0.12"
+    pip_audit: Version = "2.10.1"
+    checks: tuple[Check, ...] = ()
     branches: tuple[Branch, ...] = Field(default=("main",), min_length=1)
     tags: bool = False
     addons: tuple[Folder, ...] = ()

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from rendered_ci import golden_ci, run_script, scripts
 
+from deployments.ci_files import rendered_ci
 from deployments.engines.cluster import PostgresCluster
 from deployments.engines.ports import free_port
 from odoo_ops.model.pipelines import Forge
@@ -186,9 +187,9 @@ def test_call_says_what_is_not_set(missing: str, receiver: Receiver, tmp_path: P
     assert receiver.calls == []
 
 
-def lint(folder: Path) -> tuple[int, str]:
+def lint(folder: Path, *checks: str) -> tuple[int, str]:
     """Run the lint; what it installs is here already."""
-    script = scripts(Forge.GITHUB, golden_ci("github"))["lint"]
+    script = scripts(Forge.GITHUB, rendered_ci(Forge.GITHUB, checks=checks))["lint"]
     installed = [line for line in script.splitlines() if " -m pip install " not in line]
     assert len(installed) == len(script.splitlines()) - 1
     return run_script("\n".join(installed), folder, PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
@@ -208,6 +209,26 @@ def test_lint_passes_good_modules_and_names_the_mistakes_of_bad_ones(tmp_path: P
     (tmp_path / ".pylintrc").write_text("[MESSAGES CONTROL]\ndisable=all\nenable=manifest-version-format\n")
     status, output = lint(tmp_path)
     assert status == 0, output
+
+
+def test_lint_fails_when_a_requirement_is_not_pinned(tmp_path: Path) -> None:
+    add_module(tmp_path / "first")
+    (tmp_path / "requirements.txt").write_text("# none yet\n")
+    status, output = lint(tmp_path)
+    assert status == 0, output
+    (tmp_path / "requirements.txt").write_text("num2words>=0.5\n")
+    status, output = lint(tmp_path)
+    assert status != 0
+    assert "not pinned to an exact version" in output
+
+
+def test_lint_fails_when_a_check_of_the_repositorys_own_does(tmp_path: Path) -> None:
+    add_module(tmp_path / "first")
+    (tmp_path / "check.py").write_text("import sys; print(*sys.argv[1:]); sys.exit(sys.argv[1] == 'bad')")
+    status, output = lint(tmp_path, "python3 check.py good --all", "python3 check.py last")
+    assert (status, "good --all" in output, "last" in output) == (0, True, True)
+    status, output = lint(tmp_path, "python3 check.py bad", "python3 check.py last")
+    assert (status, "bad" in output, "last" in output) == (1, True, False)
 
 
 def test_repository_without_a_module_fails(tmp_path: Path) -> None:

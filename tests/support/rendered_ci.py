@@ -19,6 +19,7 @@ GOLDEN = Path(__file__).parents[1] / "unit" / "golden" / "ci"
 FULL = {
     "series": "18.0",
     "odoo_image": "registry.example.com:5000/acme/odoo-test:18.0@sha256:" + "0" * 64,
+    "checks": ("python3 framework/validator/validate.py . --verbose", "tools/check-names"),
     "branches": ("18.0", "release/next"),
     "tags": True,
     "addons": ("oca/web", "/mnt/enterprise"),

@@ -139,6 +139,10 @@ def test_no_older_image_is_told_after_a_newer_one_of_its_branch() -> None:
         {"series": "17.0"},
         {"image": "ghcr.io/acme/erp:latest"},
         {"pylint_odoo": "10 --help"},
+        {"pip_audit": "2 --help"},
+        {"checks": ("tools/check; true",)},
+        {"checks": ("tools/check ${{ secrets.TOKEN }}",)},
+        {"checks": ("",)},
     ],
 )
 def test_value_that_would_be_read_as_more_than_itself_is_refused(wrong: dict[str, object]) -> None:
@@ -183,7 +187,8 @@ def test_command_names_the_value_that_is_wrong(tmp_path: Path) -> None:
 def test_command_takes_all_that_the_full_one_has() -> None:
     words = "--series 18.0 --branch 18.0 --branch release/next --tags --submodules --addons oca/web"
     image = GOLDENS["github-full"][1]["odoo_image"]
-    also = ("--addons", "/mnt/enterprise", "--odoo-image", image, "--image", "ghcr.io/acme/erp")
+    checks = [word for check in GOLDENS["github-full"][1]["checks"] for word in ("--check", check)]
+    also = ("--addons", "/mnt/enterprise", "--odoo-image", image, "--image", "ghcr.io/acme/erp", *checks)
     assert _command("github", *words.split(), *also) == (
         0,
         golden_ci("github-full"),
