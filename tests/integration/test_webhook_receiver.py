@@ -14,13 +14,31 @@ import httpx
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from real_processes import wait_until
-from webhooks import REPOSITORY, SECRET, RunningReceiver, github, push_to, running_receiver
+from webhooks import (
+    REPOSITORY,
+    SECRET,
+    SIGNING_TOKEN,
+    RunningReceiver,
+    gitea,
+    github,
+    gitlab,
+    golden,
+    push_to,
+    running_receiver,
+)
 
 SOURCE = {
     "name": "hub",
     "forge": "github",
     "secret": SECRET,
     "rules": [{"repository": REPOSITORY, "branch": "master", "environments": ["staging"]}],
+}
+SIGNATURES = ("-signature", "-signature-256", "-token")
+OTHERS = {
+    "lab": ("gitlab", SECRET),
+    "signing-lab": ("gitlab", SIGNING_TOKEN),
+    "gitea": ("gitea", SECRET),
+    "forgejo": ("forgejo", SECRET),
 }
 
 
@@ -102,3 +120,27 @@ def test_receiver_asks_to_try_again_when_its_sources_from_before_cannot_be_read(
         assert told["file"] == str(tmp_path / "queue.db.sources")
         assert "Prefect" in told["next_step"]
         assert SECRET not in receiver.log()
+
+
+def test_pushes_of_other_forges_are_taken_once_and_only_with_a_good_signature(tmp_path: Path) -> None:
+    rules = [*SOURCE["rules"], {"repository": REPOSITORY, "tag": "simple-*", "environments": ["production"]}]
+    sources = {
+        name: {"name": name, "forge": forge, "secret": secret, "rules": rules}
+        for name, (forge, secret) in OTHERS.items()
+    }
+    with receiver_without_prefect(tmp_path, json.dumps(sources)) as receiver:
+        for name, (forge, secret) in OTHERS.items():
+            other_secret = secret.replace("whsec_", "whsec_AAAA") if secret == SIGNING_TOKEN else f"{secret}-of-others"
+            headers_of, written = (gitlab, "gitlab") if forge == "gitlab" else (gitea, "gitea")
+            for ref, environment in (("branch", "staging"), ("tag", "production")):
+                body = golden(f"{written}-push-{ref}")
+                of_another = headers_of(body, secret=other_secret)
+                assert receiver.deliver(name, body, of_another).status_code == 401
+                headers = headers_of(body, secret=secret)
+                if name != "lab":  # its token goes over the wire, and says nothing about the body
+                    assert receiver.deliver(name, body + b" ", headers).status_code == 401
+                unsigned = {key: value for key, value in headers.items() if not key.lower().endswith(SIGNATURES)}
+                assert receiver.deliver(name, body, unsigned).status_code == 401
+                assert receiver.deliver(name, body, headers).json() == {"releases": [environment]}
+                assert receiver.deliver(name, body, headers).json()["reason"] == "this delivery is known already"
+        assert receiver.health()["waiting"] == 2 * len(OTHERS)

@@ -1,5 +1,6 @@
 """A receiver of webhooks as a process, what forges send it, and a stand-in for a forge's API of commit statuses."""
 
+import base64
 import hmac
 import json
 import re
@@ -18,10 +19,12 @@ import httpx
 from real_processes import MarkedProcess, wait_until
 from real_sshd import free_port
 
+from odoo_ops.model.webhooks import STANDARD_PREFIX
 from odoo_ops.policy.webhooks import standard_signature
 
 GOLDEN = Path(__file__).parents[1] / "unit" / "golden" / "webhooks"
 SECRET = "canary-secret-of-the-webhook"
+SIGNING_TOKEN = f"{STANDARD_PREFIX}{base64.b64encode(SECRET.encode()).decode()}"
 TOKEN = "canary-token-of-the-forge"
 REPOSITORY = "Codertocat/Hello-World"
 COMMIT = "6113728f27ae82c7b1a177c8d03f9e96e0adf246"
@@ -48,6 +51,34 @@ def github(body: bytes, *, event: str = "push", delivery: str = "", secret: str 
         "X-GitHub-Event": event,
         "X-GitHub-Delivery": delivery or str(uuid4()),
         "X-Hub-Signature-256": f"sha256={hmac.digest(secret.encode(), body, 'sha256').hex()}",
+    }
+
+
+def gitlab(body: bytes, *, secret: str = SECRET) -> dict[str, str]:
+    """What GitLab's headers say; a secret with `whsec_` is a signing token, another one goes over the wire."""
+    identity = str(uuid4())
+    signed = secret.startswith(STANDARD_PREFIX)
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": "GitLab/18.5.0",
+        "X-Gitlab-Event": "Tag Push Hook" if json.loads(body)["object_kind"] == "tag_push" else "Push Hook",
+        "X-Gitlab-Event-UUID": str(uuid4()),
+        "X-Gitlab-Instance": "https://gitlab.example.com",
+        "Idempotency-Key": identity,
+        **(standard(body, identity=identity, secret=secret) if signed else {"X-Gitlab-Token": secret}),
+    }
+
+
+def gitea(body: bytes, *, secret: str = SECRET) -> dict[str, str]:
+    """What Gitea's headers say; Forgejo's say the same, and once more in its own name."""
+    delivery, signature = str(uuid4()), hmac.digest(secret.encode(), body, "sha256").hex()
+    named = {"Delivery": delivery, "Event": "push", "Event-Type": "push", "Signature": signature}
+    return {
+        "Content-Type": "application/json",
+        **{f"X-{forge}-{name}": value for forge in ("Forgejo", "Gitea", "Gogs") for name, value in named.items()},
+        "X-GitHub-Delivery": delivery,
+        "X-GitHub-Event": "push",
+        "X-Hub-Signature-256": f"sha256={signature}",
     }
 
 
