@@ -7,7 +7,7 @@ import signal
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -27,10 +27,13 @@ from webhooks import (
     COMMIT,
     REPOSITORY,
     SECRET,
+    SIGNING_TOKEN,
     TOKEN,
     RunningReceiver,
     StandInForge,
+    gitea,
     github,
+    gitlab,
     golden,
     push_to,
     running_receiver,
@@ -67,15 +70,20 @@ def deploy() -> UUID:
 
 
 @pytest.fixture(scope="module")
-def forge() -> Iterator[StandInForge]:
-    with StandInForge.run() as forge:
-        yield forge
+def forges() -> Iterator[dict[str, StandInForge]]:
+    with ExitStack() as stack:
+        yield {kind: stack.enter_context(StandInForge.run(kind)) for kind in ("github", "gitlab", "gitea", "forgejo")}
+
+
+@pytest.fixture(scope="module")
+def forge(forges: dict[str, StandInForge]) -> StandInForge:
+    return forges["github"]
 
 
 @pytest.fixture(scope="module")
 def receiver(
     prefect: PrefectServer,  # noqa: ARG001 - its address is in the settings
-    forge: StandInForge,
+    forges: dict[str, StandInForge],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningReceiver]:
     rules = [
@@ -85,14 +93,24 @@ def receiver(
         {"repository": REPOSITORY, "tag": "simple-*", "environments": ["production"]},
         {"repository": REPOSITORY, "branch": "image", "environments": ["shop"], "image": "example.com/erp:{commit}"},
     ]
-    told = {"name": "hub", "forge": "github", "secret": SECRET, "token": TOKEN, "api": forge.api, "rules": rules}
-    statuses = {"status_forge": "github", "token": TOKEN, "api": forge.api}
+    hub, lab = {"token": TOKEN, "api": forges["github"].api}, {"token": TOKEN, "api": f"{forges['gitlab'].api}/api/v4"}
+    told = {"name": "hub", "forge": "github", "secret": SECRET, **hub, "rules": rules}
+    statuses = {"status_forge": "github", **hub}
     plain = {"name": "plain", "forge": "generic", "secret": SECRET, "rules": rules, **statuses}
     few = {"name": "few", "forge": "github", "secret": SECRET, "rules": rules, "deliveries_per_minute": 3}
-    for source in (told, plain, few):
+    others = [
+        {"name": "lab", "forge": "gitlab", "secret": SECRET, **lab, "rules": rules},
+        {"name": "signing-lab", "forge": "gitlab", "secret": SIGNING_TOKEN, **lab, "rules": rules},
+        *(
+            {"name": kind, "forge": kind, "secret": SECRET, "rules": rules, "token": TOKEN, "api": forges[kind].api}
+            for kind in ("gitea", "forgejo")
+        ),
+    ]
+    sources = (told, plain, few, *others)
+    for source in sources:
         WebhookSource(settings=Source.model_validate(source)).save(str(source["name"]), overwrite=True)
     with running_receiver(tmp_path_factory.mktemp("receiver")) as receiver:
-        receiver.wait_for_sources("hub", "plain", "few")
+        receiver.wait_for_sources(*(str(source["name"]) for source in sources))
         yield receiver
 
 
@@ -156,6 +174,38 @@ def test_push_becomes_one_run_and_the_forge_is_told_of_its_end(
     }
     (queued,) = (one.value for one in families["odoo_ops_webhook_deliveries"].samples if one.labels == QUEUED)
     assert queued >= 1
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "secret"),
+    [
+        ("lab", "gitlab", SECRET),
+        ("signing-lab", "gitlab", SIGNING_TOKEN),
+        ("gitea", "gitea", SECRET),
+        ("forgejo", "forgejo", SECRET),
+    ],
+)
+def test_pushes_of_other_forges_become_one_run_each_and_they_are_told_of_their_ends(
+    source: str, kind: str, secret: str, receiver: RunningReceiver, forges: dict[str, StandInForge]
+) -> None:
+    commit, headers_of = secrets.token_hex(20), gitlab if kind == "gitlab" else gitea
+    written, failed = ("gitlab", "failed") if kind == "gitlab" else ("gitea", "failure")
+    branch, tag = (
+        golden(f"{written}-push-{ref}").replace(COMMIT.encode(), commit.encode()) for ref in ("branch", "tag")
+    )
+    for body, environment in ((branch, "staging"), (tag, "production")):
+        headers = headers_of(body, secret=secret)
+        assert receiver.deliver(source, body, headers).json() == {"releases": [environment]}
+        assert receiver.deliver(source, body, headers).json() == {"reason": "this delivery is known already"}
+    until(lambda: len(runs(commit)) == 2, receiver)
+    by_environment = {run.parameters["environment"]: run for run in runs(commit)}
+    assert by_environment["staging"].parameters["pushed_to"] == {REPOSITORY: "refs/heads/master"}
+    assert by_environment["production"].parameters["pushed_to"] == {REPOSITORY: "refs/tags/simple-1"}
+    end(by_environment["staging"], Completed())
+    end(by_environment["production"], Failed())
+    until(lambda: set(forges[kind].states(commit)) >= {"success", failed}, receiver)
+    told = {(body["context"], body["state"]) for path, body in forges[kind].told if path.endswith(commit)}
+    assert told >= {("odoo-ops/staging", "success"), ("odoo-ops/production", failed)}
 
 
 @pytest.mark.usefixtures("receiver")  # its sources are known to Prefect
