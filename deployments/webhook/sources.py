@@ -6,14 +6,18 @@ of the machine, knows whom to believe.
 
 import json
 import os
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas import BlockDocument
+from prefect.exceptions import PrefectHTTPStatusError
 from pydantic import TypeAdapter, ValidationError
 
 from blocks import WebhookSource
 from deployments.webhook.logs import LOGGER
+from odoo_ops.errors import TransientError
 from odoo_ops.model.webhooks import Source
 
 _KEPT = TypeAdapter(dict[str, Source])
@@ -40,10 +44,12 @@ class Sources:
         return sorted(self._known or {})
 
     def refresh(self, client: SyncPrefectClient) -> None:
-        """See what Prefect has now. One that cannot be read stays as it was."""
+        """See what Prefect has now. One that cannot be read stays as it was.
+
+        Raises TransientError where none was ever registered.
+        """
         found = {}
-        slug = WebhookSource.get_block_type_slug()
-        for document in client.read_block_documents_by_type(slug, include_secrets=True):
+        for document in _documents(client):
             name = document.name or ""
             try:
                 found[name] = Source.model_validate({**document.data["settings"], "name": name})
@@ -75,6 +81,18 @@ def _kept_in(file: Path) -> dict[str, Source] | None:
         next_step = "none where Prefect answers: it is asked, and the file is written anew; else see that Prefect does"
         LOGGER.error("file of sources cannot be read", extra={**said, "next_step": next_step})
         return None
+
+
+def _documents(client: SyncPrefectClient) -> list[BlockDocument]:
+    try:
+        return client.read_block_documents_by_type(WebhookSource.get_block_type_slug(), include_secrets=True)
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != HTTPStatus.NOT_FOUND:
+            raise
+        raise TransientError(
+            "Prefect knows no webhook sources (404). Next step: `odoo-ops environments register`; where that was done, "
+            "correct PREFECT_API_URL, which ends in /api."
+        ) from error
 
 
 def _in_clear(source: Source) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class BusyPrefect:
     """A stand-in for a Prefect that answers all but what it is told not to: a real one is busy only when it likes."""
 
     def __init__(self) -> None:
-        self.status_of_deployment, self.status_of_run = 200, 201
+        self.status_of_sources, self.status_of_deployment, self.status_of_run = 200, 200, 201
         self.instead: bytes | None = None  # of what Prefect's API says
         prefect = self
 
@@ -34,7 +34,7 @@ class BusyPrefect:
                     found = {"id": str(uuid4()), "name": "release", "flow_id": str(uuid4())}
                     self._answer(prefect.status_of_deployment, found)
                 else:  # it has no sources, and asks for no token against forged requests
-                    self._answer(200 if "/block_documents" in self.path else 404, [])
+                    self._answer(prefect.status_of_sources if "/block_documents" in self.path else 404, [])
 
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["Content-Length"]))
@@ -122,3 +122,17 @@ def test_sources_that_cannot_be_read_are_known_again_once_prefect_was_asked(tmp_
         sources.refresh(client)
     assert (sources.known, file.read_text()) == (True, "{}")
     assert Sources(file).known
+
+
+def test_prefect_without_any_source_is_named_and_asked_again_and_none_is_forgotten(
+    prefect: BusyPrefect, tmp_path: Path
+) -> None:
+    """Another server at its address may say 404, too: that is no reason to believe nobody any more."""
+    api, file = PrefectApi(), tmp_path / "sources"
+    rules = [{"repository": "acme/addons", "branch": "main", "environments": ["staging"]}]
+    file.write_text(json.dumps({"hub": {"name": "hub", "forge": "github", "secret": "s" * 16, "rules": rules}}))
+    sources = Sources(file)
+    prefect.status_of_sources = 404
+    with pytest.raises(TransientError, match="Next step: `odoo-ops environments register`"):
+        Releases(Queue(tmp_path / "queue.db"), sources, api, Metrics(), Rush()).work()
+    assert (api.trouble[:32], sources.names()) == ("Prefect knows no webhook sources", ["hub"])
