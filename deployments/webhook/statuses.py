@@ -78,6 +78,8 @@ class Statuses:
             return {str(run.id): run for run in client.read_flow_runs(flow_run_filter=wanted, limit=_AT_ONCE)}
 
     def _tell_forges(self) -> None:
+        if not self._sources.known:  # else whom to tell would be taken as nobody
+            return
         away: list[TransientError] = []
         held: set[str] = set()  # sources whose forge took something ill in this round
         for release in self._queue.untold():

@@ -46,9 +46,15 @@ class OneSource(Sources):
         super().__init__(file)
         rule = {"repository": "acme/addons", "branch": "main", "environments": ["staging"]}
         self.fields = {"name": "hub", "forge": "github", "secret": SECRET, "api": api, "rules": [rule]}
-        self.token = TOKEN
+        self.token, self.seen = TOKEN, True
+
+    @property
+    def known(self) -> bool:
+        return self.seen
 
     def get(self, name: str) -> Source | None:  # noqa: ARG002 - there is only one
+        if not self.seen:
+            return None
         return Source.model_validate({**self.fields, "token": self.token})
 
 
@@ -131,3 +137,12 @@ def test_status_is_given_up_when_no_token_would_mend_it_or_none_came_for_a_week(
     receiver.work(Completed())
     receiver.work()
     assert (forge.states(COMMIT), receiver.queue.untold()) == ([], [])
+
+
+def test_status_waits_until_it_is_known_who_is_told(forge: StandInForge, tmp_path: Path) -> None:
+    receiver = Receiver(tmp_path, forge, received_at=time.time())
+    receiver.sources.seen = False
+    receiver.work(Completed())
+    receiver.sources.seen = True
+    receiver.work()
+    assert forge.states(COMMIT) == ["success"]
