@@ -25,7 +25,7 @@ from tasks.identity import check_identity
 from tasks.images import in_image
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
-from tasks.releases import check_way_back, read_last_release, read_rows_written, read_way_back
+from tasks.releases import check_way_back, read_rows_written, read_way_back
 from tasks.reports import publish_rollback_report, refuse_failures
 from tasks.services import refuse_without_service
 
@@ -64,7 +64,7 @@ def rollback(environment: str, dry_run: bool = False, confirm: str = "", to: str
     with environment_locked(environment, "rollback") as lock:
         settle_leftovers(environment)
         _refuse_drift(environment)
-        refuse_another(environment, _told_apart(read_last_release(environment)), shown)
+        refuse_another(environment, _told_apart(read_way_back(environment, to)), shown)
         check_way_back(environment, record)
         put = _beside if record.beside else _go_back
         report = put(environment, report, lock)

@@ -11,13 +11,14 @@ from odoo_ops.model.revisions import shown_revision
 def way_back(environment: str, records: Sequence[ReleaseRecord], to: str) -> ReleaseRecord:
     """What is taken back, as one release: the last one, or all that came after the one that `to` names.
 
-    The latter is by commits or image alone: of the database there is only what the last release replaced. Raises
-    Refused where `to` names none to which these lead back.
+    The latter is by commits or image alone: of the database there is only what the last release replaced. One that was
+    taken back by itself does not count. Raises Refused where `to` names none to which these lead back.
     """
-    last = records[-1]
+    stood = _that_stood(records) or records[-1:]  # of a first release that failed its taking back is left, and refused
+    last = stood[-1]
     if not to:
         return last
-    ways = _ways(records)
+    ways = _ways(stood)
     if to not in ways:
         kept = "; ".join(f"{name} ({_shown(record)})" for name, record in ways.items()) or "none but the last one's"
         raise Refused(
@@ -30,6 +31,17 @@ def way_back(environment: str, records: Sequence[ReleaseRecord], to: str) -> Rel
     return last.model_copy(update={**changes, "taken_back": ""})
 
 
+def _that_stood(records: Sequence[ReleaseRecord]) -> list[ReleaseRecord]:
+    """All but the releases that did not serve people, and what took them back: all is as it was before these."""
+    stood = list[ReleaseRecord]()
+    for record in records:
+        if record.taken_back:
+            del stood[-1:]  # nothing comes between a release and that
+        else:
+            stood.append(record)
+    return stood
+
+
 def _ways(records: Sequence[ReleaseRecord]) -> dict[str, ReleaseRecord]:
     """Releases before the last one since which no module was updated, the newest first, by their moments."""
     ways, last = dict[str, ReleaseRecord](), records[-1]
@@ -37,7 +49,7 @@ def _ways(records: Sequence[ReleaseRecord]) -> dict[str, ReleaseRecord]:
         if later.kept_database is not None:
             break
         same_places = earlier.addons.keys() == last.addons.keys() and bool(earlier.image) == bool(last.image)
-        if same_places and not later.taken_back:  # that one did not serve people
+        if same_places:
             ways[earlier.moment] = earlier
     return ways
 
@@ -50,12 +62,13 @@ def _shown(record: ReleaseRecord) -> str:
 
 def recent_checkouts(records: Sequence[ReleaseRecord], link: str, keep: int) -> list[str]:
     """Folders to which a link led, the newest first: the present one and so many former ones."""
-    return _recent((record.addons.get(link), record.former.get(link)) for record in reversed(records))[: 1 + keep]
+    placed = ((record.addons.get(link), record.former.get(link)) for record in reversed(_that_stood(records)))
+    return _recent(placed)[: 1 + keep]
 
 
 def recent_images(records: Sequence[ReleaseRecord]) -> list[str]:
     """All images that were in place, the newest first: only their host knows which names are of the same one."""
-    return _recent((record.image, record.former_image) for record in reversed(records))
+    return _recent((record.image, record.former_image) for record in reversed(_that_stood(records)))
 
 
 def _recent(placed: Iterable[tuple[str | None, str | None]]) -> list[str]:

@@ -569,6 +569,17 @@ class TestWaysBack:
         records = self.records({}, {"kept_database": "kept"})
         assert way_back("erp", records, "") == records[-1]
 
+    def test_failed_release_that_was_taken_back_by_itself_leaves_the_way_back_of_the_one_before(self) -> None:
+        first, second, failed = self.records({"kept_database": "a"}, {"kept_database": "b"}, {"kept_database": "c"})
+        taken_back = failed.reversed(failed.at + timedelta(minutes=9), "no login page")
+        # as it is put on record: with the former database, which is there again, and with the failed one kept
+        taken_back = taken_back.model_copy(update={"kept_database": "d", "database_oid": second.database_oid})
+        assert way_back("erp", [first, second, failed, taken_back], "") == second
+        assert way_back("erp", [first, second, failed, taken_back, failed, taken_back], "") == second
+        assert way_back("erp", [failed, taken_back], "") == taken_back  # which is refused
+        after = self.records({}, {}, {}, {})
+        assert way_back("erp", [*after, failed, taken_back], after[0].moment).database_oid == after[0].database_oid
+
     def test_all_since_the_named_one_are_taken_back_as_one(self) -> None:
         record = way_back("erp", self.records({}, {}, {}), "2026-11-01T12:00:00+00:00")
         assert (record.addons["/opt/ours"], record.former["/opt/ours"]) == (
@@ -581,7 +592,7 @@ class TestWaysBack:
         [
             (({}, {"kept_database": "kept"}, {}), [2]),
             (({}, {}, {"kept_database": "kept"}), []),
-            (({}, {}, {"taken_back": "it did not start"}), [1]),
+            (({}, {}, {}, {"taken_back": "it did not start"}), [1]),
             (({"addons": {}}, {}, {}), [2]),
             (({"image": "erp:1"}, {}, {}), [2]),
         ],
