@@ -1,7 +1,7 @@
 """Release to one environment exactly what another one has had in place for a while, and runs well with.
 
 Where refs or an image are named, they are released to the first one now, and a run of its own goes on when they have
-been there for the time of soaking.
+been there for the time of soaking; none does where a check failed there.
 
 What was released to the first one is read from its own record, so it is the commits, or the image, that were tried
 there, whatever their branches or its tag lead to by now. They must have been in place for the time of soaking, and each
@@ -18,7 +18,7 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.release import planned, release, wait_until_approved
-from odoo_ops.model.release import UNRELEASED
+from odoo_ops.model.release import RELEASED_UNWELL, UNRELEASED
 from odoo_ops.policy.releases import refuse_other_release, released_commits
 from tasks.health import check_health
 from tasks.later_runs import run_again_after
@@ -57,7 +57,8 @@ def promote(
         confirm_production: To release without being asked in the UI where a release must be approved, as in production
             unless its file says otherwise, write the target's name.
         refs: Branch, tag or commit to release to the source now, by the name of its repository of addons. The run then
-            ends in a state named `Soaking`, and another one goes on after the time of soaking.
+            ends in a state named `Soaking`, and another one goes on after the time of soaking. Where a check failed
+            there it ends in `ReleasedUnwell`, and nothing goes on.
         image: Image to release to the source now, in the same way.
         tried: Moment of the release that the source must have in place; another one is refused. Left out: whichever
             it has.
@@ -68,10 +69,10 @@ def promote(
         if not dry_run:
             refuse_unconfirmed(source, [])
         released = release(source, refs=refs, image=image, dry_run=dry_run, return_state=True)
-        if not dry_run and released.is_completed():
-            return _soak(source, target, soak_minutes, confirm_production)
-        if not released.is_completed() or released.name == UNRELEASED:
+        if not released.is_completed() or released.name in (UNRELEASED, RELEASED_UNWELL):
             return _as_own(released)
+        if not dry_run:
+            return _soak(source, target, soak_minutes, confirm_production)
     record = read_last_release(source)
     refuse_other_release(source, record, tried)
     refuse_replaced(source, record)

@@ -11,8 +11,8 @@ layer is looked at.
 
 Until the swap a failure changes nothing but the time for which Odoo was away. A release that does not serve people is
 taken back: the former database, filestore and commits; what was replaced is kept for a while in either case. Another
-layer that fails since marks the run. A run that died is settled by the next run of any flow: undone before the swap,
-finished after it.
+layer that fails since, or what could not be tidied up, ends the run in a state named `ReleasedUnwell`. A run that died
+is settled by the next run of any flow: undone before the swap, finished after it.
 
 Releases to one environment are made one after the other: the next one is planned when the one before is in place. Of
 pushes the newest is released, in whatever order their runs come: one whose branch or tag leads elsewhere by now changes
@@ -31,7 +31,7 @@ from flows.backup import backup
 from flows.forecast import fetched_image, fetched_plan, forecast
 from odoo_ops.errors import OdooOpsError
 from odoo_ops.model.checks import Check
-from odoo_ops.model.release import SUPERSEDED, UNRELEASED, ImageChange, ReleasePlan, ReleaseReport
+from odoo_ops.model.release import RELEASED_UNWELL, SUPERSEDED, UNRELEASED, ImageChange, ReleasePlan, ReleaseReport
 from odoo_ops.policy.pushes import refuse_pushes
 from tasks.approvals import refuse_another, wait_for_approval
 from tasks.identity import check_identity
@@ -51,7 +51,7 @@ from tasks.releases import (
     refuse_without_space,
     remove_old_checkouts,
 )
-from tasks.reports import publish_release_plan, publish_release_report, refuse_failures
+from tasks.reports import publish_release_plan, publish_release_report, told_failures
 from tasks.services import refuse_without_service
 
 _APPROVAL_SECONDS = 24 * 3600
@@ -124,8 +124,8 @@ def release(
             report = put(environment, plan, lock, begun)
             report = report.model_copy(update={"checks": (*report.checks, *_tidied(environment))})
         publish_release_report(report)
-        refuse_failures(f"{environment} was released and serves people, but", list(report.checks))
-        return report
+        unwell = told_failures(f"{environment} was released and serves people, but", list(report.checks))
+        return Completed(name=RELEASED_UNWELL, message=unwell, data=report) if unwell else report
 
 
 def _tidied(environment: str) -> list[Check]:

@@ -4,9 +4,9 @@ Branches and tags are looked up once, before anything begins: environments that 
 of it, whatever is pushed meanwhile. An image is fetched for each by the name that was given; only its digest
 (`…@sha256:…`) says that all get the same one.
 
-Each is released as `release` does it, with a run of its own. When one fails, those that are under way go on to their
-end, and no other is begun. The page says of each how it ended; production must be confirmed by name, as no run within
-another can wait for an approval.
+Each is released as `release` does it, with a run of its own. When one fails, or is in place with a failed check, those
+that are under way go on to their end, and no other is begun: what is not well in one would not be in the others. The
+page says of each how it ended; production must be confirmed by name, as no run within another can wait for an approval.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ from pydantic import Field
 
 from flows.release import release
 from odoo_ops.model.checks import Check
+from odoo_ops.model.release import RELEASED_UNWELL
 from tasks.releases import refuse_unconfirmed, refuse_unfit_request
 from tasks.reports import publish_roll_out, refuse_failures
 from tasks.revisions import read_revisions
@@ -51,7 +52,7 @@ def roll_out(
     outcomes = _release_all(environments, pinned, image, at_once)
     checks = [_check(environment, outcomes.get(environment)) for environment in environments]
     publish_roll_out(checks)
-    refuse_failures("Not released everywhere:", checks)
+    refuse_failures("Not released everywhere, or not well:", checks)
     return checks
 
 
@@ -68,7 +69,7 @@ def _release_all(
                 running[pool.submit(copy_context().run, release_one)] = environment
             for done in wait(running, return_when=FIRST_COMPLETED).done:
                 outcomes[running.pop(done)] = done.result()
-            if any(not state.is_completed() for state in outcomes.values()):
+            if any(not _is_well(state) for state in outcomes.values()):
                 waiting = []
     return outcomes
 
@@ -77,7 +78,11 @@ def _release_one(environment: str, refs: dict[str, str], image: str) -> State:
     return release(environment, refs=refs, image=image, confirm_production=environment, return_state=True)
 
 
+def _is_well(state: State) -> bool:
+    return state.is_completed() and state.name != RELEASED_UNWELL
+
+
 def _check(environment: str, state: State | None) -> Check:
     if state is None:
-        return Check(name=environment, outcome="not measured", detail="not begun, as another one failed")
-    return Check(name=environment, outcome="passed" if state.is_completed() else "failed", detail=state.message or "")
+        return Check(name=environment, outcome="not measured", detail="not begun, as another one failed or is not well")
+    return Check(name=environment, outcome="passed" if _is_well(state) else "failed", detail=state.message or "")

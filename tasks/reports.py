@@ -182,10 +182,16 @@ def refuse_failures(beginning: str, checks: list[Check], at_work: str | None = N
 
     Not where `at_work` names a run that stops Odoo on purpose.
     """
-    if (found := failures(checks)) and at_work is None:
-        raise VerificationFailed(
-            f"{beginning} {len(found)} of {len(checks)} checks failed:\n" + "\n".join(f"  {line}" for line in found)
-        )
+    if (told := told_failures(beginning, checks)) and at_work is None:
+        raise VerificationFailed(told)
+
+
+def told_failures(beginning: str, checks: list[Check]) -> str:
+    """Which checks failed, after a beginning of the sentence; empty: none did."""
+    if not (found := failures(checks)):
+        return ""
+    lines = "\n".join(f"  {line}" for line in found)
+    return f"{beginning} {len(found)} of {len(checks)} checks failed:\n{lines}"
 
 
 def refuse_sick(report: HealthReport) -> None:

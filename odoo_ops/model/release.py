@@ -10,6 +10,7 @@ from odoo_ops.model.revisions import exactly, shown_revision
 from odoo_ops.model.table_locks import UpdateLocks
 
 UNRELEASED = "Unreleased"  # the state in which a dry run ends that found something to release
+RELEASED_UNWELL = "ReleasedUnwell"  # the state in which a release ends that is in place, but with a failed check
 SUPERSEDED = "Superseded"  # the state in which the release of a push ends that is not the newest
 
 

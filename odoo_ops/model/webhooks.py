@@ -12,7 +12,7 @@ from odoo_ops.model.repository import Url
 
 StatusForge = Literal["github", "gitlab", "gitea", "forgejo"]
 Forge = Literal[StatusForge, "generic"]
-Told = Literal["pending", "success", "failure", "superseded"]
+Told = Literal["pending", "success", "unwell", "failure", "superseded"]
 
 STANDARD_PREFIX = "whsec_"
 COMMIT_OF_IMAGE = "{commit}"

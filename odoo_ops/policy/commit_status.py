@@ -5,23 +5,25 @@ from http import HTTPStatus
 from urllib.parse import quote
 
 from odoo_ops.model.base import Value
-from odoo_ops.model.release import SUPERSEDED
+from odoo_ops.model.release import RELEASED_UNWELL, SUPERSEDED
 from odoo_ops.model.webhooks import QueuedRelease, Source, Told
 
 _APIS = {"github": "https://api.github.com", "gitlab": "https://gitlab.com/api/v4"}
 _TEXTS: dict[Told, str] = {
     "pending": "Release to {} was asked for",
     "success": "Released to {}",
+    "unwell": "Released to {}; a check failed",
     "failure": "Release to {} failed",
     "superseded": "Not released to {}: its branch or tag leads elsewhere by now",
 }
 # What forges call a state otherwise. No commit is called a success that was not released.
 _WORDS: dict[str, dict[Told, str]] = {
-    "github": {"superseded": "error"},
-    "gitlab": {"failure": "failed", "superseded": "canceled"},
-    "gitea": {"superseded": "warning"},
-    "forgejo": {"superseded": "warning"},
+    "github": {"unwell": "success", "superseded": "error"},
+    "gitlab": {"unwell": "success", "failure": "failed", "superseded": "canceled"},
+    "gitea": {"unwell": "success", "superseded": "warning"},
+    "forgejo": {"unwell": "success", "superseded": "warning"},
 }
+_NAMED: dict[str, Told] = {SUPERSEDED: "superseded", RELEASED_UNWELL: "unwell"}
 # What else Prefect calls a run's state goes on.
 _ENDED: dict[str, Told] = {"COMPLETED": "success", "FAILED": "failure", "CRASHED": "failure", "CANCELLED": "failure"}
 
@@ -37,7 +39,7 @@ class CommitStatus(Value):
 
 def outcome(state_type: str, state_name: str) -> Told | None:
     """What the end of a flow run means for the commit; None while it goes on."""
-    return "superseded" if state_name == SUPERSEDED else _ENDED.get(state_type)
+    return _NAMED.get(state_name) or _ENDED.get(state_type)
 
 
 def commit_status(source: Source, release: QueuedRelease, told: Told, run_url: str) -> CommitStatus:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from addons_repository import SHELF, put_on_record
 from deployed_flow import DeployedFlow
+from prefect.states import Completed
 from real_sshd import RealSshd
 from shop import Shop
 
 from blocks import OdooEnvironment
 from flows.promote import promote
 from odoo_ops.errors import Refused, VerificationFailed
-from odoo_ops.model.release import UNRELEASED
+from odoo_ops.model.release import RELEASED_UNWELL, UNRELEASED
 from odoo_ops.runtimes.release_records import read_records
 
 if TYPE_CHECKING:
@@ -91,6 +92,16 @@ def test_what_was_tried_is_promoted_and_not_what_its_branch_leads_to_by_now(
     with pytest.raises(VerificationFailed, match=f"{source} is not well, so nothing of it is released to {name}"):
         promote(source, name, soak_minutes=0)
     _see_that_it_has(target, tried)
+
+
+def test_nothing_goes_on_after_a_release_with_a_failed_check(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Completed(name=RELEASED_UNWELL, message="It serves people, but a check failed.", data=None)
+    monkeypatch.setattr("flows.promote.release", lambda *_, **__: told)
+    monkeypatch.setattr("flows.promote.refuse_unfit_request", lambda *_: None)
+    planned = list[object]()
+    monkeypatch.setattr("flows.promote.run_again_after", lambda *asked: planned.append(asked))
+    state = promote(site.name, "production", refs={"ours": "main"}, return_state=True)
+    assert (state.name, state.message, planned) == (RELEASED_UNWELL, told.message, [])
 
 
 def _checkout(shop: Shop, commit: str) -> Path:

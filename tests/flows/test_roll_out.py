@@ -16,10 +16,11 @@ from real_sshd import RealSshd
 from shop import Shop
 
 from blocks import OdooEnvironment
-from flows.roll_out import _release_all, roll_out
+from flows.roll_out import _check, _release_all, roll_out
 from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.addons import AddonsRepository, MergedRef, ReleasePolicy
 from odoo_ops.model.environment import ProcessService
+from odoo_ops.model.release import RELEASED_UNWELL
 from odoo_ops.runtimes.release_records import read_records
 
 if TYPE_CHECKING:
@@ -91,6 +92,25 @@ def test_roll_out_releases_to_as_many_at_the_same_time_as_it_may_and_never_to_mo
     outcomes = _release_all(list(refs), refs, "", at_once=2)
     assert sorted(outcomes) == ["four", "one", "three", "two"]
     assert max(counted) == 2
+
+
+def test_roll_out_begins_no_other_after_a_release_with_a_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = list[str]()
+
+    def released(environment: str, **_: object) -> State:
+        begun.append(environment)
+        return Completed(name=RELEASED_UNWELL if environment == "two" else None, message=f"of {environment}")
+
+    monkeypatch.setattr("flows.roll_out.release", released)
+    refs = {name: {"ours": "main"} for name in ("one", "two", "three")}
+    outcomes = _release_all(list(refs), refs, "", at_once=1)
+    assert begun == ["one", "two"]
+    judged = [_check(name, outcomes.get(name)) for name in refs]
+    assert [(check.outcome, check.detail) for check in judged] == [
+        ("passed", "of one"),
+        ("failed", "of two"),
+        ("not measured", "not begun, as another one failed or is not well"),
+    ]
 
 
 @pytest.mark.odoo

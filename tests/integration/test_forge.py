@@ -41,7 +41,9 @@ def test_forge_takes_every_state_of_a_release_and_no_other_token(forge: str, *, 
         for told in get_args(Told):
             tell(source, commit_status(source, RELEASE, told, "http://prefect/run"))
         assert {path for path, _ in there.told} == {f"{base}{project}/statuses/{COMMIT}"}
-        assert len({body["state"] for _, body in there.told}) == len(get_args(Told))
+        assert (
+            len({body["state"] for _, body in there.told}) == len(get_args(Told)) - 1
+        )  # an unwell one is a success, too
         stranger = Source.model_validate({**fields, "token": "another-token"})
         with pytest.raises(PreconditionFailed, match="answers 401 .* a token that may write commit statuses"):
             tell(stranger, commit_status(stranger, RELEASE, "pending", ""))

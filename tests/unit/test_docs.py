@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from deployments.cli import app
 from odoo_ops.model.environment import Objectives
+from odoo_ops.model.release import RELEASED_UNWELL
 
 ROOT = Path(__file__).parents[2]
 PAPERS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -59,6 +60,7 @@ def test_alarm_is_an_automation_that_prefect_takes_and_hears_of_states_that_flow
     automation = AutomationCore.model_validate(yaml.safe_load((ROOT / "deployments/alarm.yaml").read_text()))
     assert isinstance(automation.trigger, EventTrigger)
     assert "prefect.flow-run.Drift" in automation.trigger.expect
+    assert f"prefect.flow-run.{RELEASED_UNWELL}" in automation.trigger.expect
     assert 'name="Drift"' in (ROOT / "flows/provision.py").read_text()
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from odoo_ops.model.release import RELEASED_UNWELL
 from odoo_ops.model.webhooks import Accepted, Ignored, Push, QueuedRelease, Source
 from odoo_ops.policy.commit_status import commit_status, outcome, rest_seconds
 from odoo_ops.policy.rates import Bucket
@@ -270,6 +271,14 @@ def test_only_an_end_is_an_outcome() -> None:
 
 def test_push_that_is_not_the_newest_is_no_success() -> None:
     assert outcome("COMPLETED", "Superseded") == "superseded"
+
+
+@pytest.mark.parametrize("forge", ["github", "gitlab", "gitea", "forgejo"])
+def test_release_that_is_in_place_with_a_failed_check_is_a_success_that_says_so(forge: str) -> None:
+    assert outcome("COMPLETED", RELEASED_UNWELL) == "unwell"
+    by = source(forge, api="https://forge.example.com/api", token="t")
+    said = commit_status(by, RELEASE, "unwell", "").body
+    assert (said["state"], said["description"]) == ("success", "Released to production; a check failed")
 
 
 def test_bucket_lets_through_what_a_minute_allows_and_fills_again() -> None:
