@@ -5,7 +5,7 @@ updated, is started beside the present one and takes over. What dies is settled 
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NoReturn
@@ -41,7 +41,7 @@ def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float) 
         down_seconds = time.monotonic() - stopped
         after, in_use = check_health(environment), check_in_use(environment)
         if found := failures([came_back, *lost_by_release(before, after), in_use]):
-            with _told_when_it_fails(plan, begun, [came_back, *after, in_use]):
+            with told_when_it_fails(plan, begun, [came_back, *after, in_use], lambda: _is_present(environment, record)):
                 _take_back(environment, record, lock, found)
     return ReleaseReport(
         environment=environment,
@@ -61,7 +61,7 @@ def replace_beside(environment: str, plan: ReleasePlan, lock: HeldLock, begun: f
         record, checks = put_beside(environment, planned_record(plan, None), lock, new=True)
     after, in_use = check_health(environment), check_in_use(environment)
     if found := failures([*lost_by_release(before, after), in_use]):
-        with _told_when_it_fails(plan, begun, [*after, in_use]):
+        with told_when_it_fails(plan, begun, [*after, in_use], lambda: _is_present(environment, record)):
             _take_back(environment, record, lock, found)
     return ReleaseReport(
         environment=environment,
@@ -191,11 +191,11 @@ def _former_proved_when_it_fails(plan: ReleasePlan, before: Sequence[Check], beg
     try:
         yield
     except LockLost:  # it says how it stands, and the host is not asked by a connection that was lost
-        with _told_when_it_fails(plan, begun, after):
+        with told_when_it_fails(plan, begun, after):
             raise
     except OdooOpsError as error:
         get_run_logger().error("Not released: %s", error)
-        with _told_when_it_fails(plan, begun, after):
+        with told_when_it_fails(plan, begun, after, lambda: read_present_release(plan.environment) != former):
             try:
                 present = read_present_release(plan.environment)
                 after += [check_odoo_came_back(plan.environment, WAIT_MINUTES), *check_health(plan.environment)]
@@ -213,24 +213,46 @@ def _former_proved_when_it_fails(plan: ReleasePlan, before: Sequence[Check], beg
 
 
 @contextmanager
-def _told_when_it_fails(plan: ReleasePlan, begun: float, checks: Sequence[Check]) -> Iterator[None]:
-    """Publish what an error that leaves the block says, and what was looked at."""
+def told_when_it_fails(
+    plan: ReleasePlan, begun: float, checks: Sequence[Check], in_place: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
+    """Publish what an error that leaves the block says, what was looked at, and whether the release is `in_place`.
+
+    Where that cannot be published, it is still the release's own error that leaves the block.
+    """
     try:
         yield
     except OdooOpsError as error:
-        seconds = time.monotonic() - begun
-        found = (*plan.gate, *checks)
-        publish_release_report(
-            ReleaseReport(
-                environment=plan.environment,
-                seconds=seconds,
-                plan=plan,
-                applied=False,
-                failure=str(error),
-                checks=found,
+        try:
+            publish_release_report(
+                ReleaseReport(
+                    environment=plan.environment,
+                    seconds=time.monotonic() - begun,
+                    plan=plan,
+                    applied=False,
+                    failure=str(error),
+                    in_place=_known(in_place, error),
+                    checks=(*plan.gate, *checks),
+                )
             )
-        )
-        raise
+        finally:
+            raise error
+
+
+def _known(in_place: Callable[[], bool], error: OdooOpsError) -> bool | None:
+    """What is in place after an error; None where the host does not say, or its connection was lost."""
+    if isinstance(error, LockLost) or isinstance(error.__cause__, LockLost):
+        return None
+    try:
+        return in_place()
+    except OdooOpsError:
+        return None
+
+
+def _is_present(environment: str, record: ReleaseRecord) -> bool:
+    """Whether a release is still the one that is on record as the present one."""
+    present = read_present_release(environment)
+    return present is not None and present.at == record.at
 
 
 def _take_back(environment: str, record: ReleaseRecord, lock: HeldLock, found: list[str]) -> NoReturn:

@@ -20,13 +20,13 @@ nothing.
 """
 
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows._cut_over import cut_over, replace_beside
+from flows._cut_over import cut_over, replace_beside, told_when_it_fails
 from flows.backup import backup
 from flows.forecast import fetched_image, fetched_plan, forecast
 from odoo_ops.errors import OdooOpsError
@@ -99,27 +99,32 @@ def release(
             refuse_unfit_plan(plan)
             return report if plan.empty else Completed(name=UNRELEASED, message=plan.summary, data=report)
         publish_release_plan(plan)
-        if approved:
-            refuse_another(environment, plan.digest, approved)
-        refuse_unfit_plan(plan)
-        refuse_unfit_role(environment, plan)
-        if needs_approval(environment, confirm_production):
-            wait_until_approved(plan)
-        plan = plan.model_copy(update={"gate": (*plan.gate, *check_commits(environment, plan.addons))})
-        refuse_unfit_plan(plan)
-        backup(environment)
-        if needs_forecast(environment, plan):
-            forecast(environment, refs=plan.commits, image=plan.image.image if plan.image else "")
-        with environment_locked(environment, "release") as lock:
-            check_identity(environment, needs_repository=False)
-            settle_leftovers(environment)
-            if why := read_later_push(environment, refs, image, pushed_to):
-                return Completed(name=SUPERSEDED, message=why)
-            anew = plan_release(environment, read_present(environment, plan.addons), _present_image(environment, plan))
-            refuse_another(environment, anew.digest, plan.digest)
-            refuse_unfit_plan(anew)
-            if plan.updates:
-                refuse_without_space(environment)
+        checked = list[Check]()
+        with ExitStack() as held:
+            with told_when_it_fails(plan, begun, checked):
+                if approved:
+                    refuse_another(environment, plan.digest, approved)
+                refuse_unfit_plan(plan)
+                refuse_unfit_role(environment, plan)
+                if needs_approval(environment, confirm_production):
+                    wait_until_approved(plan)
+                checked += check_commits(environment, plan.addons)
+                plan = plan.model_copy(update={"gate": (*plan.gate, *checked)})
+                refuse_unfit_plan(plan)
+                backup(environment)
+                if needs_forecast(environment, plan):
+                    forecast(environment, refs=plan.commits, image=plan.image.image if plan.image else "")
+                lock = held.enter_context(environment_locked(environment, "release"))
+                check_identity(environment, needs_repository=False)
+                settle_leftovers(environment)
+                if why := read_later_push(environment, refs, image, pushed_to):
+                    return Completed(name=SUPERSEDED, message=why)
+                present = read_present(environment, plan.addons)
+                anew = plan_release(environment, present, _present_image(environment, plan))
+                refuse_another(environment, anew.digest, plan.digest)
+                refuse_unfit_plan(anew)
+                if plan.updates:
+                    refuse_without_space(environment)
             put = replace_beside if plan.beside else cut_over
             report = put(environment, plan, lock, begun)
             report = report.model_copy(update={"checks": (*report.checks, *_tidied(environment))})

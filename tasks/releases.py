@@ -101,7 +101,7 @@ def check_commits(environment: str, addons: tuple[FetchedAddons, ...]) -> list[C
         check
         for repository, fetched in zip(_policy_of(runtime).addons, addons, strict=True)
         if fetched.changes
-        for check in check_commit(runtime, repository, fetched.checkout)
+        for check in check_commit(runtime, repository, fetched.checkout, get_run_logger().info)
     ]
 
 

@@ -226,7 +226,8 @@ class ReleaseReport(Value):
 
     Attributes:
         applied: whether the plan was carried out, and is in place.
-        failure: why what was begun is not in place, and how it stands; empty: it did not fail.
+        failure: why the run failed, and how it stands; empty: it did not fail.
+        in_place: where it failed, whether the release is in place all the same; None: nobody knows.
         down_seconds: how long Odoo did not serve people; None: it was not stopped, or did not come back.
         checks: what was looked at.
     """
@@ -236,6 +237,7 @@ class ReleaseReport(Value):
     plan: ReleasePlan
     applied: bool
     failure: str = ""
+    in_place: bool | None = False
     down_seconds: float | None = None
     kept_database: str | None = None
     checks: tuple[Check, ...] = ()

@@ -1,5 +1,7 @@
 """What programs say of a commit of addons that is on its host and not in place yet."""
 
+from collections.abc import Callable
+
 from odoo_ops.commands import commit_checks, git
 from odoo_ops.errors import CommandFailed, PreconditionFailed
 from odoo_ops.model.addons import AddonsRepository
@@ -12,14 +14,16 @@ _CHECK_SECONDS = 1800
 _REQUIREMENTS = "requirements.txt"
 
 
-def check_commit(runtime: Runtime, repository: AddonsRepository, checkout: str) -> list[Check]:
+def check_commit(
+    runtime: Runtime, repository: AddonsRepository, checkout: str, show: Callable[[str], None]
+) -> list[Check]:
     """What pylint-odoo, pip-audit and the repository's own programs say of a commit, as far as its repository asks.
 
-    Of requirements for which no audit is asked, what is not looked at is said. Never raises for what they find. What
-    they added, such as a report, is deleted: it would be released under the commit's name. A commit that they changed
-    is fetched again by the next run.
+    All that pylint says is shown, line by line. Of requirements for which no audit is asked, what is not looked at is
+    said. Never raises for what they find. What they added, such as a report, is deleted: it would be released under
+    the commit's name. A commit that they changed is fetched again by the next run.
     """
-    checks = [_linted(runtime, repository, checkout)] if repository.pylint_odoo else []
+    checks = [_linted(runtime, repository, checkout, show)] if repository.pylint_odoo else []
     checks += _audited(runtime, repository, checkout)
     checks += [_judged(runtime, repository, words, checkout) for words in repository.checks]
     ran = repository.pylint_odoo or repository.audit or repository.checks
@@ -37,7 +41,7 @@ def _changed(runtime: Runtime, checkout: str) -> list[str]:
     return runtime.machine.run(git.list_changes(checkout)).stdout.splitlines()
 
 
-def _linted(runtime: Runtime, repository: AddonsRepository, checkout: str) -> Check:
+def _linted(runtime: Runtime, repository: AddonsRepository, checkout: str, show: Callable[[str], None]) -> Check:
     machine, name = runtime.machine, f"{repository.name}: pylint-odoo finds nothing"
     modules = machine.call("find_modules", folder=checkout)
     if not modules:
@@ -46,7 +50,7 @@ def _linted(runtime: Runtime, repository: AddonsRepository, checkout: str) -> Ch
     series = runtime.environment.odoo.version
     command = commit_checks.lint(machine.python, checkout, modules, series, own_choice=own_choice)
     try:
-        seconds = machine.run(command, timeout_seconds=_CHECK_SECONDS).seconds
+        seconds = machine.run(command, on_line=lambda _stream, line: show(line), timeout_seconds=_CHECK_SECONDS).seconds
     except CommandFailed as error:
         if commit_checks.is_missing(error.output):
             return policy.missing_checker(name, "pylint-odoo", machine.python)

@@ -67,11 +67,12 @@ def judged(site: Site, server: AddonsServer, files: dict[str, str], **asked: obj
     return judged_as_it_is(site, server, **asked)
 
 
-def judged_as_it_is(site: Site, server: AddonsServer, **asked: object) -> Check:
+def judged_as_it_is(site: Site, server: AddonsServer, shown: list[str] | None = None, **asked: object) -> Check:
     fields = server.repository(site.folder / "ours").model_dump() | asked
     repository = AddonsRepository.model_validate(fields)
     site.register(release=ReleasePolicy(addons=(repository,)))
-    (check,) = check_commit(OdooEnvironment.open(site.name), repository, str(server.work))
+    shown = list[str]() if shown is None else shown
+    (check,) = check_commit(OdooEnvironment.open(site.name), repository, str(server.work), shown.append)
     return check
 
 
@@ -83,6 +84,11 @@ def test_pylint_odoo_names_what_it_finds_and_passes_what_is_well(site: Site, ser
     found = judged(site, server, {**files, "shelf/shelf.py": bad}, pylint_odoo=True)
     assert found.outcome == "failed"
     assert "sql-injection" in found.detail
+    many = "".join(f"\n\ndef look_{count}(cr, name):\n    cr.execute('SELECT %s' % name)\n" for count in range(30))
+    server.push({**files, "shelf/shelf.py": files["shelf/shelf.py"] + many})
+    shown = list[str]()
+    assert judged_as_it_is(site, server, shown, pylint_odoo=True).outcome == "failed"
+    assert len([line for line in shown if "sql-injection" in line]) == 30
     chosen = {".pylintrc": "[MESSAGES CONTROL]\ndisable=all\nenable=print-used\n"}
     found = judged(site, server, {**files, **chosen, "shelf/shelf.py": bad}, pylint_odoo=True)
     assert found.outcome == "passed", found.detail

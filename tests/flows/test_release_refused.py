@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from addons_repository import SHELF, AddonsServer
+from prefect.artifacts import Artifact
 from real_sshd import RealSshd
 
 from blocks import OdooEnvironment
@@ -80,6 +81,11 @@ def test_release_is_refused_when_a_check_fails_and_when_one_changes_its_commit(o
     offered.asks(checks=(("false",),))
     commit = offered.addons.push(SHELF)
     offered.refused("ours: false: `false` ended with status 1")
+    page, checks = (Artifact.get(f"release-{offered.site.name}{of}") for of in ("", "-checks"))
+    assert page
+    assert checks
+    assert str(page.data).startswith(f"# {offered.site.name}: not released\n\n**It failed after ")
+    assert "ours: false" in str(checks.data)
     assert offered.checkout(commit).exists()
     offered.asks(checks=(("sh", "-c", "echo more >> shelf/static/read.txt"),))
     offered.refused("ours: the commit is as it was: its checks changed shelf/static/read.txt")

@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from pathlib import Path
 from unittest.mock import create_autospec
 
@@ -12,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 from flows import _cut_over
 from odoo_ops.adapters.host import HeldLock, LockLost
 from odoo_ops.commands import git, modules
-from odoo_ops.errors import PermanentError, PreconditionFailed, Refused, TransientError
+from odoo_ops.errors import PermanentError, PreconditionFailed, Refused, TransientError, VerificationFailed
 from odoo_ops.hostside import links
 from odoo_ops.hostside.channel import standard_channel
 from odoo_ops.hostside.modules import find_modules, hash_modules
@@ -430,27 +431,39 @@ _AWAY = TransientError("The host does not answer.")
 
 
 @pytest.mark.parametrize(
-    ("error", "now", "said"),
+    ("error", "now", "said", "head"),
     [
-        (PreconditionFailed("The disk is full"), _FORMER, "The disk is full. The former release serves people."),
+        (
+            PreconditionFailed("The disk is full"),
+            _FORMER,
+            "The disk is full. The former release serves people.",
+            "not released",
+        ),
         (
             PreconditionFailed("PostgreSQL is away."),
             _NEW,
             "PostgreSQL is away. The new release, which was finished when it was settled, serves people.",
+            "in place, and its run failed",
         ),
         (
             PreconditionFailed("The disk is full."),
             _AWAY,
             "The disk is full. Whether people are served could not be seen: The host does not answer.",
+            "nobody knows whether it is in place",
         ),
-        (LockLost("It was settled by a new connection."), _AWAY, "It was settled by a new connection."),
+        (
+            LockLost("It was settled by a new connection."),
+            _NEW,
+            "It was settled by a new connection.",
+            "nobody knows whether it is in place",
+        ),
     ],
 )
 def test_release_that_fails_tells_by_error_and_page_which_one_serves_people(
-    monkeypatch: pytest.MonkeyPatch, error: PermanentError, now: ReleaseRecord | TransientError, said: str
+    monkeypatch: pytest.MonkeyPatch, error: PermanentError, now: ReleaseRecord | TransientError, said: str, head: str
 ) -> None:
     published: list[ReleaseReport] = []
-    found = iter([_FORMER, now])
+    found = chain([_FORMER], repeat(now))
 
     def read(_environment: str) -> ReleaseRecord:
         present = next(found)
@@ -467,7 +480,19 @@ def test_release_that_fails_tells_by_error_and_page_which_one_serves_people(
     with pytest.raises(type(error)) as raised, _cut_over._former_proved_when_it_fails(plan, [], 0):
         raise error
     assert str(raised.value) == said
-    assert [(report.failure, report.applied) for report in published] == [(said, False)]
+    (report,) = published
+    assert (report.failure, report.applied) == (said, False)
+    assert render("reports/release.md", report=report).startswith(f"# erp: {head}\n")
+
+
+def test_page_that_cannot_be_published_does_not_hide_why_the_release_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_report: ReleaseReport) -> None:
+        raise ConnectionError("Prefect is away")
+
+    monkeypatch.setattr(_cut_over, "publish_release_report", fail)
+    plan, told = ReleasePlan(environment="erp", addons=()), VerificationFailed("No backup.")
+    with pytest.raises(VerificationFailed, match=r"No backup\."), _cut_over.told_when_it_fails(plan, 0, []):
+        raise told
 
 
 def test_odoo_that_cannot_be_started_is_a_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
