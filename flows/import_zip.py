@@ -19,6 +19,7 @@ from flows._settle import settled_when_it_fails
 from odoo_ops.model.paths import AbsolutePath
 from odoo_ops.model.zips import ImportReport, ZipContents
 from odoo_ops.policy.comparison import judge_carried_over
+from odoo_ops.policy.fences import refuse_mistyped
 from odoo_ops.policy.previews import import_preview_checks
 from tasks.copies import neutralize_copy
 from tasks.identity import check_identity, forget_database
@@ -58,6 +59,7 @@ def import_zip(
         dry_run: Only read and check, and show what would be replaced by what. Production need not be confirmed.
     """
     begun = time.monotonic()
+    refuse_mistyped([confirm_production], [environment])
     refuse_unconfirmed_import(environment, environment if dry_run else confirm_production, as_copy=as_copy)
     with environment_locked(environment, "import") as lock:
         identity = check_identity(environment, needs_repository=False, filestore="swapped")

@@ -19,7 +19,9 @@ from pydantic import Field
 
 from flows.release import planned, release, wait_until_approved
 from odoo_ops.model.release import RELEASED_UNWELL, UNRELEASED
+from odoo_ops.policy.fences import refuse_mistyped
 from odoo_ops.policy.releases import refuse_other_release, released_commits
+from tasks.approvals import refuse_unanswerable
 from tasks.health import check_health
 from tasks.later_runs import run_again_after
 from tasks.releases import (
@@ -63,6 +65,7 @@ def promote(
         tried: Moment of the release that the source must have in place; another one is refused. Left out: whichever
             it has.
     """
+    refuse_mistyped([confirm_production], [target])
     if refs or image:
         refuse_unfit_request(source, refs or {}, image)
         refuse_unfit_request(target, refs or {}, image)
@@ -73,6 +76,9 @@ def promote(
             return _as_own(released)
         if not dry_run:
             return _soak(source, target, soak_minutes, confirm_production)
+    asks = not dry_run and needs_approval(target, confirm_production)
+    if asks:
+        refuse_unanswerable(target)
     record = read_last_release(source)
     refuse_other_release(source, record, tried)
     refuse_replaced(source, record)
@@ -82,7 +88,7 @@ def promote(
     commits, tried_image = released_commits(record), record.image or ""
     refuse_unfit_request(target, commits, tried_image)
     approved = ""
-    if not dry_run and needs_approval(target, confirm_production):
+    if asks:
         plan = planned(target, commits, tried_image)
         publish_release_plan(plan)
         refuse_unfit_plan(plan)

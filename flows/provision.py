@@ -23,6 +23,7 @@ from odoo_ops.adapters.host import HeldLock
 from odoo_ops.model.checks import Check, failures
 from odoo_ops.model.plan import ProvisionReport
 from odoo_ops.policy.certificates import judge_given
+from odoo_ops.policy.fences import refuse_mistyped
 from odoo_ops.policy.provisioning import DATABASE_VOLUME
 from tasks.approvals import refuse_another, wait_for_approval
 from tasks.certificates import judge_certificates, read_shown_certificates, renew_certificate
@@ -71,6 +72,7 @@ def provision(
             for `restore`, and no Odoo.
     """
     begun = time.monotonic()
+    refuse_mistyped([confirm_production], [environment])
     if dry_run and (why := why_nothing_to_compare(environment)):
         return Completed(name="NothingToCompare", message=f"Nothing to compare of {environment}: {why}.")
     before = read_work_at_odoo(environment) if dry_run else None

@@ -32,8 +32,9 @@ from flows.forecast import fetched_image, fetched_plan, forecast
 from odoo_ops.errors import OdooOpsError
 from odoo_ops.model.checks import Check
 from odoo_ops.model.release import RELEASED_UNWELL, SUPERSEDED, UNRELEASED, ImageChange, ReleasePlan, ReleaseReport
+from odoo_ops.policy.fences import refuse_mistyped
 from odoo_ops.policy.pushes import refuse_pushes
-from tasks.approvals import refuse_another, wait_for_approval
+from tasks.approvals import refuse_another, refuse_unanswerable, wait_for_approval
 from tasks.identity import check_identity
 from tasks.images import keep_images
 from tasks.leftovers import settle_leftovers
@@ -84,9 +85,12 @@ def release(
         approved: The plan that was approved, as its page calls it. What has become another one is refused.
     """
     begun, refs, pushed_to = time.monotonic(), refs or {}, pushed_to or {}
+    refuse_mistyped([confirm_production], [environment])
     refuse_unfit_request(environment, refs, image)
     refuse_pushes(environment, refs, image, pushed_to)
     refuse_without_service(environment)
+    if not dry_run and needs_approval(environment, confirm_production):
+        refuse_unanswerable(environment)
     with nullcontext() if dry_run else releases_queued(environment):
         if why := read_later_push(environment, refs, image, pushed_to):
             return Completed(name=SUPERSEDED, message=why)

@@ -20,6 +20,7 @@ from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import RestoreReport, Swap
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy.comparison import judge_carried_over
+from odoo_ops.policy.fences import refuse_mistyped
 from odoo_ops.policy.previews import restore_preview_checks
 from tasks.copies import neutralize_copy
 from tasks.identity import check_apart, check_identity
@@ -69,6 +70,7 @@ def restore(
         dry_run: Only choose and check, and show what would be replaced by what. Production need not be confirmed.
     """
     begun, target = time.monotonic(), target or environment
+    refuse_mistyped([confirm_production], [target])
     refuse_unconfirmed(environment, target, target if dry_run else confirm_production, offsite=from_offsite)
     with environment_locked(target, "restore") as lock:
         identity = check_identity(target, environment, offsite=from_offsite, filestore="swapped")

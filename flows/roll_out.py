@@ -22,6 +22,7 @@ from pydantic import Field
 from flows.release import release
 from odoo_ops.model.checks import Check
 from odoo_ops.model.release import RELEASED_UNWELL
+from odoo_ops.policy.fences import refuse_mistyped
 from tasks.releases import refuse_unconfirmed, refuse_unfit_request
 from tasks.reports import publish_roll_out, refuse_failures
 from tasks.revisions import read_revisions
@@ -45,6 +46,7 @@ def roll_out(
         image: Image to release, where all of them are compose projects that `provision` made; by its digest where
             its tag may be moved meanwhile.
     """
+    refuse_mistyped(confirm_production or [], environments)
     for environment in environments:
         refuse_unfit_request(environment, refs or {}, image)
         refuse_unconfirmed(environment, confirm_production or [])

@@ -19,7 +19,8 @@ from flows._cut_over import odoo_stopped, put_beside, put_in_place, start_again
 from flows.forecast import present_image
 from odoo_ops.adapters.host import HeldLock
 from odoo_ops.model.release import ReleaseRecord, RollbackReport
-from tasks.approvals import refuse_another, wait_for_approval
+from odoo_ops.policy.fences import refuse_mistyped
+from tasks.approvals import refuse_another, refuse_unanswerable, wait_for_approval
 from tasks.health import check_health
 from tasks.identity import check_identity
 from tasks.images import in_image
@@ -44,6 +45,9 @@ def rollback(environment: str, dry_run: bool = False, confirm: str = "", to: str
             answered with all of them. Left out: the last release is taken back.
     """
     begun = time.monotonic()
+    refuse_mistyped([confirm], [environment])
+    if not (dry_run or confirm):
+        refuse_unanswerable(environment, "confirm")
     refuse_without_service(environment)
     with environment_locked(environment, "look at a rollback"):
         check_identity(environment, needs_repository=False)
@@ -59,7 +63,7 @@ def rollback(environment: str, dry_run: bool = False, confirm: str = "", to: str
     shown = _told_apart(record)
     if dry_run:
         return Completed(name="Shown", message=report.summary, data=report)
-    if confirm != environment:
+    if not confirm:
         wait_for_approval(environment, report.summary, f"rollback-{environment}", shown, _APPROVAL_SECONDS)
     with environment_locked(environment, "rollback") as lock:
         settle_leftovers(environment)

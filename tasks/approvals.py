@@ -1,15 +1,30 @@
 """A person says yes in the UI to what a run has shown."""
 
 from prefect import suspend_flow_run
+from prefect.context import FlowRunContext
 from prefect.input import RunInput
 
-from odoo_ops.errors import Refused
+from odoo_ops.errors import PreconditionFailed, Refused
 
 
 class Approval(RunInput):
     """What is approved, by what tells it from another plan."""
 
     plan: str
+
+
+def refuse_unanswerable(environment: str, parameter: str = "confirm_production") -> None:
+    """Raise PreconditionFailed where nobody could approve what this run shows: only a run of a deployment can wait.
+
+    `parameter` is the one that confirms it instead.
+    """
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or context.flow_run.deployment_id is None:
+        raise PreconditionFailed(
+            f"This run must be approved for {environment}, and is no run of a deployment, which alone can wait for "
+            "that. Nothing was changed. Next step: run it by its deployment (`prefect deployment run`), or confirm it "
+            f"with {parameter} = {environment}"
+        )
 
 
 def wait_for_approval(environment: str, summary: str, page: str, plan: str, seconds: int) -> None:
@@ -24,7 +39,9 @@ def wait_for_approval(environment: str, summary: str, page: str, plan: str, seco
 
     Raises:
         Refused: another plan was approved.
+        PreconditionFailed: it is no run of a deployment.
     """
+    refuse_unanswerable(environment)
     answer = suspend_flow_run(
         wait_for_input=Approval.with_initial_data(
             description=f"{summary} The artifact `{page}` shows all of it, as plan {plan}.", plan=plan

@@ -1,9 +1,20 @@
 """What a flow may do to which environment."""
 
+from collections.abc import Sequence
+
 from odoo_ops.errors import Refused
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.repository import FolderLocation, Repository
+
+
+def refuse_mistyped(confirmed: Sequence[str], environments: Sequence[str]) -> None:
+    """Raise Refused where what confirms a run, by name, is none of its environments; an empty word confirms nothing."""
+    if wrong := [name for name in confirmed if name and name not in environments]:
+        raise Refused(
+            f"This run is for {', '.join(environments)}, and what should confirm it is {', '.join(wrong)}. Nothing was "
+            "changed. Next step: write the environment's name as it was registered, or leave the confirmation out."
+        )
 
 
 def refuse_restore(source: Environment, target: Environment, confirm_production: str) -> None:

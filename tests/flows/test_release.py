@@ -142,6 +142,9 @@ def test_release_to_production_waits_until_its_plan_is_approved(
     assert shop.link.readlink().name == commit
 
     _forget(shop, "web")
+    with pytest.raises(PreconditionFailed, match="no run of a deployment"):
+        promote(shop.site.name, shop.site.name, soak_minutes=0)
+    monkeypatch.setattr("flows.promote.refuse_unanswerable", lambda _: None)
     monkeypatch.setattr("flows.promote.wait_until_approved", lambda _plan: _forget(shop, "base"))
     with pytest.raises(Refused, match="is no longer the plan"):
         promote(shop.site.name, shop.site.name, soak_minutes=0)

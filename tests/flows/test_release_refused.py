@@ -13,6 +13,7 @@ from real_sshd import RealSshd
 
 from blocks import OdooEnvironment
 from flows.release import release
+from flows.rollback import rollback
 from odoo_ops.errors import PreconditionFailed, Refused
 from odoo_ops.model.addons import ReleasePolicy
 from odoo_ops.model.environment import ProcessService
@@ -108,7 +109,7 @@ def test_release_is_refused_when_a_module_would_be_installed_that_cannot_be(offe
 
 @pytest.mark.parametrize("dry_run", [True, False], ids=["dry run", "plan"])
 def test_nothing_of_a_commit_is_run_when_nobody_has_approved_it(
-    offered: Offered, tmp_path: Path, dry_run: bool
+    offered: Offered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dry_run: bool
 ) -> None:
     """Neither as a Python package that its manifest names, nor as a module that Odoo imports when it starts."""
     odoo = OdooEnvironment.open(offered.site.name).environment.odoo
@@ -118,6 +119,7 @@ def test_nothing_of_a_commit_is_run_when_nobody_has_approved_it(
     offered.sql(
         "INSERT INTO ir_module_module (name, state, latest_version) VALUES ('shelf', 'installed', '19.0.1.0.0')"
     )
+    monkeypatch.setattr("flows.release.refuse_unanswerable", lambda _: None)  # as if it could wait
     ran = tmp_path / "ran"
     needs = "'external_dependencies': {'python': ['odoo.addons.shelf']}, 'author'"
     manifest = SHELF["shelf/__manifest__.py"].replace("'author'", needs)
@@ -135,19 +137,28 @@ def test_release_is_refused_when_another_plan_was_approved(offered: Offered) -> 
 
 
 def test_release_waits_for_an_approval_where_the_environment_asks_for_one(offered: Offered) -> None:
-    """What waits is a run of a deployment; Prefect says so, as this one is none."""
+    """What waits is a run of a deployment, and this one is none."""
     offered.asks(approval=True, checks=(("false",),))
-    offered.addons.push(SHELF)
-    offered.refused("without a deployment", RuntimeError)
+    commit = offered.addons.push(SHELF)
+    offered.refused(f"no run of a deployment.* confirm_production = {offered.site.name}", PreconditionFailed)
+    offered.refused("what should confirm it is prod", confirm_production="prod")
+    with pytest.raises(PreconditionFailed, match=f"no run of a deployment.* confirm = {offered.site.name}"):
+        rollback(offered.site.name)
+    with pytest.raises(Refused, match="what should confirm it is prod"):
+        rollback(offered.site.name, confirm="prod")
+    assert not offered.checkout(commit).exists()  # nothing was fetched
     offered.refused("`false` ended with status 1", confirm_production=offered.site.name)
     offered.site.register(stage="production")
     offered.asks(approval=False, checks=(("false",),))
     offered.refused("`false` ended with status 1")
 
 
-def test_release_is_refused_before_its_approval_when_nobody_may_make_the_copy(offered: Offered) -> None:
+def test_release_is_refused_before_its_approval_when_nobody_may_make_the_copy(
+    offered: Offered, monkeypatch: pytest.MonkeyPatch
+) -> None:
     offered.site.register(stage="production")
     offered.asks()
     offered.addons.push(SHELF)
+    monkeypatch.setattr("flows.release.refuse_unanswerable", lambda _: None)  # as if it could wait
     with offered.plain_role() as role:
         offered.refused(f'role {role} may make no database.*`ALTER ROLE "{role}" CREATEDB`', PreconditionFailed)

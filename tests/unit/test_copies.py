@@ -16,6 +16,7 @@ from odoo_ops.policy import drills
 from odoo_ops.policy.configuration import options_for_copy
 from odoo_ops.policy.fences import (
     refuse_drill,
+    refuse_mistyped,
     refuse_odd_filestore,
     refuse_restore,
     refuse_shared_copy,
@@ -38,6 +39,14 @@ def _environment(
 
 
 ERP = _environment("erp", "production")
+
+
+def test_mistyped_confirmation_is_refused_and_none_is_not() -> None:
+    refuse_mistyped([""], ["erp"])
+    refuse_mistyped([], ["erp"])
+    refuse_mistyped(["shop"], ["erp", "shop"])
+    with pytest.raises(Refused, match="for erp, shop, and what should confirm it is prod"):
+        refuse_mistyped(["erp", "prod"], ["erp", "shop"])
 
 
 @pytest.mark.parametrize(
