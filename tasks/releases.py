@@ -19,7 +19,7 @@ from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.policy.wanted_commits import refuse_refs
 from odoo_ops.policy.ways_back import way_back
 from odoo_ops.runtimes import image_releases, release_records, releases, staging
-from odoo_ops.runtimes.commit_checks import check_commit
+from odoo_ops.runtimes.commit_checks import check_commit, check_pinned
 from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.runtime import Runtime
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
@@ -79,6 +79,12 @@ def plan_release(environment: str, addons: tuple[FetchedAddons, ...], image: Ima
     with image_releases.looked_at(runtime, image) as beside:
         found = releases.read_modules(beside, installed, instead)
     before, after = releases.find_modules(runtime, addons)
+    pinned = [
+        check
+        for repository, fetched in zip(_policy_of(runtime).addons, addons, strict=True)
+        if fetched.changes
+        for check in check_pinned(runtime, repository, fetched.checkout)
+    ]
     updates = policy.modules_to_update(installed, found)
     return ReleasePlan(
         environment=environment,
@@ -89,7 +95,7 @@ def plan_release(environment: str, addons: tuple[FetchedAddons, ...], image: Ima
         come=policy.modules_only_in(after, before, installed.versions),
         gone=policy.modules_only_in(before, after, installed.versions),
         checksums={name: facts.checksum for name, facts in found.items()},
-        gate=(*policy.judge_modules(installed, found), *([unseen_commit()] if image else [])),
+        gate=(*policy.judge_modules(installed, found), *pinned, *([unseen_commit()] if image else [])),
     )
 
 

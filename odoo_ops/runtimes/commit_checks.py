@@ -34,6 +34,26 @@ def check_commit(
     return checks
 
 
+def check_pinned(runtime: Runtime, repository: AddonsRepository, checkout: str) -> list[Check]:
+    """Whether requirements are pinned, where the repository asks for an audit: its file is read, and no program run."""
+    if not (repository.audit and runtime.machine.call("describe_path", path=f"{checkout}/{_REQUIREMENTS}")["exists"]):
+        return []
+    name = f"{repository.name}: requirements are pinned"
+    try:
+        return [policy.judge_pinned(name, *_requirements(runtime, checkout))]
+    except CommandFailed as error:
+        return [Check(name=name, outcome="not measured", detail=first_of(error.output.splitlines()))]
+
+
+def _requirements(runtime: Runtime, checkout: str) -> tuple[str, str]:
+    """Texts of a commit's requirements.txt, and of the files of constraints that it names."""
+    requirements = runtime.machine.run(git.print_file(checkout, _REQUIREMENTS)).stdout
+    constraints = [
+        runtime.machine.run(git.print_file(checkout, file)).stdout for file in policy.constraints_of(requirements)
+    ]
+    return requirements, "\n".join(constraints)
+
+
 def _changed(runtime: Runtime, checkout: str) -> list[str]:
     """Files of a commit that are not as they were; all that is not the commit's is deleted."""
     for command in (git.remove_added(checkout), git.remove_added_to_submodules(checkout)):
@@ -63,12 +83,12 @@ def _audited(runtime: Runtime, repository: AddonsRepository, checkout: str) -> l
     if not machine.call("describe_path", path=f"{checkout}/{_REQUIREMENTS}")["exists"]:
         without = Check(name=name, outcome="passed", detail=f"it has no {_REQUIREMENTS}")
         return [without] if repository.audit else []
+    try:
+        requirements, constraints = _requirements(runtime, checkout)
+    except CommandFailed as error:
+        return [Check(name=name, outcome="not measured", detail=first_of(error.output.splitlines()))]
     if not repository.audit:
-        try:
-            requirements = machine.run(git.print_file(checkout, _REQUIREMENTS)).stdout
-        except CommandFailed as error:
-            return [Check(name=name, outcome="not measured", detail=first_of(error.output.splitlines()))]
-        return [policy.unasked_audit(name, requirements)]
+        return [policy.unasked_audit(name, requirements, constraints)]
     lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
     command = commit_checks.audit(machine.python, checkout, _REQUIREMENTS)
     try:
@@ -76,7 +96,8 @@ def _audited(runtime: Runtime, repository: AddonsRepository, checkout: str) -> l
     except CommandFailed as error:
         if commit_checks.is_missing(error.output):
             return [policy.missing_checker(name, "pip-audit", machine.python)]
-    return [policy.judge_audit(name, commit_checks.parse_audit("\n".join(lines["stdout"])), lines["stderr"])]
+    packages = commit_checks.parse_audit("\n".join(lines["stdout"]))
+    return [policy.judge_audit(name, packages, lines["stderr"], constraints)]
 
 
 def _judged(runtime: Runtime, repository: AddonsRepository, words: tuple[str, ...], checkout: str) -> Check:
