@@ -116,4 +116,4 @@ def run_odoo_tests(environment: str, scratch: str, plan: ReleasePlan) -> Check:
             return Check(name=TESTS, outcome="failed", detail=first_of(troubles) or str(error))
         finally:
             host.call("remove_tree", path=settings.copy_dir)
-    return judge_tests(TESTS, ran, tags)
+    return judge_tests(TESTS, ran, tags, plan.updates, plan.checksums)

@@ -67,7 +67,11 @@ while waiting:
     path = None if name in seen else of_odoo.get_module_path(name)
     seen.add(name)
     if path:
-        found[name] = {{"path": path, "migrations": sorted(set(migrations(name, path)))}}
+        found[name] = {{
+            "path": path,
+            "migrations": sorted(set(migrations(name, path))),
+            "tested": os.path.isdir(os.path.join(path, "tests")),
+        }}
         try:
             manifest = of_odoo.get_manifest(name)
             found[name].update(

@@ -50,6 +50,7 @@ class ModuleFacts(Value):
         migrations: versions for which it has a folder of migration scripts, or of why it needs none.
         missing: programs and Python packages that it needs and that are not there.
         fault: why its manifest cannot be read, in words; empty: it can.
+        tested: whether it has tests of its own.
     """
 
     path: str
@@ -60,6 +61,7 @@ class ModuleFacts(Value):
     migrations: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     fault: str = ""
+    tested: bool = False
 
 
 class InstalledModules(Value):
@@ -81,10 +83,11 @@ class InstalledModules(Value):
 
 
 class ModuleUpdate(Value):
-    """A module that is updated, and why."""
+    """A module that is updated, and why; and whether it has tests of its own."""
 
     name: str
     why: str
+    tested: bool = False
 
 
 class ImageChange(Value):

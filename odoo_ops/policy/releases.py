@@ -1,5 +1,6 @@
 """What a release must stand before anything changes, and which modules it updates."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
@@ -19,6 +20,8 @@ AT_ONCE = "Put in place at once"
 DOWNTIME = "Update and start are within the downtime budget"
 _OF_SERIES = 2  # of the numbers of a version: 19.0.1.0.0
 _WITHOUT_SERIES = 3
+# of a tag such as standard/sale:TestSale.test_it; not of one that takes tests out, nor of a file's path
+_TAGGED_MODULE = re.compile(r"(?:^|,)\s*\+?[*\w]*/(\w+)(?=[:.,\[\s]|$)(?!\.py)")
 FALLS = "No module's version falls"
 MIGRATIONS = "A module's new major version has migration scripts"
 
@@ -107,9 +110,16 @@ def modules_to_update(installed: InstalledModules, found: Mapping[str, ModuleFac
     on_record = installed.checksums
     if on_record is None:
         why = "no checksum is on record in this database"
-        return tuple(ModuleUpdate(name=name, why=why) for name in sorted(installed.versions))
+        return tuple(
+            ModuleUpdate(name=name, why=why, tested=name in found and found[name].tested)
+            for name in sorted(installed.versions)
+        )
     return tuple(
-        ModuleUpdate(name=name, why=_why(installed.versions[name], found[name].version, new=name not in on_record))
+        ModuleUpdate(
+            name=name,
+            why=_why(installed.versions[name], found[name].version, new=name not in on_record),
+            tested=found[name].tested,
+        )
         for name in sorted(installed.versions)
         if name in found and found[name].checksum != on_record.get(name)
     )
@@ -135,11 +145,19 @@ def judge_finished(why: str) -> Check:
     return Check(name=AT_ONCE, outcome="failed", detail=f"It stopped, and was finished then: {why}")
 
 
-def judge_tests(name: str, ran: Collection[int], tags: str) -> Check:
-    """What tests say that all passed: where none ran, nothing was measured."""
+def judge_tests(
+    name: str, ran: Collection[int], tags: str, updates: Sequence[ModuleUpdate], installed: Collection[str]
+) -> Check:
+    """What tests say that all passed. Where none ran, nothing was measured, unless some should have: a misspelt tag."""
     most = max(ran, default=0)
     if not most:
-        return Check(name=name, outcome="not measured", detail=f"no test of the updated modules has the tags {tags}")
+        asked = set(_TAGGED_MODULE.findall(tags))
+        tested = [update.name for update in updates if update.tested and (not asked or update.name in asked)]
+        if unknown := sorted(asked.difference(installed)):
+            return Check(name=name, outcome="failed", detail=f"test_tags name {', '.join(unknown)}, not installed here")
+        if tested:
+            return Check(name=name, outcome="failed", detail=f"{tags} is the tag of no test of {', '.join(tested)}")
+        return Check(name=name, outcome="not measured", detail=f"no updated module has tests of {tags}")
     return Check(name=name, outcome="passed", detail=f"{most} test{'s' if most > 1 else ''} of {tags}")
 
 

@@ -22,6 +22,7 @@ from odoo_ops.model.checks import Check, failures
 from odoo_ops.model.release import (
     InstalledModules,
     ModuleFacts,
+    ModuleUpdate,
     ReleasePlan,
     ReleaseRecord,
     ReleaseReport,
@@ -642,3 +643,28 @@ class TestWaysBack:
 def test_downtime_that_was_not_measured_is_never_none(parts: list[float | None], outcome: str, detail: str) -> None:
     check = releases.judge_downtime(parts, 60)
     assert (check.outcome, check.detail) == (outcome, detail)
+
+
+@pytest.mark.parametrize(
+    ("tags", "ran", "outcome", "detail"),
+    [
+        ("/shop", [0, 3], "passed", "3 tests of /shop"),
+        ("/shop", [], "failed", "/shop is the tag of no test of shop"),
+        ("slow/shop:TestShop.test_it,-/sale", [0], "failed", "slow/shop:TestShop.test_it,-/sale is the tag of no test"),
+        ("/shopp", [], "failed", "test_tags name shopp, not installed here"),
+        ("/sale", [], "not measured", "no updated module has tests of /sale"),
+        ("standrd", [], "failed", "standrd is the tag of no test of shop"),
+        ("/shop/tests/test_it.py", [], "failed", "is the tag of no test of shop"),
+    ],
+)
+def test_tags_that_match_no_test_fail_where_an_updated_module_has_some(
+    tags: str, ran: list[int], outcome: str, detail: str
+) -> None:
+    updates = [
+        ModuleUpdate(name="shop", why="its files changed", tested=True),
+        ModuleUpdate(name="sale", why="its files changed"),
+    ]
+    check = releases.judge_tests("tests", ran, tags, updates, ["base", "sale", "shop"])
+    assert (check.outcome, detail in check.detail) == (outcome, True)
+    untested = releases.judge_tests("tests", [], "standard", updates[1:], ["base", "sale", "shop"])
+    assert untested.outcome == "not measured"
