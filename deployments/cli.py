@@ -14,6 +14,7 @@ from deployments.development.command import app as develop
 from deployments.environment_files import load
 from deployments.recovery_sheets import confirm_key, described_place, generate_key, write_sheet
 from deployments.registration import RegisteredEnvironment, register, registered_environments
+from deployments.releases_command import list_releases
 from deployments.webhook.command import app as webhook
 from odoo_ops.errors import PermanentError
 
@@ -31,6 +32,7 @@ keys = typer.Typer(no_args_is_help=True, help="The passwords of backup repositor
 app.add_typer(keys, name="keys")
 app.add_typer(develop, name="develop")
 app.command("render-ci")(render_ci)
+app.command("releases")(list_releases)
 app.add_typer(webhook, name="webhook")
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the environment files (*.yaml).")]

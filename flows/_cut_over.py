@@ -31,11 +31,11 @@ from tasks.services import CAME_BACK, check_odoo_came_back, start_odoo, stop_odo
 from tasks.smoke import actions_held_off, check_in_use
 
 
-def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float) -> ReleaseReport:
+def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float, backup_id: str) -> ReleaseReport:
     """Stop Odoo, update modules in a copy of its data, swap that in, and let people see it."""
     before, stopped = check_health(environment), time.monotonic()
     with _former_proved_when_it_fails(plan, before, begun):
-        record, checks = _update_and_put_in_place(environment, plan, lock)
+        record, checks = _update_and_put_in_place(environment, plan, lock, backup_id)
     with actions_held_off(environment):
         came_back = start_again(environment)
         down_seconds = time.monotonic() - stopped
@@ -54,11 +54,11 @@ def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float) 
     )
 
 
-def replace_beside(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float) -> ReleaseReport:
+def replace_beside(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float, backup_id: str) -> ReleaseReport:
     """Let a new Odoo take over from the present one while people work; no request fails."""
     before = check_health(environment)
     with _former_proved_when_it_fails(plan, before, begun):
-        record, checks = put_beside(environment, planned_record(plan, None), lock, new=True)
+        record, checks = put_beside(environment, planned_record(plan, None, backup_id), lock, new=True)
     after, in_use = check_health(environment), check_in_use(environment)
     if found := failures([*lost_by_release(before, after), in_use]):
         with told_when_it_fails(plan, begun, [*after, in_use], lambda: _is_present(environment, record)):
@@ -72,7 +72,9 @@ def replace_beside(environment: str, plan: ReleasePlan, lock: HeldLock, begun: f
     )
 
 
-def _update_and_put_in_place(environment: str, plan: ReleasePlan, lock: HeldLock) -> tuple[ReleaseRecord, list[Check]]:
+def _update_and_put_in_place(
+    environment: str, plan: ReleasePlan, lock: HeldLock, backup_id: str
+) -> tuple[ReleaseRecord, list[Check]]:
     """Put the release in place of a database and addons that nobody uses. Odoo is to be started then."""
     checks, changes = list[Check](), None
     scratch = scratch_name(environment) if plan.updates else None
@@ -82,7 +84,7 @@ def _update_and_put_in_place(environment: str, plan: ReleasePlan, lock: HeldLock
             changes = clone_data(environment, scratch)
             checks += update_modules(environment, scratch, plan, _left(until))
             checks += try_release(environment, scratch, plan, _left(until))
-        record, placed = put_in_place(environment, planned_record(plan, scratch), lock, changes)
+        record, placed = put_in_place(environment, planned_record(plan, scratch, backup_id), lock, changes)
     return record, [*checks, *placed]
 
 

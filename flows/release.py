@@ -44,6 +44,7 @@ from tasks.releases import (
     check_commits,
     needs_approval,
     needs_forecast,
+    note_downtime,
     plan_release,
     read_present,
     refuse_unfit_plan,
@@ -115,7 +116,7 @@ def release(
                 checked += check_commits(environment, plan.addons)
                 plan = plan.model_copy(update={"gate": (*plan.gate, *checked)})
                 refuse_unfit_plan(plan)
-                backup(environment)
+                backup_id = backup(environment).snapshot_id
                 if needs_forecast(environment, plan):
                     forecast(environment, refs=plan.commits, image=plan.image.image if plan.image else "")
                 lock = held.enter_context(environment_locked(environment, "release"))
@@ -130,20 +131,31 @@ def release(
                 if plan.updates:
                     refuse_without_space(environment)
             put = replace_beside if plan.beside else cut_over
-            report = put(environment, plan, lock, begun)
-            report = report.model_copy(update={"checks": (*report.checks, *_tidied(environment))})
+            report = put(environment, plan, lock, begun, backup_id)
+            report = report.model_copy(update={"checks": (*report.checks, *_tidied(environment, report.down_seconds))})
         publish_release_report(report)
         unwell = told_failures(f"{environment} was released and serves people, but", list(report.checks))
         return Completed(name=RELEASED_UNWELL, message=unwell, data=report) if unwell else report
 
 
-def _tidied(environment: str) -> list[Check]:
-    """Keep the image for a rollback, delete old commits. What fails there takes no release back: a check says it."""
+def _tidied(environment: str, down_seconds: float | None) -> list[Check]:
+    """Note the downtime, keep the image for a rollback, delete old commits.
+
+    What fails there takes no release back: a check says it.
+    """
     try:
+        if down_seconds is not None:
+            note_downtime(environment, down_seconds)
         keep_images(environment)
         remove_old_checkouts(environment)
     except OdooOpsError as error:
-        return [Check(name="Former images are kept, old commits deleted", outcome="failed", detail=str(error))]
+        return [
+            Check(
+                name="The downtime is on record, former images are kept, old commits deleted",
+                outcome="failed",
+                detail=str(error),
+            )
+        ]
     return []
 
 

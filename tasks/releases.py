@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters import cluster, database, odoo_database
@@ -166,8 +167,11 @@ def refuse_without_space(environment: str) -> None:
     refuse_without_room(needs, runtime.host.name)
 
 
-def planned_record(plan: ReleasePlan, scratch: str | None) -> ReleaseRecord:
+def planned_record(plan: ReleasePlan, scratch: str | None, backup_id: str | None = None) -> ReleaseRecord:
     """What is put in place of a plan; `scratch` is the database in which its modules were updated."""
+    asked = {fetched.folder: fetched.ref for fetched in plan.addons} | (
+        {"image": plan.image.asked} if plan.image else {}
+    )
     former = {fetched.folder: fetched.present for fetched in plan.addons}
     image, former_image = (plan.image.image, plan.image.present) if plan.image else (None, None)
     return ReleaseRecord(
@@ -177,6 +181,10 @@ def planned_record(plan: ReleasePlan, scratch: str | None) -> ReleaseRecord:
         image=image,
         former_image=former_image,
         scratch=scratch,
+        asked=asked,
+        updated=tuple(update.name for update in plan.updates),
+        run=flow_run.get_id(),
+        backup_id=backup_id,
     )
 
 
@@ -190,6 +198,13 @@ def note_cut_over(environment: str, record: ReleaseRecord) -> None:
 def finish_cut_over(environment: str) -> ReleaseRecord:
     """Lead the links to the new commits, and put the release on record: from here on it is the present one."""
     return release_records.finish(OdooEnvironment.open(environment))
+
+
+@task(cache_policy=NO_CACHE)
+def note_downtime(environment: str, seconds: float) -> None:
+    """Put on record how long Odoo did not serve people for the present release."""
+    runtime = OdooEnvironment.open(environment)
+    release_records.note_downtime(runtime, _read_records(runtime)[-1], seconds)
 
 
 @task(cache_policy=NO_CACHE)

@@ -188,6 +188,11 @@ class ReleaseRecord(Value):
         changes: tables -> rows written to them, as PostgreSQL counts, when the release was put in place.
         database_oid: PostgreSQL's own number of the database that was put in place, or was there.
         taken_back: why the release that this one takes back did not serve people; empty: somebody wanted it.
+        asked: link, or `image` -> branch, tag, commit or name as it was asked for.
+        updated: modules whose update was asked of Odoo.
+        run: the flow run, by its id in Prefect.
+        backup_id: the backup that was taken before it.
+        down_seconds: how long Odoo did not serve people; None: it was not stopped, or nobody knows.
     """
 
     at: datetime
@@ -200,6 +205,11 @@ class ReleaseRecord(Value):
     changes: Mapping[str, int] = {}
     database_oid: int | None = None
     taken_back: str = ""
+    asked: Mapping[str, str] = {}
+    updated: tuple[str, ...] = ()
+    run: str | None = None
+    backup_id: str | None = None
+    down_seconds: float | None = None
 
     @property
     def moment(self) -> str:
@@ -222,6 +232,22 @@ class ReleaseRecord(Value):
             scratch=self.kept_database,
             taken_back=why,
         )
+
+
+class ListedRelease(Value):
+    """A release on record, and what can still be done about it.
+
+    Attributes:
+        moment: what tells it from another one.
+        placed: what it put in place: commits or image.
+        standing: whether it is in place, or a rollback may lead to it.
+        record: all that is on record.
+    """
+
+    moment: str
+    placed: str
+    standing: str
+    record: ReleaseRecord
 
 
 class ReleaseReport(Value):

@@ -249,9 +249,10 @@ def way_by_backup(record: ReleaseRecord) -> str:
     """The next step where only the backup is left: what that holds fits what was in place then, and nothing newer."""
     former = [exactly(folder.rpartition("/")[2]) for folder in record.former.values() if folder]
     former += [record.former_image] if record.former_image else []
+    backup = f" ({record.backup_id})" if record.backup_id else ""
     return (
-        f"Next step: restore the backup that the release took, and release {', '.join(former)} at once: its database "
-        "does not fit newer addons."
+        f"Next step: restore the backup that the release took{backup}, and release {', '.join(former)} at once: its "
+        "database does not fit newer addons."
     )
 
 

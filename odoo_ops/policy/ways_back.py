@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, pairwise
 
 from odoo_ops.errors import Refused
-from odoo_ops.model.release import ReleaseRecord
+from odoo_ops.model.release import ListedRelease, ReleaseRecord
 from odoo_ops.model.revisions import shown_revision
 
 
@@ -52,6 +52,33 @@ def _ways(records: Sequence[ReleaseRecord]) -> dict[str, ReleaseRecord]:
         if same_places:
             ways[earlier.moment] = earlier
     return ways
+
+
+def listed(records: Sequence[ReleaseRecord]) -> list[ListedRelease]:
+    """All releases, the newest first, with which is in place and to which a rollback may lead.
+
+    Whether what that needs is still there, only the rollback itself looks.
+    """
+    standing = _standing(records)
+    return [
+        ListedRelease(
+            moment=record.moment, placed=_shown(record), standing=standing.get(record.moment, ""), record=record
+        )
+        for record in reversed(records)
+    ]
+
+
+def _standing(records: Sequence[ReleaseRecord]) -> dict[str, str]:
+    stood = _that_stood(records)
+    failed = {record.moment: "was taken back" for record in records if record not in stood}
+    takes_back = {record.moment: "takes back" for record in records if record.taken_back}
+    if not stood:
+        return failed | takes_back
+    last = stood[-1]
+    back = {moment: f"rollback with to={moment}" for moment in _ways(stood)}
+    if len(stood) > 1 and (stood[-2].addons, stood[-2].image) == (last.former, last.former_image):
+        back[stood[-2].moment] = "rollback"
+    return failed | takes_back | back | {last.moment: "in place"}
 
 
 def _shown(record: ReleaseRecord) -> str:

@@ -54,6 +54,12 @@ def finish(runtime: Runtime) -> ReleaseRecord:
     return record
 
 
+def note_downtime(runtime: Runtime, record: ReleaseRecord, seconds: float) -> None:
+    """Put on record how long Odoo did not serve people for a release."""
+    noted = record.model_copy(update={"down_seconds": seconds})
+    _write_records(runtime, tuple(noted if other.at == record.at else other for other in read_records(runtime)))
+
+
 def abandon(runtime: Runtime, journal: ReleaseRecord) -> None:
     """Lead the links to where they led before a release that was not put in place; of an image nothing was."""
     lead_links(runtime, dict(journal.former))

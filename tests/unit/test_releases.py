@@ -30,7 +30,7 @@ from odoo_ops.model.release import (
 )
 from odoo_ops.model.revisions import exactly, is_commit, is_exact, revision_of, shown_revision
 from odoo_ops.policy import releases, wanted_commits
-from odoo_ops.policy.ways_back import recent_checkouts, recent_images, way_back
+from odoo_ops.policy.ways_back import listed, recent_checkouts, recent_images, way_back
 from odoo_ops.render import render
 
 PATTERNS = ("*.pyc", "*.pyo", "i18n/*.pot", "i18n_extra/*.pot", "static/*", "tests/*")
@@ -606,6 +606,19 @@ class TestWaysBack:
         after = self.records({}, {}, {}, {})
         assert way_back("erp", [*after, failed, taken_back], after[0].moment).database_oid == after[0].database_oid
 
+    def test_list_says_which_is_in_place_and_to_which_a_rollback_may_lead(self) -> None:
+        first, second, third, failed = self.records({"kept_database": "a"}, {}, {}, {"kept_database": "b"})
+        taken_back = failed.reversed(failed.at + timedelta(minutes=9), "no login page")
+        assert [release.standing for release in listed([first, second, third, failed, taken_back])] == [
+            "takes back",
+            "was taken back",
+            "in place",
+            "rollback",
+            f"rollback with to={first.moment}",
+        ]
+        assert [release.standing for release in listed([failed, taken_back])] == ["takes back", "was taken back"]
+        assert listed([]) == []
+
     def test_all_since_the_named_one_are_taken_back_as_one(self) -> None:
         record = way_back("erp", self.records({}, {}, {}), "2026-11-01T12:00:00+00:00")
         assert (record.addons["/opt/ours"], record.former["/opt/ours"]) == (
@@ -629,6 +642,15 @@ class TestWaysBack:
         with pytest.raises(Refused, match="cannot go back to a release of nowhere") as raised:
             way_back("erp", self.records(*changes), "nowhere")
         assert [day for day in (1, 2, 3) if f"2026-11-0{day}T" in str(raised.value)] == kept
+
+
+def test_record_of_an_older_version_is_read_and_the_way_by_backup_names_the_backup_that_is_known() -> None:
+    old = '{"at": "2026-11-01T12:00:00Z", "addons": {"/l": "/s/b"}, "former": {"/l": "/s/a"}, "changes": {}}'
+    record = ReleaseRecord.model_validate_json(old)
+    assert (record.asked, record.updated, record.run, record.backup_id, record.down_seconds) == ({}, (), *[None] * 3)
+    assert "backup that the release took, and release a+ at once" in releases.way_by_backup(record)
+    known = record.model_copy(update={"backup_id": "abc123"})
+    assert "backup that the release took (abc123), and release" in releases.way_by_backup(known)
 
 
 @pytest.mark.parametrize(
