@@ -18,7 +18,7 @@ from odoo_ops.policy import releases as policy
 from odoo_ops.policy.commit_checks import unseen_commit
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.policy.wanted_commits import refuse_refs
-from odoo_ops.policy.ways_back import way_back
+from odoo_ops.policy.ways_back import refuse_way_to_failed, way_back, way_by_backup
 from odoo_ops.runtimes import image_releases, release_records, releases, staging
 from odoo_ops.runtimes.commit_checks import check_commit, check_pinned
 from odoo_ops.runtimes.project import Project
@@ -276,8 +276,8 @@ def refuse_unsoaked(environment: str, record: ReleaseRecord, soak_minutes: int, 
 def check_way_back(environment: str, record: ReleaseRecord) -> None:
     """Raise PreconditionFailed where what a release replaced is not there, Refused where that did not serve people."""
     runtime = OdooEnvironment.open(environment)
-    policy.refuse_way_to_failed(environment, record)
-    machine, restore = runtime.machine, f"Nothing was changed. {policy.way_by_backup(record)}"
+    refuse_way_to_failed(environment, record)
+    machine, restore = runtime.machine, f"Nothing was changed. {way_by_backup(record)}"
     if replaced := release_records.replaced_since(runtime, record):
         raise PreconditionFailed(f"The last release was replaced by something else: {first_of(replaced)}. {restore}")
     for folder in filter(None, record.former.values()):

@@ -230,32 +230,6 @@ def refuse_image(environment: Environment, image: str, refs: Mapping[str, str]) 
         )
 
 
-def refuse_way_to_failed(environment: str, record: ReleaseRecord) -> None:
-    """Raise Refused where nothing was released before, or where that was taken back as it did not serve people."""
-    if record.former_image is None and all(folder is None for folder in record.former.values()):
-        raise Refused(
-            f"Nothing was released to {environment} before what is there now. Nothing was changed. Next step: to go "
-            "back further, restore a backup."
-        )
-    if record.taken_back:
-        raise Refused(
-            f"The last release to {environment} was taken back already, as it did not serve people: "
-            f"{record.taken_back}. Going back would put it in place again. Nothing was changed. Next step: release "
-            "again; to go back further, restore a backup."
-        )
-
-
-def way_by_backup(record: ReleaseRecord) -> str:
-    """The next step where only the backup is left: what that holds fits what was in place then, and nothing newer."""
-    former = [exactly(folder.rpartition("/")[2]) for folder in record.former.values() if folder]
-    former += [record.former_image] if record.former_image else []
-    backup = f" ({record.backup_id})" if record.backup_id else ""
-    return (
-        f"Next step: restore the backup that the release took{backup}, and release {', '.join(former)} at once: its "
-        "database does not fit newer addons."
-    )
-
-
 def refuse_partial(environment: str, release: ReleasePolicy, record: ReleaseRecord) -> None:
     """Raise Refused where what is promoted is not all that an environment takes: commits, or an image."""
     commits = released_commits(record)

@@ -18,7 +18,7 @@ from odoo_ops.model.plan import FileChange, ProvisionPlan, ReleasedImage, Servic
 from odoo_ops.model.provision import ProjectFile
 from odoo_ops.model.release import ImageChange, ModuleUpdate, ReleasePlan, ReleaseRecord
 from odoo_ops.model.runtimes import ComposeProject, TrialProject
-from odoo_ops.policy import images, releases
+from odoo_ops.policy import images, releases, ways_back
 from odoo_ops.runtimes import site_switch
 from odoo_ops.runtimes.image_releases import fetch, looked_at, tried
 from odoo_ops.runtimes.project import Project
@@ -126,7 +126,7 @@ def test_way_back_of_an_image_is_the_former_image_and_its_database() -> None:
     assert (back.image, back.former_image, back.scratch) == ("erp:1", "erp:2", "kept")
     assert not record.beside
     assert record.model_copy(update={"kept_database": None}).beside
-    releases.refuse_way_to_failed("erp", record)
+    ways_back.refuse_way_to_failed("erp", record)
 
 
 def test_image_is_looked_at_in_another_service_than_it_is_tried_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ from odoo_ops.model.release import (
     RollbackReport,
 )
 from odoo_ops.model.revisions import exactly, is_commit, is_exact, revision_of, shown_revision
-from odoo_ops.policy import releases, wanted_commits
+from odoo_ops.policy import releases, wanted_commits, ways_back
 from odoo_ops.policy.ways_back import listed, recent_checkouts, recent_images, way_back
 from odoo_ops.render import render
 
@@ -372,11 +372,11 @@ def test_repository_that_is_not_asked_for_keeps_its_commit_where_others_are() ->
 def test_way_back_to_a_release_that_failed_is_refused() -> None:
     at = datetime(2026, 11, 1, tzinfo=UTC)
     record = ReleaseRecord(at=at, addons={"/l": "/new"}, former={"/l": "/old"})
-    releases.refuse_way_to_failed("production", record)
+    ways_back.refuse_way_to_failed("production", record)
     with pytest.raises(Refused, match="as it did not serve people: no login page"):
-        releases.refuse_way_to_failed("production", record.reversed(at, "no login page"))
+        ways_back.refuse_way_to_failed("production", record.reversed(at, "no login page"))
     with pytest.raises(Refused, match="Nothing was released to production before"):
-        releases.refuse_way_to_failed("production", record.model_copy(update={"former": {"/l": None}}))
+        ways_back.refuse_way_to_failed("production", record.model_copy(update={"former": {"/l": None}}))
 
 
 def test_promoted_commits_must_be_those_of_all_repositories() -> None:
@@ -648,9 +648,9 @@ def test_record_of_an_older_version_is_read_and_the_way_by_backup_names_the_back
     old = '{"at": "2026-11-01T12:00:00Z", "addons": {"/l": "/s/b"}, "former": {"/l": "/s/a"}, "changes": {}}'
     record = ReleaseRecord.model_validate_json(old)
     assert (record.asked, record.updated, record.run, record.backup_id, record.down_seconds) == ({}, (), *[None] * 3)
-    assert "backup that the release took, and release a+ at once" in releases.way_by_backup(record)
+    assert "backup that the release took, and release a+ at once" in ways_back.way_by_backup(record)
     known = record.model_copy(update={"backup_id": "abc123"})
-    assert "backup that the release took (abc123), and release" in releases.way_by_backup(known)
+    assert "backup that the release took (abc123), and release" in ways_back.way_by_backup(known)
 
 
 @pytest.mark.parametrize(
