@@ -21,7 +21,7 @@ from prefect.states import Completed
 
 from odoo_ops.adapters.host import HeldLock
 from odoo_ops.model.checks import Check, failures
-from odoo_ops.model.plan import ProvisionReport
+from odoo_ops.model.plan import ProvisionPlan, ProvisionReport
 from odoo_ops.policy.certificates import judge_given
 from odoo_ops.policy.fences import refuse_mistyped
 from odoo_ops.policy.provisioning import DATABASE_VOLUME
@@ -81,18 +81,7 @@ def provision(
         fetch_images(environment, plan)
         plan = plan_project(environment, loss_accepted=loss_accepted)
     if dry_run or plan.empty:
-        checks = [] if dry_run else [*judge_given(plan.unfit_certificate), *check_health(environment)]
-        report = ProvisionReport(
-            environment=environment,
-            seconds=time.monotonic() - begun,
-            plan=plan,
-            applied=False,
-            checks=tuple(checks),
-            at_work=(before or read_work_at_odoo(environment)) if failures(checks) or not plan.empty else None,
-        )
-        publish_provision_report(report)
-        refuse_failures(f"{environment} is as its file says, and nothing was changed, but", checks, report.at_work)
-        return report if plan.empty else _differing(report)
+        return _nothing_done(environment, plan, begun, dry_run=dry_run, at_work=before)
     publish_plan(plan)
     if needs_approval(environment, confirm_production):
         page = f"provision-{environment}"
@@ -137,6 +126,27 @@ def provision(
     publish_provision_report(report)
     refuse_failures(f"{environment} was brought to what its file says, but", checks)
     return report
+
+
+def _nothing_done(
+    environment: str, plan: ProvisionPlan, begun: float, *, dry_run: bool, at_work: str | None
+) -> "ProvisionReport | State":
+    """The report of a run that changes nothing, as it shall not, or as nothing differs; then Odoo is looked at.
+
+    `at_work`: which run stopped and started Odoo before the plan was made.
+    """
+    checks = [] if dry_run else [*judge_given(plan.unfit_certificate), *check_health(environment)]
+    report = ProvisionReport(
+        environment=environment,
+        seconds=time.monotonic() - begun,
+        plan=plan,
+        applied=False,
+        checks=tuple(checks),
+        at_work=(at_work or read_work_at_odoo(environment)) if failures(checks) or not plan.empty else None,
+    )
+    publish_provision_report(report)
+    refuse_failures(f"{environment} is as its file says, and nothing was changed, but", checks, report.at_work)
+    return report if plan.empty else _differing(report)
 
 
 def _differing(report: ProvisionReport) -> State:
