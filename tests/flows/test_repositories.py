@@ -214,7 +214,7 @@ def test_backup_is_kept_and_the_run_marked_when_the_copy_fails(
     (site.folder / "away").rename(data)
     monkeypatch.setattr("tasks.progress._EVERY_SECONDS", 0)
     assert copy_offsite(site.name).copied == 1
-    assert re.search(r"Copying off-site, snapshot 1 of 2: 100 % \((\d+) of \1 packs", caplog.text)
+    assert re.search(r"Copying off-site, snapshot 1 of 2: 100 % \((\d+) packs of \1 packs", caplog.text)
 
 
 @pytest.mark.parametrize(
