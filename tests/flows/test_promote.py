@@ -95,7 +95,7 @@ def test_what_was_tried_is_promoted_and_not_what_its_branch_leads_to_by_now(
 
 
 def test_nothing_goes_on_after_a_release_with_a_failed_check(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = Completed(name=RELEASED_UNWELL, message="It serves people, but a check failed.", data=None)
+    told = Completed(name=RELEASED_UNWELL, message="It serves people, but a check failed.", data="its report")
     monkeypatch.setattr("flows.promote.release", lambda *_, **__: told)
     monkeypatch.setattr("flows.promote.refuse_unfit_request", lambda *_: None)
     planned = list[object]()
