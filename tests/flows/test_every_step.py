@@ -1,7 +1,8 @@
 """SIGKILL at every step of a backup and a restore, then a normal run; and at every operation of a swap.
 
-Each run has to settle what the one before it left, or it would not come one step further. (Drills: test_killed_drills;
-`forget`: test_retention.)
+At some of these steps in each run of the tests, others every day, and at all where a test may take long. Each run has
+to settle what the one before it left, or it would not come further. (Drills: test_killed_drills; `forget`:
+test_retention.)
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from killed_runs import Ended, killed_runs
 from prefect import flow
 from pydantic import SecretStr
+from slices import sliced
 
 from blocks import BackupRepository, OdooEnvironment
 from flows.backup import backup
@@ -23,23 +25,25 @@ if TYPE_CHECKING:
 else:
     Site = Any
 
-pytestmark = [pytest.mark.postgres, pytest.mark.restic, pytest.mark.long]
+pytestmark = [pytest.mark.postgres, pytest.mark.restic]
 
 
-def test_backup_passes_when_the_runs_before_were_killed_at_every_step(site: Site) -> None:
+@sliced(10)
+def test_backup_passes_when_the_runs_before_were_killed_at_every_step(site: Site, every: int) -> None:
     """Its copy off-site is a part of it. What was proved counts, whatever its run did not come to."""
     _register_offsite(site)
     present, places, proved = site.content(), [], 0
-    with killed_runs("backup", site.name, folder=site.folder) as runs:
+    with killed_runs("backup", site.name, folder=site.folder, every=every) as runs:
         for run in runs:
             assert site.content() == present, run
             site.free_limit()
-            proved += "before record_proof" in places
+            proved += "before record_proof" in run.passed
             places.append(run.place)
             assert _proved(site) == proved, run
             assert _proved(site, offsite=True) <= proved, run
     assert run == Ended(None, 0), runs.log()
-    assert {"before dump_database", "before the report", "before the figures", "before copy_backups"} <= set(places)
+    steps = places if every == 1 else run.passed
+    assert {"before dump_database", "before the report", "before the figures", "before copy_backups"} <= set(steps)
     assert _proved(site, offsite=True) == proved
     assert site.leftovers() == []
     assert list((site.folder / "offsite" / "locks").iterdir()) == []
@@ -65,12 +69,13 @@ def _proved(site: Site, *, offsite: bool = False) -> int:
     return sum(snapshot.proved for snapshot in snapshots)
 
 
-def test_restore_passes_when_the_runs_before_were_killed_at_every_step(site: Site) -> None:
+@sliced(10)
+def test_restore_passes_when_the_runs_before_were_killed_at_every_step(site: Site, every: int) -> None:
     """Within the swap the state is looked at when it was settled: old or restored, never a mixture."""
     backed_up = site.content()
     backup(site.name)
     places = []
-    with killed_runs("restore", site.name, folder=site.folder, within="swap_in") as runs:
+    with killed_runs("restore", site.name, folder=site.folder, within="swap_in", every=every) as runs:
         present, kept = _write(site), set(site.made_databases())
         for run in runs:
             places.append(run.place)
@@ -78,14 +83,15 @@ def test_restore_passes_when_the_runs_before_were_killed_at_every_step(site: Sit
                 _settle(site.name)
             new = {name for name in site.made_databases() if "kept" in name} - kept
             assert site.content() == (backed_up if new else present), run
-            assert len(new) == ("in swap_in before swap_databases" in places[:-1]), run
+            assert len(new) == ("in swap_in before swap_databases" in run.passed), run
             for name in new:
                 assert _files(site.settings.filestore_of(name)) == _files_in(present), run
             site.free_limit()
             if run.place:
                 present, kept = _write(site), kept | new
     assert run == Ended(None, 0), runs.log()
-    assert places.count("in swap_in before rename") == 2
+    steps = places if every == 1 else run.passed
+    assert steps.count("in swap_in before rename") == 2
     assert site.leftovers() == []
     assert site.seen_by_odoo() == [site.settings.database.name]
 

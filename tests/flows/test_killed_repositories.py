@@ -17,6 +17,7 @@ from backup_servers import RestServer
 from faulty_proxy import FaultyProxy
 from pydantic import SecretStr
 from real_processes import MarkedProcess
+from slices import first_of_today
 
 from blocks import BackupRepository, OdooEnvironment
 from flows.backup import backup
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 else:
     Site = Any
 
-pytestmark = [pytest.mark.postgres, pytest.mark.restic, pytest.mark.long]
+pytestmark = [pytest.mark.postgres, pytest.mark.restic]
 
 _RESTIC = """#!/bin/sh
 restic={restic}
@@ -52,6 +53,7 @@ esac
 _FOLDERS = _INIT.format(undo="rm -r config keys/* data/8?")
 _KEY_BEGUN = _INIT.format(undo="rm config && for key in keys/*; do mv $key $key-tmp-1234567890; done")
 _KEY = _INIT.format(undo="mv config config-tmp-1234567890")
+_EARLIER = [_FOLDERS, _KEY_BEGUN]
 
 _ONE_COPIED = """case "$*" in
   *" copy -- "*)
@@ -116,9 +118,16 @@ def _far(site: Site, server: RestServer) -> Iterator[FaultyProxy]:
         yield proxy
 
 
-@pytest.mark.parametrize("offsite", [False, True])
+@pytest.mark.parametrize(
+    ("points", "offsite"),
+    [
+        pytest.param([_EARLIER[first_of_today(len(_EARLIER))], _KEY], False, id="some"),
+        pytest.param([*_EARLIER, _KEY], False, id="all", marks=pytest.mark.long),
+        pytest.param([*_EARLIER, _KEY], True, id="all-offsite", marks=pytest.mark.long),
+    ],
+)
 def test_first_backup_passes_when_the_runs_before_were_killed_while_they_made_the_repository(
-    site: Site, before_restic: Callable[[str], None], kill: Callable[..., None], offsite: bool
+    site: Site, before_restic: Callable[[str], None], kill: Callable[..., None], points: list[str], offsite: bool
 ) -> None:
     """That of the backups, and the one that holds the copies. A folder that holds anything else is left alone."""
     flow, name, folder = backup, "backup", site.folder / "repository"
@@ -126,7 +135,7 @@ def test_first_backup_passes_when_the_runs_before_were_killed_while_they_made_th
         backup(site.name)
         flow, name, folder = copy_offsite, "copy_offsite", _register_offsite(site)
     before = site.content()
-    for point in (_FOLDERS, _KEY_BEGUN, _KEY):
+    for point in points:
         before_restic(point)
         kill(name)
         assert not (folder / "config").exists()
@@ -166,6 +175,7 @@ def test_what_another_environment_has_begun_is_left_alone_when_a_repository_is_m
     assert key.exists()
 
 
+@pytest.mark.long
 def test_first_backup_passes_or_says_what_to_delete_when_the_repository_is_made_elsewhere(
     site: Site, rest_server_program: Path, tmp_path: Path, kill: Callable[..., None]
 ) -> None:
@@ -184,6 +194,7 @@ def test_first_backup_passes_or_says_what_to_delete_when_the_repository_is_made_
         assert site.leftovers() == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1200)  # a dozen flows, one after the other
 def test_prune_passes_when_the_runs_before_were_killed_in_each_of_its_steps(
     site: Site, rest_server_program: Path, tmp_path: Path, kill: Callable[..., None]
@@ -224,6 +235,7 @@ def _bytes_in(server: RestServer) -> int:
     return sum(file.stat().st_size for file in (server.folder / "odoo").rglob("*") if file.is_file())
 
 
+@pytest.mark.long
 def test_copy_is_completed_when_the_runs_before_were_killed_after_each_snapshot(
     site: Site, before_restic: Callable[[str], None], kill: Callable[..., None]
 ) -> None:

@@ -1,4 +1,4 @@
-"""Runs of a flow that end by SIGKILL at a chosen step, one run a step, until one comes to its end.
+"""Runs of a flow that end by SIGKILL at a chosen step, one run a step or every few, until one comes to its end.
 
 Each run is a process of its own, forked from one that has imported everything, which saves seconds a run. In it
 `prefect.Task.__call__` is wrapped, in tests only: the process kills itself just before a task begins, which is just
@@ -14,30 +14,35 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, cast
 
 from prefect.settings import PREFECT_API_URL
 from real_processes import processes_with, wait_until
+from slices import first_of_today
 
 _MARK = "KILLED_RUN_OF_ODOO_OPS"
 
 
-class Ended(NamedTuple):
+@dataclass(frozen=True)
+class Ended:
     """How a run ended: killed at this place, or by itself (`place` is None) with this exit status."""
 
     place: str | None
     status: int
+    passed: tuple[str, ...] = field(default=(), compare=False)
 
 
 class KilledRuns:
-    """A flow that is run again and again, killed one step later each time."""
+    """A flow that is run again and again, killed `every` so many steps later each time."""
 
-    def __init__(self, process: "subprocess.Popen[str]", places: Path, log: Path, lasting: str) -> None:
+    def __init__(self, process: "subprocess.Popen[str]", places: Path, log: Path, lasting: str, every: int) -> None:
         self._process = process
         self._places = places
         self._log = log
         self._lasting = lasting
+        self._every = every
 
     def _left_of(self, mark: str) -> list[str]:
         """Commands that a run started and that do not end with it, though they should."""
@@ -47,19 +52,22 @@ class KilledRuns:
 
     def __iter__(self) -> Iterator[Ended]:
         """Each run after its end, and after the end of all it had started. The last one was not killed."""
-        for number in itertools.count(1):
+        first = first_of_today(self._every) + 1
+        for number in itertools.count(first, self._every):
             self._places.write_text("")
             cast("IO[str]", self._process.stdin).write(f"{number}\n")
             cast("IO[str]", self._process.stdin).flush()
             line = cast("IO[str]", self._process.stdout).readline()
             assert line, self.log()
             status = json.loads(line)
-            place = self._places.read_text() or None
+            passed = self._places.read_text().splitlines()
+            place = passed.pop() if len(passed) == number else None
             assert (status == -signal.SIGKILL) == (place is not None), self.log()
             mark = f"{_MARK}={number}-{self._process.pid}"
             wait_until(lambda mark=mark: not self._left_of(mark), f"still there: {self._left_of(mark)}")
-            yield Ended(place, status)
+            yield Ended(place, status, tuple(passed))
             if place is None:
+                assert number > first, f"no run was killed: it has fewer than {first} steps"
                 return
 
     def log(self) -> str:
@@ -67,10 +75,13 @@ class KilledRuns:
 
 
 @contextmanager
-def killed_runs(flow: str, *arguments: str, folder: Path, within: str = "", lasting: str = "") -> Iterator[KilledRuns]:
+def killed_runs(
+    flow: str, *arguments: str, folder: Path, within: str = "", lasting: str = "", every: int = 1
+) -> Iterator[KilledRuns]:
     """Runs of a flow with these arguments: killed before each task, and before each operation `within` one.
 
-    All that they start ends with them, but for commands that hold the word `lasting`: a service, say.
+    Not at each of these steps, but at `every` so many, others each day (see `slices`). All that they start ends with
+    them, but for commands that hold the word `lasting`: a service, say.
     """
     places, log = folder / f"{flow}-places", folder / f"{flow}-killed.log"
     with log.open("w") as errors:
@@ -88,7 +99,7 @@ def killed_runs(flow: str, *arguments: str, folder: Path, within: str = "", last
             start_new_session=True,
         )
         with process:
-            yield KilledRuns(process, places, log, lasting)
+            yield KilledRuns(process, places, log, lasting, every)
 
 
 def _arm(number: int, within: str, places: str) -> None:
@@ -103,8 +114,9 @@ def _arm(number: int, within: str, places: str) -> None:
     inside = False
 
     def pass_by(place: str) -> None:
+        with Path(places).open("a") as file:
+            file.write(f"{place}\n")
         if next(passed) == number:
-            Path(places).write_text(place)
             os.kill(os.getpid(), signal.SIGKILL)
 
     def stop_before(owner: object, name: str, place: Callable[..., str]) -> None:
