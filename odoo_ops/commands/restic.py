@@ -113,7 +113,11 @@ def restore_folder(program: str, repository: OpenRepository, snapshot: str, *, f
     command = repository_command(
         program, repository, "restore", "--json", f"--target={into}", "--", f"{snapshot}:{folder}"
     )
-    step = f"see that the disk of {into} has room; where restic could not read instead, {command.next_step}"
+    step = (
+        f"see that the disk of {into} has room; where what restic reads is damaged, restore another snapshot or the "
+        "copy off-site, and run `check_repository`, which says how to mend it; where it cannot read, "
+        f"{command.next_step}"
+    )
     return command.model_copy(update={"next_step": step})
 
 

@@ -53,6 +53,13 @@ def test_command_shows_where_the_repository_is_and_no_secret(location: Location,
     assert {"RESTIC_", "AWS_", "RCLONE_"} <= set(command.without)
 
 
+def test_restore_advises_another_snapshot_and_a_check_where_what_it_reads_is_damaged() -> None:
+    repository = _repository(FolderLocation(path="/srv/backups"))
+    command = restic.restore_folder("restic", repository, "1a2b3c4d", folder="/srv/filestore", into="/srv/scratch")
+    for step in ("the disk of /srv/scratch has room", "restore another snapshot", "`check_repository`", "main answers"):
+        assert step in command.next_step
+
+
 def test_command_names_a_private_key_as_a_file() -> None:
     command = restic.open_repository("restic", _repository(SFTP))
     assert command.files["private_key"].get_secret_value() == SECRET
