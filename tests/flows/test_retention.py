@@ -25,6 +25,7 @@ from blocks import BackupRepository, OdooEnvironment
 from flows.backup import backup
 from flows.check_repository import check_repository
 from flows.copy_offsite import copy_offsite
+from flows.drill import drill
 from flows.forget import forget
 from flows.prune import prune
 from flows.restore import restore
@@ -59,6 +60,7 @@ exec {restic} "$@"
 """
 
 PASSWORD = "repository-password"
+_DAMAGED = r"(?s)restic .*ended with status .*Next step: .*is damaged, restore another snapshot .*`check_repository`"
 
 
 class Repo:
@@ -403,6 +405,28 @@ def test_check_repository_finds_one_flipped_bit_and_its_advice_mends_it(site: Si
     site.lose_all()
     assert restore(site.name).snapshot_id == newest
     assert site.content() == present
+
+
+def test_restore_and_drill_fail_and_change_nothing_when_a_bit_flipped_in_the_repository(
+    site: Site, repo: Repo, make_site: Callable[..., Site]
+) -> None:
+    """Where an attachment's content is stored, and where the dump is."""
+    attached, trial = site.attach(os.urandom(3_000_000)), make_site()
+    snapshot = backup(site.name).snapshot_id
+    site.attach(b"made after the backup")
+    present = site.content()
+    for file in (attached, Path(site.settings.spool, "dump", "toc.dat")):
+        repo.flip_a_bit(snapshot, file)
+        with pytest.raises(CommandFailed, match=_DAMAGED):
+            restore(site.name)
+        with pytest.raises(VerificationFailed, match=_DAMAGED):
+            drill(site.name, trial.name)
+        assert site.content() == present
+        assert site.made_databases() == []
+        assert [*site.leftovers(), *trial.leftovers()] == []
+        assert _marked(site) == [(snapshot, True, False)]
+        repo.flip_a_bit(snapshot, file)
+    assert restore(site.name).snapshot_id == snapshot, "both bits were flipped back"
 
 
 def test_rotation_is_repeated_when_it_was_killed_before_the_former_key_was_removed(
