@@ -1,12 +1,14 @@
-"""Very many tables."""
+"""Very many tables, and such as hold no row."""
 
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from blocks import OdooEnvironment
 from flows.backup import backup
 from flows.restore import restore
-from odoo_ops.errors import CommandFailed, PreconditionFailed
+from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
+from odoo_ops.runtimes.stored import read_manifest
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -24,6 +26,41 @@ DO $$ BEGIN
   END LOOP;
 END $$
 """
+
+# whoever restores `filling` fills `without_rows`, too
+_FILLING = """
+CREATE FUNCTION fill() RETURNS bool LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO public.without_rows VALUES (1);
+  RETURN true;
+END $$;
+CREATE TABLE filling (id int CHECK (public.fill()));
+INSERT INTO filling VALUES (1);
+DELETE FROM without_rows;
+"""
+
+
+def test_table_without_rows_comes_back_and_is_compared_like_the_others(site: Site) -> None:
+    become = f'SET ROLE "{site.settings.database.user}"'
+    with site.connect() as connection:
+        connection.execute(f"{become}; CREATE TABLE without_rows (id int)")
+    before = site.content()
+    backup(site.name)
+    runtime = OdooEnvironment.open(site.name)
+    (snapshot,) = runtime.snapshots(site.name)
+    assert read_manifest(runtime, snapshot, runtime.environment).facts.rows["public.without_rows"] == 0
+    site.lose_all()
+    restore(site.name)
+    assert before["table without_rows"] == ""
+    assert site.content() == before
+
+    with site.connect() as connection:
+        connection.execute(f"{become}; {_FILLING}")
+    before = site.content()
+    backup(site.name)
+    with pytest.raises(VerificationFailed, match=r"rows of public.without_rows: 1 instead of 0"):
+        restore(site.name)
+    assert site.content() == before
+    assert site.leftovers() == []
 
 
 @pytest.mark.long
