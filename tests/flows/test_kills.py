@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from psycopg import sql
 from real_processes import MarkedProcess, wait_until
+from slow_restores import add_slow_row, restore_held
 
 from flows.backup import backup
 from flows.export_zip import export_zip
@@ -36,15 +36,6 @@ case "$*" in
   $(cat {folder}/slow)) exec {restic} --no-cache --limit-upload=2 --limit-download=2 "$@" ;;
 esac
 exec {restic} "$@"
-"""
-
-_SLOW_ROW = """
-CREATE FUNCTION slow(int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN
-  PERFORM pg_sleep(coalesce(nullif(current_setting('test.sleep', true), ''), '0')::float);
-  RETURN true;
-END $$;
-CREATE TABLE slow_to_restore (id int CHECK (public.slow(id)));
-INSERT INTO slow_to_restore VALUES (1);
 """
 
 
@@ -99,7 +90,7 @@ def test_restore_passes_when_the_runs_before_were_killed_in_each_long_step(
     site.attach(b"made after the backup")
     present = site.content()
 
-    with _pg_restore_sleeps(site, seconds=600) as pg_restore_sleeps:
+    with restore_held(site, seconds=600) as pg_restore_sleeps:
         run = start("restore")
         run.wait_until(pg_restore_sleeps, "pg_restore works")
         run.kill()
@@ -160,7 +151,7 @@ def test_zip_goes_out_and_in_when_the_runs_before_were_killed_in_each_long_step(
     site.attach(b"made after the backup")
     present = site.content()
     site.free_limit()
-    with _pg_restore_sleeps(site, seconds=600) as psql_sleeps:
+    with restore_held(site, seconds=600) as psql_sleeps:
         run = start("import_zip", str(elsewhere))
         run.wait_until(psql_sleeps, "psql works")
         run.kill()
@@ -190,9 +181,7 @@ def test_restore_blames_postgresql_and_not_the_snapshot_when_it_ends_the_connect
 
 def _backed_up_with_a_slow_row(site: Site) -> dict[str, str]:
     """Back up a site in which pg_restore can be held; returns what the backup holds."""
-    with site.connect() as connection:
-        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(site.settings.database.user)))
-        connection.execute(_SLOW_ROW)
+    add_slow_row(site)
     backed_up = site.content()
     backup(site.name)
     return backed_up
@@ -205,19 +194,9 @@ def _check_comes_back(site: Site, backed_up: dict[str, str], report: RestoreRepo
 
 
 @contextmanager
-def _pg_restore_sleeps(site: Site, seconds: int) -> Iterator[Callable[[], bool]]:
-    """Let the row of `slow_to_restore` take its time. Gives a function that says whether pg_restore is at it."""
-    role = sql.Identifier(site.settings.database.user)
-    with site.admin() as connection:
-        connection.execute(sql.SQL('ALTER ROLE {} SET "test.sleep" = {}').format(role, sql.Literal(str(seconds))))
-        yield lambda: site.has_session("wait_event = 'PgSleep' AND datname LIKE 'odoo\\_ops\\_scratch%'")
-        connection.execute(sql.SQL('ALTER ROLE {} RESET "test.sleep"').format(role))
-
-
-@contextmanager
 def _rename_held(site: Site, run: MarkedProcess) -> Iterator[None]:
     """Hold a restore inside the transaction that renames the databases, where it marks the one to keep."""
-    with _pg_restore_sleeps(site, seconds=5) as pg_restore_sleeps:
+    with restore_held(site, seconds=5) as pg_restore_sleeps:
         run.wait_until(pg_restore_sleeps, "pg_restore works")
         with psycopg.connect(site.conninfo, dbname="postgres") as lock:
             lock.execute("LOCK TABLE pg_shdescription IN SHARE MODE")
