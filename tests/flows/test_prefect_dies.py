@@ -25,6 +25,8 @@ else:
 
 pytestmark = [pytest.mark.postgres, pytest.mark.restic]
 
+_BLOCKED_SECONDS = 360
+
 
 @contextmanager
 def _worker(site: Site, name: str) -> Iterator[MarkedProcess]:
@@ -62,11 +64,18 @@ def _state(run: UUID) -> str:
     return f"{state.name}: {state.message}" if state else "none"
 
 
-def test_next_backup_passes_when_the_worker_was_killed_alone_and_with_its_run(site: Site, deployment: UUID) -> None:
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(
+    "waits",
+    [pytest.param(False, id="limits-freed"), pytest.param(True, id="waits-for-them", marks=pytest.mark.long)],
+)
+def test_next_backup_passes_when_the_worker_was_killed_alone_and_with_its_run(
+    site: Site, deployment: UUID, waits: bool
+) -> None:
     """By the whole real way. A run that loses its worker ends with its next line in the log, in good order.
 
     One that is killed, too, stays Running in Prefect. Its places in both limits are free once their leases have
-    ended, up to five minutes later: the test does not wait for that.
+    ended: a test that may take long waits for that, in the other one they are freed by hand.
     """
     present = site.content() | {"table held": ""}
     with _worker(site, "first") as worker:
@@ -83,22 +92,30 @@ def test_next_backup_passes_when_the_worker_was_killed_alone_and_with_its_run(si
         worker.wait_until(pg_dump_waits, "pg_dump waits", seconds=90)
         worker.signal(signal.SIGKILL)
         worker.kill_child("prefect.engine")
+        killed = time.monotonic()
         worker.see_children_end()
     assert _state(running).startswith("Running"), worker.log()
     assert OdooEnvironment.open(site.name).snapshots(site.name) == []
     assert site.content() == present
 
-    site.free_limit()
-    with get_client(sync_client=True) as client:
-        limit = client.read_deployment(deployment).global_concurrency_limit
-        client.update_global_concurrency_limit(limit.name, GlobalConcurrencyLimitUpdate(active_slots=0))
+    if not waits:
+        _free_limits(site, deployment)
     with _worker(site, "third") as worker:
         last = _run(deployment)
+        left = killed + _BLOCKED_SECONDS - time.monotonic()
+        worker.wait_until(lambda: _state(last).startswith("Running"), "the next run begins", seconds=left)
         worker.wait_until(lambda: _state(last).startswith("Completed"), "the last run passes", seconds=120)
     (snapshot,) = OdooEnvironment.open(site.name).snapshots(site.name)
     assert snapshot.proved
     assert site.leftovers() == []
     assert site.content() == present
+
+
+def _free_limits(site: Site, deployment: UUID) -> None:
+    site.free_limit()
+    with get_client(sync_client=True) as client:
+        limit = client.read_deployment(deployment).global_concurrency_limit
+        client.update_global_concurrency_limit(limit.name, GlobalConcurrencyLimitUpdate(active_slots=0))
 
 
 def test_backup_is_proved_and_the_next_one_passes_when_the_server_was_killed_meanwhile(
