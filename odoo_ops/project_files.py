@@ -7,6 +7,8 @@
     config/nginx/nginx.conf               a change is taken over by a reload
     config/pgbouncer/pgbouncer.ini        a change is taken over by a reload; where PgBouncer is wanted
     secrets/pgbouncer/userlist.txt
+    secrets/odoo/odoo.conf                the first with a hash of the master password, where one is wanted: a change
+                                          restarts Odoo, which reads this one instead
     secrets/odoo_password, secrets/postgres_password
 
 `secrets/tls/` is put there by whoever has the certificate: TLS_CERTIFICATE and TLS_KEY. `config/acme/authority.pem`
@@ -27,6 +29,7 @@ from odoo_ops.model.environment import Environment
 from odoo_ops.model.provision import HostFacts, NoTls, ProjectFile, Provisioning
 from odoo_ops.model.sizing import OdooSizing, Sizing
 from odoo_ops.policy import provisioning
+from odoo_ops.policy.passwords import hashed_master_password
 from odoo_ops.policy.sizing import machine_sizing, pool_sizing
 from odoo_ops.render import render
 
@@ -43,6 +46,7 @@ SECRETS_FOLDER_MODE = 0o700
 SECRET_MODE = 0o444
 ODOO_PASSWORD = provisioning.ODOO_PASSWORD_FILE
 POSTGRES_PASSWORD = f"{SECRETS_FOLDER}/postgres_password"
+ODOO_CONF_WITH_HASH = f"{SECRETS_FOLDER}/odoo/odoo.conf"
 # mounted as folders: a file that is renamed into its place is seen by the running container
 PGBOUNCER_USERS = f"{SECRETS_FOLDER}/pgbouncer/userlist.txt"
 TLS_FOLDER = f"{SECRETS_FOLDER}/tls"
@@ -94,6 +98,7 @@ def project_files(
         _file(NGINX_CONF, _nginx(environment, wanted, sizing.odoo, nginx_version)),
         _secret(ODOO_PASSWORD, environment.database.password),
         _secret(POSTGRES_PASSWORD, environment.database.admin_password),
+        *_with_master_password(environment, wanted, sizing),
         *_pgbouncer(environment, wanted, sizing.odoo),
     )
 
@@ -147,13 +152,20 @@ def _compose(
     )
 
 
-def _odoo_conf(environment: Environment, wanted: Provisioning, sizing: Sizing) -> str:
+def _with_master_password(environment: Environment, wanted: Provisioning, sizing: Sizing) -> Iterator[ProjectFile]:
+    if wanted.master_password:
+        admin_passwd = hashed_master_password(wanted.master_password, environment.name)
+        yield _secret(ODOO_CONF_WITH_HASH, SecretStr(_odoo_conf(environment, wanted, sizing, admin_passwd)))
+
+
+def _odoo_conf(environment: Environment, wanted: Provisioning, sizing: Sizing, admin_passwd: str = "") -> str:
     folders = dict.fromkeys([*wanted.addons, *environment.odoo.addons])
     return render(
         "odoo/odoo.conf",
         **_named(environment),
         wanted=wanted,
         odoo=sizing.odoo,
+        admin_passwd=admin_passwd,
         addons=list(folders),
         dbfilter=f"^{re.escape(environment.database.name)}$",
         http_port=provisioning.ODOO_PORT,

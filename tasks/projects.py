@@ -1,6 +1,7 @@
 """The compose project of an environment: what is there, what is to be changed, and the change."""
 
 from datetime import UTC, datetime
+from secrets import token_bytes
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -12,6 +13,7 @@ from odoo_ops.errors import PreconditionFailed
 from odoo_ops.model.plan import ProvisionPlan
 from odoo_ops.model.runtimes import Container
 from odoo_ops.policy.images import superseded_image
+from odoo_ops.policy.passwords import hashed
 from odoo_ops.policy.project_fences import (
     concerns_production,
     refuse_lost_volumes,
@@ -243,7 +245,7 @@ def give_admin_password(environment: str, scratch: str) -> None:
     settings = runtime.environment
     if settings.provision and settings.provision.admin_password:
         with database.connect(runtime.host, settings.database, scratch) as connection:
-            copies.give_login(connection, copies.hashed(settings.provision.admin_password))
+            copies.give_login(connection, hashed(settings.provision.admin_password, token_bytes(16)))
 
 
 @task(cache_policy=NO_CACHE)

@@ -1,20 +1,13 @@
 """A copy of an environment's database: neutralise it before any Odoo process sees it, and make sure that it is."""
 
-from base64 import b64encode
 from datetime import UTC, datetime
-from hashlib import pbkdf2_hmac
-from secrets import token_bytes
 
 import psycopg
 from psycopg import sql
-from pydantic import SecretStr
 
 from odoo_ops.adapters.database import Connection
 from odoo_ops.errors import VerificationFailed
 from odoo_ops.model.copies import CopyIdentity, Neutralization
-
-# as many as Odoo 18 and 19 ask for; with fewer they would hash it anew at the login
-_ROUNDS = 600_000
 
 # Odoo's own statements leave these. Each only where its table and column are there.
 _SECRETS = (
@@ -115,19 +108,12 @@ def faults_of_copy(connection: Connection) -> list[str]:
     return faults
 
 
-def hashed(password: SecretStr) -> str:
-    """A password as Odoo keeps it: PBKDF2 with SHA-512, in passlib's notation (its base64 has a dot for each plus)."""
-    salt = token_bytes(16)
-    digest = pbkdf2_hmac("sha512", password.get_secret_value().encode(), salt, _ROUNDS)
-    salt_text, digest_text = (b64encode(value, altchars=b"./").decode().rstrip("=") for value in (salt, digest))
-    return f"$pbkdf2-sha512${_ROUNDS}${salt_text}${digest_text}"
-
-
 def give_login(connection: Connection, password: str) -> str:
     """Let an administrator of a copy log in with this password, without a second factor. Returns the login.
 
     Odoo takes a plain password in the column once and hashes it at the login (`res.users._crypt_context`): only for a
-    copy that is dropped afterwards. Else give it `hashed`. Raises VerificationFailed when nobody is an administrator.
+    copy that is dropped afterwards. Else give it one as `policy.passwords.hashed` makes it. Raises VerificationFailed
+    when nobody is an administrator.
     """
     row = connection.execute(
         "SELECT u.id, u.login FROM res_users u JOIN res_groups_users_rel r ON r.uid = u.id"

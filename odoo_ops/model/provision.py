@@ -203,6 +203,10 @@ class Provisioning(Value):
         default=None,
         description="Password of Odoo's user `admin` in a new database. Needed outside development: Odoo's is `admin`.",
     )
+    master_password: SecretStr | None = Field(
+        default=None,
+        description="Odoo's master password, of which Odoo gets a hash. Empty: no password opens its database manager.",
+    )
     demo_data: bool = Field(default=False, description="A new database gets Odoo's demo data. Not for production.")
 
     @property

@@ -44,6 +44,7 @@ class _Reader:
 # what is in the compose file, by its digest too, makes a container anew; these do not
 MOUNTED_FOLDERS = (
     "config/odoo",
+    "secrets/odoo",
     "config/nginx",
     "secrets/tls",
     "config/postgres",
@@ -53,6 +54,7 @@ MOUNTED_FOLDERS = (
 _READERS = (
     # edited by hand, and perhaps read since: what the label on the container says of it is as it was
     _Reader("config/odoo/", ODOO_SERVICES, "restart"),
+    _Reader("secrets/odoo/", ODOO_SERVICES, "restart"),
     _Reader("config/nginx/", (NGINX_SERVICE,), "reload"),
     _Reader("secrets/tls/", (NGINX_SERVICE,), "reload"),
     _Reader("config/postgres/", (DATABASE_SERVICE,), "reload"),

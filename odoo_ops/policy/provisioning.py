@@ -54,6 +54,9 @@ def provision_mistakes(environment: Environment) -> Iterator[Mistake]:
     yield from _unsafe_edge(environment.provision)
     yield from _unfit_for_pgbouncer(environment, environment.provision)
     yield from _without_admin_password(environment, environment.provision)
+    master_password = environment.provision.master_password
+    if master_password is not None and not master_password.get_secret_value():
+        yield ("provision", "master_password"), "is empty, and so it would be no secret; write one, or delete it"
     if environment.stage == "production":
         yield from _unfit_for_production(environment.provision)
 

@@ -14,7 +14,7 @@ from compose_project import ComposeProject
 from deployed_flow import DeployedFlow
 from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
-from provisioned_site import ADMIN, RUNNING, SECRETS, Provisioned, provisioned, secret_of
+from provisioned_site import ADMIN, MASTER, RUNNING, SECRETS, Provisioned, provisioned, secret_of
 from real_processes import run_flow, wait_until
 from real_sshd import RealSshd
 from used_site import SMALL, see_it_used_and_converge
@@ -50,7 +50,8 @@ def site(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Provisioned]:
     """A staging that `provision` made from nothing. Each test leaves it as its file says."""
-    with provisioned(docker, image, tmp_path_factory.mktemp("provisioned"), domain=HOST, wanted=SMALL) as made:
+    wanted = {**SMALL, "master_password": {"from_env": MASTER}}
+    with provisioned(docker, image, tmp_path_factory.mktemp("provisioned"), domain=HOST, wanted=wanted) as made:
         yield made
 
 
@@ -576,13 +577,19 @@ def test_drift_is_mended_on_a_machine_by_ssh(
 
 def test_secrets_are_in_their_folder_and_nowhere_else(site: Provisioned) -> None:
     site.provision(dry_run=True)
-    canaries = {secret_of(name) for name in (*SECRETS.values(), ADMIN)}
+    canaries = {secret_of(name) for name in (*SECRETS.values(), ADMIN, MASTER)}
     in_files = {file: canary for file in _files(site.project.folder) for canary in canaries if canary in _text(file)}
     assert {str(file.relative_to(site.project.folder)) for file in in_files} == {
         "secrets/odoo_password",
         "secrets/postgres_password",
     }
     assert (site.project.folder / "secrets").stat().st_mode & 0o777 == 0o700
+    hashed = "admin_passwd = $pbkdf2-sha512$"
+    assert hashed in site.project.exec("odoo", "cat", "/etc/odoo/odoo.conf")
+    canaries.add(hashed)
+    assert [
+        str(file.relative_to(site.project.folder)) for file in _files(site.project.folder) if hashed in _text(file)
+    ] == ["secrets/odoo/odoo.conf"]
     with get_client(sync_client=True) as client:
         told = [str(artifact.data) for artifact in client.read_artifacts()]
     told += [site.project.engine.run("inspect", container) for container in site.containers().values()]

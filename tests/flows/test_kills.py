@@ -163,7 +163,7 @@ def test_zip_goes_out_and_in_when_the_runs_before_were_killed_in_each_long_step(
 def test_restore_blames_postgresql_and_not_the_snapshot_when_it_ends_the_connection(site: Site) -> None:
     _backed_up_with_a_slow_row(site)
     present = site.content()
-    with _pg_restore_sleeps(site, seconds=600) as pg_restore_sleeps, ThreadPoolExecutor(max_workers=1) as beside:
+    with restore_held(site, seconds=600) as pg_restore_sleeps, ThreadPoolExecutor(max_workers=1) as beside:
 
         def end_session() -> None:
             wait_until(pg_restore_sleeps, "pg_restore works")

@@ -556,7 +556,11 @@ def _check_planted(planted: Planted, outcomes: list[Any]) -> None:
     known = {canary.sha256 for canary in planted.canaries}
     found = {field for each in held for field, digests in each.items() if known.issuperset(digests)}
     # in tests/docker/test_provision.py and test_registry.py
-    in_docker = {"Provisioning.admin_password", "DockerRegistryCredentials.password"}
+    in_docker = {
+        "Provisioning.admin_password",
+        "Provisioning.master_password",
+        "DockerRegistryCredentials.password",
+    }
     of_receiver = {"Source.secret", "Source.token"}  # no flow reads them: test_webhook.py
     assert found | in_docker | of_receiver == {
         field for name in blocks.__all__ for field in secret_fields(getattr(blocks, name))

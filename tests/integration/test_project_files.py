@@ -185,13 +185,13 @@ _PRINT_WHAT_OPENS = """
 import sys
 from odoo.tools import config
 config.parse_config(["--config", sys.argv[1]], setup_logging=False)
-print([word for word in ("", "admin") if config.verify_admin_password(word)])
+print([word for word in ("", "admin", "a master password") if config.verify_admin_password(word)])
 """
 
 
 @pytest.mark.odoo
-def test_no_password_opens_the_database_manager(odoo19: Path, tmp_path: Path) -> None:
-    """As Odoo itself judges: an empty `admin_passwd` is neither an empty password nor Odoo's default."""
+def test_no_password_opens_the_database_manager_but_one_that_is_given(odoo19: Path, tmp_path: Path) -> None:
+    """As Odoo itself judges: an empty `admin_passwd` is neither an empty password nor Odoo's default; a hash is one."""
     rendered = files_of("production", addons=[])["config/odoo/odoo.conf"].content.get_secret_value()
     engine, conf = odoo19.resolve().parents[1], tmp_path / "odoo.conf"
     variables = {**os.environ, "PYTHONPATH": str(engine / "debian/usr/lib/python3/dist-packages")}
@@ -202,6 +202,8 @@ def test_no_password_opens_the_database_manager(odoo19: Path, tmp_path: Path) ->
         return run(words, environment=variables).strip()
 
     assert what_opens(rendered) == "[]"
+    with_hash = files_of("production", addons=[], master_password="a master password")["secrets/odoo/odoo.conf"]
+    assert what_opens(with_hash.content.get_secret_value()) == "['a master password']"
     assert what_opens(rendered.replace("admin_passwd =\n", "")) == "['admin']"
 
 

@@ -33,7 +33,7 @@ from odoo_ops.policy import layers
 
 IMAGES = ("odoo", "postgres", "nginx", "toolbox")
 SECRETS = {"password": "TEST_ODOO_PASSWORD", "admin_password": "TEST_POSTGRES_PASSWORD"}
-ADMIN, REPOSITORY = "TEST_ADMIN_PASSWORD", "TEST_RESTIC_PASSWORD"
+ADMIN, REPOSITORY, MASTER = "TEST_ADMIN_PASSWORD", "TEST_RESTIC_PASSWORD", "TEST_MASTER_PASSWORD"
 RUNNING = ["db", "nginx", "odoo", "odoo-cron"]
 ANSWER_SECONDS = 60
 
@@ -257,7 +257,7 @@ def registered(
 
     Of images without a name for the host, those of the tests are taken.
     """
-    variables = {name: secret_of(name) for name in (*SECRETS.values(), ADMIN, REPOSITORY)}
+    variables = {name: secret_of(name) for name in (*SECRETS.values(), ADMIN, REPOSITORY, MASTER)}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**engine.variables, **variables}.items():
             patch.setenv(name, value)

@@ -436,6 +436,9 @@ def test_odoo_is_restarted_for_an_odoo_conf_that_was_edited_by_hand() -> None:
     (change,) = service_changes([service("odoo")], [container(service="odoo")], [edited, PASSWORD])
     assert change.action == "restart"
     assert change.why == "config/odoo/odoo.conf, secrets/odoo_password changed"
+    hashed = FileChange(path="secrets/odoo/odoo.conf", change="changed", diff="")
+    (change,) = service_changes([service("odoo")], [container(service="odoo")], [hashed])
+    assert (change.action, change.why) == ("restart", "secrets/odoo/odoo.conf changed")
     (change,) = service_changes([service("odoo", config_hash="b")], [container(service="odoo")], [edited])
     assert change.action == "recreate"
 
