@@ -4,7 +4,8 @@ What the operating system, Docker, nginx and a backup's programs need is set asi
 need at least, and halve the rest; that is for as many workers as the machine can have, so that more people make no
 PostgreSQL anew. The kernel ends what exceeds a container's limit, in the midst of its work; so each has room for a
 process that has grown to Odoo's own soft limit, after which Odoo ends it, beside the others at rest: one that answers
-people, and each that runs scheduled actions. The limits and nginx's never exceed the machine together. What runs for
+people, and each that runs scheduled actions. A machine too small for that gets what it has room for, down to the mean
+of all processes. The limits and nginx's never exceed the machine together. What runs for
 a while comes on top: a drill's Odoo (at most one process's limit), the toolboxes (each at most half of the machine: a
 backup takes much less, and one that runs wild ends before PostgreSQL or Odoo do), certbot.
 """
@@ -30,7 +31,7 @@ _USERS_OF_WORKER = 6
 _LIGHT = 150 * MIB
 _WORKER = 325 * MIB  # 0.8 x 150 MB + 0.2 x 1 GB
 _HEAVY = 1024 * MIB
-_WITH_WORKERS = 2  # processes beside them: the main one, and that for websockets
+_BESIDE_WORKERS = 1  # the process for websockets; the main one shares its pages with those that it makes
 # a page that is printed is fetched from Odoo while the worker that prints it waits
 _LEAST_WORKERS = 2
 _CORES_FOR_TWO_CRONS, _MEMORY_FOR_TWO_CRONS = 4, 7168 * MIB
@@ -89,48 +90,59 @@ def odoo_sizing(facts: HostFacts, expected_users: int) -> OdooSizing:
     """
     enough = facts.cores >= _CORES_FOR_TWO_CRONS and facts.memory_bytes >= _MEMORY_FOR_TWO_CRONS
     crons = 2 if enough else 1
-    least = _web_memory(_LEAST_WORKERS) + _cron_memory(crons)
+    heavy = _heavy(facts.memory_bytes - _SYSTEM - _POSTGRES_LEAST, crons)
+    least = _web_memory(_LEAST_WORKERS, heavy) + _cron_memory(crons, heavy)
     spare = facts.memory_bytes - _SYSTEM - least
     if spare < _POSTGRES_LEAST:
         raise _too_small(facts)
     for_postgres = max(_POSTGRES_LEAST, min(facts.memory_bytes // 4, spare // 2))
-    room = facts.memory_bytes - _SYSTEM - for_postgres - _cron_memory(crons)
+    room = facts.memory_bytes - _SYSTEM - for_postgres - _cron_memory(crons, heavy)
     most = _LEAST_WORKERS
-    while most < 2 * facts.cores + 1 - crons and _web_memory(most + 1) <= room:
+    while most < 2 * facts.cores + 1 - crons and _web_memory(most + 1, heavy) <= room:
         most += 1
     workers = min(max(ceil(expected_users / _USERS_OF_WORKER), _LEAST_WORKERS), most)
-    more = (room - _web_memory(most)) // 2
-    more_for_crons = min(more // 4, crons * (_SOFTEST - _HEAVY))
-    return _with_memory(_web_memory(most) + more - more_for_crons, _cron_memory(crons) + more_for_crons, workers, crons)
+    more = (room - _web_memory(most, heavy)) // 2
+    more_for_crons = min(more // 4, crons * (_SOFTEST - heavy))
+    web = _web_memory(most, heavy) + more - more_for_crons
+    return _with_memory(web, _cron_memory(crons, heavy) + more_for_crons, workers, crons)
 
 
-def _web_memory(workers: int) -> int:
+def _heavy(for_odoo: int, crons: int) -> int:
+    """What a process has room to grow to where Odoo has so much: from the mean to a heavy request's."""
+    beside_web = for_odoo - _web_memory(_LEAST_WORKERS, 0)
+    beside_rest = for_odoo - _at_rest(_LEAST_WORKERS)
+    return max(_WORKER, min(_HEAVY, beside_web // crons, beside_rest // (crons + 1)))
+
+
+def _at_rest(workers: int) -> int:
+    """All of the container that answers but one worker."""
+    return (workers - 1 + _BESIDE_WORKERS) * _LIGHT
+
+
+def _web_memory(workers: int, heavy: int) -> int:
     """What the container that answers needs at least: at the mean, and when one request is heavy."""
-    at_rest = (workers - 1 + _WITH_WORKERS) * _LIGHT
-    return max(workers * _WORKER + _WITH_WORKERS * _LIGHT, _HEAVY + at_rest)
+    return max(workers * _WORKER + _BESIDE_WORKERS * _LIGHT, heavy + _at_rest(workers))
 
 
-def _cron_memory(crons: int) -> int:
-    """The same of scheduled actions, of which each may be heavy; the main process is at rest."""
-    return crons * _HEAVY + _LIGHT
+def _cron_memory(crons: int, heavy: int) -> int:
+    """The same of scheduled actions, of which each may be heavy."""
+    return crons * heavy
 
 
 def _too_small(facts: HostFacts) -> Refused:
-    web, cron = _web_memory(_LEAST_WORKERS), _cron_memory(1)
-    needed = -_whole(-(_SYSTEM + web + cron + _POSTGRES_LEAST), _GRAIN)
+    odoo = _web_memory(_LEAST_WORKERS, _WORKER) + _cron_memory(1, _WORKER)
+    needed = -_whole(-(_SYSTEM + odoo + _POSTGRES_LEAST), _GRAIN)
     return Refused(
-        f"{facts.memory_bytes // MIB} MiB of memory are too little for an Odoo. It needs {web // MIB} MiB for "
-        f"{_LEAST_WORKERS} workers, {cron // MIB} MiB for scheduled actions ({_HEAVY // MIB} MiB of each for a heavy "
-        f"one, or the kernel ends it in its midst), PostgreSQL {_POSTGRES_LEAST // MIB} MiB, the rest of the machine "
-        f"{_SYSTEM // MIB} MiB. Nothing was changed. Next step: give the machine at least {needed // MIB} MiB, or "
-        "correct `provision.memory_bytes`."
+        f"{facts.memory_bytes // MIB} MiB of memory are too little for an Odoo. It needs {odoo // MIB} MiB for "
+        f"{_LEAST_WORKERS} workers and one for scheduled actions, PostgreSQL {_POSTGRES_LEAST // MIB} MiB, the rest of "
+        f"the machine {_SYSTEM // MIB} MiB. Nothing was changed. Next step: give the machine at least "
+        f"{needed // MIB} MiB, or correct `provision.memory_bytes`."
     )
 
 
 def _with_memory(web: int, cron: int, workers: int, crons: int) -> OdooSizing:
     web, cron = _whole(web, MIB), _whole(cron, MIB)
-    soft = _whole(min(web - (workers - 1 + _WITH_WORKERS) * _LIGHT, _SOFTEST), MIB)
-    cron_soft = _whole(min((cron - _LIGHT) // crons, _SOFTEST), MIB)
+    soft, cron_soft = _soft(web - _at_rest(workers)), _soft(cron // crons)
     return OdooSizing(
         workers=workers,
         max_cron_threads=crons,
@@ -145,6 +157,11 @@ def _with_memory(web: int, cron: int, workers: int, crons: int) -> OdooSizing:
         web_memory_bytes=web,
         cron_memory_bytes=cron,
     )
+
+
+def _soft(room: int) -> int:
+    """Odoo's limit for a process with so much room. Below 1 GiB its own libraries leave little of the address space."""
+    return _whole(min(max(room, _HEAVY), _SOFTEST), MIB)
 
 
 def _hard(soft: int) -> int:
