@@ -35,8 +35,8 @@ _BESIDE_WORKERS = 1  # the process for websockets; the main one shares its pages
 # a page that is printed is fetched from Odoo while the worker that prints it waits
 _LEAST_WORKERS = 2
 _CORES_FOR_TWO_CRONS, _MEMORY_FOR_TWO_CRONS = 4, 7168 * MIB
-# Odoo's default, and a hard limit of a quarter more as there; they count address space, of which not all takes memory
-_SOFTEST = 2048 * MIB
+# Odoo's defaults; they count address space, of which not all takes memory
+_SOFTEST, _HARDEST = 2048 * MIB, 2560 * MIB
 # a process does one thing at a time; the one for websockets asks for many people at once
 _DB_MAXCONN, _DB_MAXCONN_GEVENT = 8, 32
 
@@ -95,7 +95,7 @@ def odoo_sizing(facts: HostFacts, expected_users: int) -> OdooSizing:
     spare = facts.memory_bytes - _SYSTEM - least
     if spare < _POSTGRES_LEAST:
         raise _too_small(facts)
-    for_postgres = max(_POSTGRES_LEAST, min(facts.memory_bytes // 4, spare // 2))
+    for_postgres = max(_POSTGRES_LEAST, min(facts.memory_bytes // 4, spare))
     room = facts.memory_bytes - _SYSTEM - for_postgres - _cron_memory(crons, heavy)
     most = _LEAST_WORKERS
     while most < 2 * facts.cores + 1 - crons and _web_memory(most + 1, heavy) <= room:
@@ -107,10 +107,14 @@ def odoo_sizing(facts: HostFacts, expected_users: int) -> OdooSizing:
     return _with_memory(web, _cron_memory(crons, heavy) + more_for_crons, workers, crons)
 
 
-def _heavy(for_odoo: int, crons: int) -> int:
-    """What a process has room to grow to where Odoo has so much: from the mean to a heavy request's."""
-    beside_web = for_odoo - _web_memory(_LEAST_WORKERS, 0)
-    beside_rest = for_odoo - _at_rest(_LEAST_WORKERS)
+def _heavy(room: int, crons: int) -> int:
+    """What a process may grow to where Odoo and the rest of PostgreSQL have so much room: at most a heavy request's part.
+
+    Odoo may have half of what is left where all take the mean.
+    """
+    mean = _web_memory(_LEAST_WORKERS, _WORKER) + _cron_memory(crons, _WORKER)
+    for_odoo = mean + (room - mean) // 2
+    beside_web, beside_rest = for_odoo - _web_memory(_LEAST_WORKERS, 0), for_odoo - _at_rest(_LEAST_WORKERS)
     return max(_WORKER, min(_HEAVY, beside_web // crons, beside_rest // (crons + 1)))
 
 
@@ -147,9 +151,9 @@ def _with_memory(web: int, cron: int, workers: int, crons: int) -> OdooSizing:
         workers=workers,
         max_cron_threads=crons,
         limit_memory_soft=soft,
-        limit_memory_hard=_hard(soft),
+        limit_memory_hard=_hard(soft, web),
         cron_limit_memory_soft=cron_soft,
-        cron_limit_memory_hard=_hard(cron_soft),
+        cron_limit_memory_hard=_hard(cron_soft, cron),
         limit_time_cpu=600,
         limit_time_real=1200,
         db_maxconn=_DB_MAXCONN,
@@ -164,8 +168,9 @@ def _soft(room: int) -> int:
     return _whole(min(max(room, _HEAVY), _SOFTEST), MIB)
 
 
-def _hard(soft: int) -> int:
-    return soft * 5 // 4
+def _hard(soft: int, container: int) -> int:
+    """Odoo's limit at which a process gets no more address space: its default, or what the container has."""
+    return max(soft * 5 // 4, min(container, _HARDEST))
 
 
 def postgres_sizing(facts: HostFacts, connections: int) -> PostgresSizing:
