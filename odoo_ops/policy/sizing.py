@@ -108,7 +108,7 @@ def odoo_sizing(facts: HostFacts, expected_users: int) -> OdooSizing:
 
 
 def _heavy(room: int, crons: int) -> int:
-    """What a process may grow to where Odoo and the rest of PostgreSQL have so much room: at most a heavy request's part.
+    """What a process may grow to where Odoo and the rest of PostgreSQL have so much room; at most a heavy one's part.
 
     Odoo may have half of what is left where all take the mean.
     """
