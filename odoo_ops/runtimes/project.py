@@ -1,7 +1,8 @@
 """One environment's compose project on its machine: what is there, and how it is brought to what is wanted."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+import logging
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -40,6 +41,8 @@ from odoo_ops.project_files import (
 )
 from odoo_ops.runtimes.certificates import AUTHORITY, FittingFiles, fitting_files
 from odoo_ops.runtimes.docker import read_containers, read_why_not_healthy, run_docker
+
+_log = logging.getLogger(__name__)
 
 # of folders: containers' users pass, but not where secrets are; of these they see what is mounted
 CLOSED_FOLDERS = {SECRETS_FOLDER: SECRETS_FOLDER_MODE, AUTHORITY.rpartition("/")[0]: SECRETS_FOLDER_MODE}
@@ -353,29 +356,47 @@ class Project:
 
         Raises PreconditionFailed, with the ends of the logs of those that are not.
         """
-        if not services:
-            return
-        command = provision.bring_up(self.runtime, services, _UP_SECONDS, anew=anew)
+        if services:
+            command = provision.bring_up(self.runtime, services, _UP_SECONDS, anew=anew)
+            with self._logs_told(services):
+                self.run(command, f"Bringing up {', '.join(services)}")
+
+    def replace_containers(self, services: Sequence[str]) -> None:
+        """Make containers of services anew, with all that is in their images, and wait until they are healthy.
+
+        Raises as `bring_up` does.
+        """
+        if services:
+            command = provision.bring_up(self.runtime, services, _UP_SECONDS, anew=True, renewed=True)
+            with self._logs_told(services):
+                self.run_renewing(command, f"Replacing {', '.join(services)}")
+
+    @contextmanager
+    def _logs_told(self, services: Collection[str]) -> Iterator[None]:
+        """Let an error of the block go on with the ends of the logs of those services that are not healthy."""
         try:
-            self.run(command, f"Bringing up {', '.join(services)}")
+            yield
         except PreconditionFailed as error:
             with suppress(PermanentError, TransientError):  # the error itself counts
                 if why := read_why_not_healthy(self.machine, self.runtime, services):
                     error.also_say(why)
             raise
 
-    def replace_containers(self, services: Sequence[str]) -> None:
-        """Make containers of services anew, with all that is in their images, and wait until they are healthy."""
-        if services:
-            command = provision.bring_up(self.runtime, services, _UP_SECONDS, anew=True, renewed=True)
-            self.run_renewing(command, f"Replacing {', '.join(services)}")
-
     def run_renewing(self, command: Command, tried: str) -> None:
         """Run a command that renews volumes without a name, and remove those that nobody uses after it."""
         former = self._nameless_volumes()
-        self.run(command, tried)
-        if left := sorted(former - self._nameless_volumes()):
-            self.run(provision.remove_volumes(left), "Removing volumes of former containers")
+        try:
+            self.run(command, tried)
+        finally:
+            self._remove_unused(former)
+
+    def _remove_unused(self, volumes: Collection[str]) -> None:
+        """Remove those volumes that no container of the project uses; one that stays is a warning, and no failure."""
+        try:
+            if left := sorted(set(volumes) - self._nameless_volumes()):
+                self.run(provision.remove_volumes(left), "Removing volumes of former containers")
+        except (PreconditionFailed, TransientError) as error:
+            _log.warning("Volumes of former containers stay, which nothing needs: %s", error)
 
     def _nameless_volumes(self) -> set[str]:
         """Volumes of its containers that nobody named; PostgreSQL's are not touched."""

@@ -1,6 +1,6 @@
 """A service that does not get healthy is told with what its container says; Docker itself is a stand-in."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from described_containers import container
@@ -62,20 +62,33 @@ class _Docker:
         return Result(stdout=f"{command.argv[-1]}: ", stderr=_LOG, seconds=0)
 
 
-def _error(monkeypatch: pytest.MonkeyPatch, docker: _Docker) -> str:
+def _project() -> Project:
     settings = Environment.model_validate(described("staging"))
-    project = Project(HostAdapter(Host(name="erp-1")), settings, described_project(settings))
+    return Project(HostAdapter(Host(name="erp-1")), settings, described_project(settings))
+
+
+def _error(
+    monkeypatch: pytest.MonkeyPatch,
+    docker: _Docker,
+    bring: Callable[[Project, Sequence[str]], None] = Project.bring_up,
+) -> str:
     monkeypatch.setattr(HostAdapter, "run", docker.run)
-    monkeypatch.setattr("odoo_ops.runtimes.docker.read_containers", lambda *_: docker.containers)
+    for module in ("docker", "project"):
+        monkeypatch.setattr(f"odoo_ops.runtimes.{module}.read_containers", lambda *_: docker.containers)
     with pytest.raises(PreconditionFailed) as caught:
-        project.bring_up(["odoo", "odoo-cron"])
+        bring(_project(), ["odoo", "odoo-cron"])
     return str(caught.value)
 
 
-def test_services_that_do_not_get_healthy_are_told_with_the_ends_of_their_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("bring", "tried"), [(Project.bring_up, "Bringing up"), (Project.replace_containers, "Replacing")]
+)
+def test_services_that_do_not_get_healthy_are_told_with_the_ends_of_their_logs(
+    monkeypatch: pytest.MonkeyPatch, bring: Callable[[Project, Sequence[str]], None], tried: str
+) -> None:
     others = [container(id="3", service="db", health="unhealthy"), container(id="4", service="odoo-cron")]
-    said = _error(monkeypatch, _Docker([container(id="7", health="unhealthy"), *others]))
-    assert "Bringing up odoo, odoo-cron of the compose project erp-staging on erp-1 failed. Docker said:\n" in said
+    said = _error(monkeypatch, _Docker([container(id="7", health="unhealthy"), *others]), bring)
+    assert f"{tried} odoo, odoo-cron of the compose project erp-staging on erp-1 failed. Docker said:\n" in said
     assert "odoo is unhealthy. Its log ends:\n7: GET /web/reset_password?(not shown) HTTP" in said
     assert "ImportError: no module named shelf" in said
     assert "odoo-cron is" not in said
@@ -86,3 +99,51 @@ def test_services_that_do_not_get_healthy_are_told_with_the_ends_of_their_logs(m
 def test_error_stays_as_it_is_when_there_is_no_log(monkeypatch: pytest.MonkeyPatch, docker: _Docker) -> None:
     said = _error(monkeypatch, docker)
     assert said.endswith("Next step: try it there by hand, in /srv/erp-staging.")
+
+
+_FORMER, _PRESENT = "ab" * 32, "cd" * 32
+
+
+class _Replacing:
+    """Docker that makes Odoo's container anew, and fails at some commands (words of theirs)."""
+
+    def __init__(self, *fails: str) -> None:
+        self.fails, self.volumes, self.removed = fails, [_FORMER], list[str]()
+
+    def run(self, command: Command, **_: object) -> Result:
+        if "up" in command.argv:
+            self.volumes = [_PRESENT]
+        failing = any(word in command.argv for word in self.fails)
+        if command.argv[:3] == ("docker", "volume", "rm") and not failing:
+            self.removed += command.argv[4:]
+        if failing:
+            raise CommandFailed(str(command), 1, "volume is in use", where="erp-1")
+        return Result(stdout="", stderr="", seconds=0)
+
+    def use(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(HostAdapter, "run", self.run)
+        for module in ("docker", "project"):
+            monkeypatch.setattr(
+                f"odoo_ops.runtimes.{module}.read_containers", lambda *_: [container(nameless_volumes=self.volumes)]
+            )
+
+
+def test_volumes_of_former_containers_are_removed_also_when_the_new_ones_do_not_get_healthy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    docker = _Replacing("up")
+    docker.use(monkeypatch)
+    with pytest.raises(PreconditionFailed, match="Replacing odoo"):
+        _project().replace_containers(["odoo"])
+    assert docker.removed == [_FORMER]
+
+
+def test_replacement_is_done_though_a_volume_of_a_former_container_stays(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    docker = _Replacing("volume")
+    docker.use(monkeypatch)
+    _project().replace_containers(["odoo"])
+    assert docker.removed == []
+    assert "Volumes of former containers stay" in caplog.text
+    assert "volume is in use" in caplog.text
