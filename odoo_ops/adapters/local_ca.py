@@ -15,7 +15,7 @@ from odoo_ops.model.base import Value
 from odoo_ops.model.certificates import CertificateFacts
 
 _AUTHORITY_DAYS, _CERTIFICATE_DAYS = 3650, 397  # browsers refuse server certificates of more than 398 days
-_STAND_IN_DAYS = 7
+_STAND_IN_DAYS, _STAND_IN_FOR = 7, "stand-in for a certificate"
 _CLOCKS_DIFFER = timedelta(hours=1)
 
 
@@ -91,11 +91,15 @@ def is_signed_by(certificate: str, authority: str) -> bool:
     return True
 
 
+def _authority_of(name: str) -> str:
+    return f"odoo-ops authority of {name}"
+
+
 def make_authority(name: str, now: datetime) -> Pair:
     """A new authority, for ten years."""
     key = ec.generate_private_key(ec.SECP256R1())
     builder = (
-        _builder(_named(f"odoo-ops authority of {name}"), _named(f"odoo-ops authority of {name}"), now, _AUTHORITY_DAYS)
+        _builder(_named(_authority_of(name)), _named(_authority_of(name)), now, _AUTHORITY_DAYS)
         .public_key(key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs=True), critical=True)
@@ -106,8 +110,13 @@ def make_authority(name: str, now: datetime) -> Pair:
 
 def make_stand_in(domains: Sequence[str], now: datetime) -> Pair:
     """A certificate for a week that nobody trusts: with it a server can start, and get a real one."""
-    authority = make_authority("stand-in for a certificate", now)
+    authority = make_authority(_STAND_IN_FOR, now)
     return make_certificate(authority, domains, now, days=_STAND_IN_DAYS)
+
+
+def is_stand_in(facts: CertificateFacts) -> bool:
+    """Whether a certificate is such a one."""
+    return facts.issuer == _authority_of(_STAND_IN_FOR)
 
 
 def make_certificate(authority: Pair, domains: Sequence[str], now: datetime, *, days: int = _CERTIFICATE_DAYS) -> Pair:

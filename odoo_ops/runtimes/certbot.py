@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import ValidationError
-
 from odoo_ops.adapters import local_ca
 from odoo_ops.adapters.local_ca import Pair
 from odoo_ops.commands import certbot
@@ -13,21 +11,17 @@ from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFaile
 from odoo_ops.model.certificates import AcmeRecord
 from odoo_ops.model.provision import Acme, ProjectFile
 from odoo_ops.policy.certificates import why_certbot_failed, why_new
-from odoo_ops.project_files import SECRETS_FOLDER
-from odoo_ops.runtimes.certificates import complete_pair, pair_files, read_pair, secret_file
+from odoo_ops.runtimes.certificates import (
+    ACME_RECORD,
+    complete_pair,
+    pair_files,
+    read_acme_record,
+    read_pair,
+    secret_file,
+)
 from odoo_ops.runtimes.project import Project
 
-# beside the certificate in place: from which directory it came. A stand-in, and one of somebody else, have none
-RECORD = f"{SECRETS_FOLDER}/acme.json"
 _SECONDS = 900
-
-
-def _read_record(text: str | None) -> AcmeRecord | None:
-    """None also for a text that somebody edited: the certificate is then fetched from what certbot keeps."""
-    try:
-        return AcmeRecord.model_validate_json(text) if text else None
-    except ValidationError:
-        return None
 
 
 @dataclass(frozen=True)
@@ -44,8 +38,7 @@ class Certbot:
         if pair is None:
             return why_new(None, wanted.domains, now)
         facts = local_ca.facts_of(pair.certificate)
-        text = self.project.machine.call("read_text", path=f"{folder}/{RECORD}")
-        if _read_record(text) != self._record(facts.fingerprint):
+        if read_acme_record(self.project.machine, folder) != self._record(facts.fingerprint):
             return f"the one in place is not from {self.acme.directory}"
         return why_new(facts, wanted.domains, now)
 
@@ -72,7 +65,7 @@ class Certbot:
                 f"stays. Next step: look into the volume {self.project.runtime.project}_acme."
             )
         record = self._record(local_ca.facts_of(kept.certificate).fingerprint)
-        return (*pair_files(kept), secret_file(RECORD, record.model_dump_json()))
+        return (*pair_files(kept), secret_file(ACME_RECORD, record.model_dump_json()))
 
     def _record(self, fingerprint: str) -> AcmeRecord:
         return AcmeRecord(directory=self.acme.directory, fingerprint=fingerprint)

@@ -6,18 +6,21 @@ That of an ACME directory is there already, or a stand-in takes its place until 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from odoo_ops.adapters import local_ca
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.adapters.local_ca import Pair
 from odoo_ops.errors import Refused
+from odoo_ops.model.certificates import AcmeRecord, CertificateFacts
 from odoo_ops.model.provision import Acme, CertificateFiles, LocalCa, NoTls, ProjectFile, Provisioning
 from odoo_ops.policy.certificates import why_new
-from odoo_ops.project_files import ACME_AUTHORITY, SECRET_MODE, TLS_CERTIFICATE, TLS_KEY
+from odoo_ops.project_files import ACME_AUTHORITY, SECRET_MODE, SECRETS_FOLDER, TLS_CERTIFICATE, TLS_KEY
 
 AUTHORITY = "secrets/authority/certificate.pem"
 AUTHORITY_KEY = "secrets/authority/key.pem"
+# beside the certificate in place: from which directory it came. A stand-in, and one of somebody else, have none
+ACME_RECORD = f"{SECRETS_FOLDER}/acme.json"
 _OWN_MODE = 0o600
 # an authority is made anew so long before it ends: browsers must be told to trust it
 _RENEWED_BEFORE = timedelta(days=30)
@@ -37,17 +40,27 @@ class FittingFiles:
 
 
 def fitting_files(machine: HostAdapter, folder: str, name: str, wanted: Provisioning, now: datetime) -> FittingFiles:
-    """The same as `certificate_files`, but where those do not fit, the pair that is in place stays.
+    """The same as `certificate_files`, but where given ones do not fit, those that were given before stay in place.
 
     A certificate ends some day, and that day must keep nobody from what does not change it, such as a rollback.
-    Raises Refused where nothing is in place.
+    Raises Refused where nothing is in place, or what is there came from elsewhere or is not for all domains: nginx
+    would show a wrong one.
     """
     try:
         return FittingFiles(certificate_files(machine, folder, name, wanted, now))
     except Refused as error:
-        if pair := read_pair(machine, folder):
+        pair = read_pair(machine, folder) if isinstance(wanted.tls, CertificateFiles) else None
+        if pair and _was_given(machine, folder, pair) and not _lacking(wanted, local_ca.facts_of(pair.certificate)):
             return FittingFiles(pair_files(pair), unfit=str(error))
         raise
+
+
+def _was_given(machine: HostAdapter, folder: str, pair: Pair) -> bool:
+    """Whether a pair in place is somebody else's: no stand-in, not of an ACME directory or the project's authority."""
+    facts, record = local_ca.facts_of(pair.certificate), read_acme_record(machine, folder)
+    authority = _read(machine, folder, AUTHORITY, AUTHORITY_KEY)
+    own = authority is not None and local_ca.is_signed_by(pair.certificate, authority.certificate)
+    return not (own or local_ca.is_stand_in(facts) or (record and record.fingerprint == facts.fingerprint))
 
 
 def certificate_files(
@@ -105,9 +118,14 @@ def _given(machine: HostAdapter, given: CertificateFiles, wanted: Provisioning, 
         raise _unfit(machine, f"{' and '.join(places)} are no certificate and key in PEM ({error})") from None
     if facts.ends_at <= now:
         raise _unfit(machine, f"{given.certificate} ended {(now - facts.ends_at).days} days ago")
-    if lacking := [domain for domain in wanted.domains if not _covered(domain, facts.names)]:
+    if lacking := _lacking(wanted, facts):
         raise _unfit(machine, f"{given.certificate} is not for {', '.join(lacking)}")
     return pair
+
+
+def _lacking(wanted: Provisioning, facts: CertificateFacts) -> list[str]:
+    """Those domains for which a certificate is not."""
+    return [domain for domain in wanted.domains if not _covered(domain, facts.names)]
 
 
 def _covered(domain: str, names: frozenset[str]) -> bool:
@@ -147,6 +165,15 @@ def _of_authority(
         secret_file(AUTHORITY_KEY, authority.key.get_secret_value(), mode=_OWN_MODE),
         *pair_files(pair),
     )
+
+
+def read_acme_record(machine: HostAdapter, folder: str) -> AcmeRecord | None:
+    """From which ACME directory a project's certificate came. None also for a text that somebody edited."""
+    text = machine.call("read_text", path=f"{folder}/{ACME_RECORD}")
+    try:
+        return AcmeRecord.model_validate_json(text) if text else None
+    except ValidationError:
+        return None
 
 
 def read_pair(machine: HostAdapter, folder: str) -> Pair | None:

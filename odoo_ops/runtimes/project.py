@@ -165,8 +165,8 @@ class Project:
     def files(self) -> tuple[ProjectFile, ...]:
         """All files of the project as they are wanted, its certificate too.
 
-        Raises InvalidConfiguration for fields that do not fit, and Refused when the machine is too small, or where no
-        certificate is in place and what was given does not fit.
+        Raises InvalidConfiguration for fields that do not fit, and Refused when the machine is too small, or what was
+        given as a certificate does not fit and no former one may stay (`fitting_files`).
         """
         settings = self.settings.model_copy(update={"provision": self.wanted})
         made = project_files(

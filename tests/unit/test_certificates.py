@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from provisioned import ACME as ACME_PROJECT
 from provisioned import described, write
 from pydantic import SecretStr
 
@@ -13,7 +14,7 @@ from odoo_ops.adapters import local_ca
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.commands import certbot
 from odoo_ops.errors import Refused
-from odoo_ops.model.certificates import CertificateFacts, ShownCertificate
+from odoo_ops.model.certificates import AcmeRecord, CertificateFacts, ShownCertificate
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.health import HealthPolicy
 from odoo_ops.model.host import Host
@@ -21,12 +22,14 @@ from odoo_ops.model.provision import LETS_ENCRYPT, Acme, Provisioning
 from odoo_ops.model.runtimes import ComposeProject
 from odoo_ops.policy.certificates import is_due, judge_given, judge_shown, why_certbot_failed, why_new, why_none
 from odoo_ops.runtimes.certificates import (
+    ACME_RECORD,
     AUTHORITY,
     AUTHORITY_KEY,
     certificate_files,
     complete_pair,
     fitting_files,
     pair_files,
+    secret_file,
 )
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -247,7 +250,7 @@ def test_given_files_that_do_not_fit_any_more_leave_the_pair_that_is_in_place(
     tmp_path: Path, spoil: Callable[[Path], object], why: str
 ) -> None:
     """So a release can still be taken back on the day on which a certificate ends."""
-    pair, project = local_ca.make_stand_in(DOMAINS, NOW), tmp_path / "erp"
+    pair, project = _theirs(), tmp_path / "erp"
     wanted = given(tmp_path, pair.certificate, pair.key.get_secret_value())
     fitting = fitting_files(HERE, str(project), "erp", wanted, NOW)
     assert (fitting.files, fitting.unfit) == (pair_files(pair), "")
@@ -260,6 +263,54 @@ def test_given_files_that_do_not_fit_any_more_leave_the_pair_that_is_in_place(
     assert why in fitting.unfit
     (check,) = judge_given(fitting.unfit)
     assert (check.outcome, why in check.detail, "Next step: " in check.detail) == ("failed", True, True)
+
+
+def test_pair_in_place_that_ended_stays_too(tmp_path: Path) -> None:
+    certificate, key = _ended()
+    wanted, project = given(tmp_path, certificate, key), tmp_path / "erp"
+    write(pair_files(local_ca.Pair(certificate=certificate, key=SecretStr(key))), project)
+    assert "ended 1 days ago" in fitting_files(HERE, str(project), "erp", wanted, NOW).unfit
+
+
+def test_new_domain_that_no_certificate_covers_is_refused_though_a_pair_is_in_place(tmp_path: Path) -> None:
+    pair, project = _theirs(DOMAINS[:1]), tmp_path / "erp"
+    wanted = given(tmp_path, pair.certificate, pair.key.get_secret_value())
+    write(pair_files(pair), project)
+    with pytest.raises(Refused, match=r"is not for shop\.example\.com"):
+        fitting_files(HERE, str(project), "erp", wanted, NOW)
+
+
+def test_given_files_that_are_not_there_are_refused_where_the_pair_in_place_came_from_elsewhere(tmp_path: Path) -> None:
+    """Somebody switches `provision.tls` to files, and mistypes a path."""
+    wanted = given(tmp_path, "", "")
+    authority, of_directory = local_ca.make_authority("erp", NOW), _theirs()
+    fingerprint = local_ca.facts_of(of_directory.certificate).fingerprint
+    record = AcmeRecord(directory=LETS_ENCRYPT, fingerprint=fingerprint).model_dump_json()
+    for name, files in {
+        "stand-in": pair_files(local_ca.make_stand_in(DOMAINS, NOW)),
+        "own": (
+            secret_file(AUTHORITY, authority.certificate),
+            secret_file(AUTHORITY_KEY, authority.key.get_secret_value()),
+            *pair_files(local_ca.make_certificate(authority, DOMAINS, NOW)),
+        ),
+        "acme": (secret_file(ACME_RECORD, record), *pair_files(of_directory)),
+    }.items():
+        write(files, tmp_path / name)
+        with pytest.raises(Refused, match="are no certificate and key in PEM"):
+            fitting_files(HERE, str(tmp_path / name), "erp", wanted, NOW)
+
+
+def test_lost_certificate_of_whom_certbot_trusts_is_refused_though_a_pair_is_in_place(tmp_path: Path) -> None:
+    provision = ACME_PROJECT | {"tls": {**ACME_PROJECT["tls"], "ca_certificate": f"{tmp_path}/lost.pem"}}
+    wanted = Environment.model_validate(described("production", **provision)).provision
+    assert wanted
+    write(pair_files(_theirs()), tmp_path)
+    with pytest.raises(Refused, match=r"lost\.pem is not there"):
+        fitting_files(HERE, str(tmp_path), "erp", wanted, NOW)
+
+
+def _theirs(domains: Sequence[str] = DOMAINS) -> local_ca.Pair:
+    return local_ca.make_certificate(local_ca.make_authority("theirs", NOW), domains, NOW)
 
 
 def _ended() -> tuple[str, str]:
