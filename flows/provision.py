@@ -24,6 +24,7 @@ from odoo_ops.model.checks import Check, failures
 from odoo_ops.model.plan import ProvisionPlan, ProvisionReport
 from odoo_ops.policy.certificates import judge_given
 from odoo_ops.policy.fences import refuse_mistyped
+from odoo_ops.policy.project_plans import may_be_anothers_work
 from odoo_ops.policy.provisioning import DATABASE_VOLUME
 from tasks.approvals import refuse_another, wait_for_approval
 from tasks.certificates import judge_certificates, read_shown_certificates, renew_certificate
@@ -64,9 +65,9 @@ def provision(
 
     Args:
         environment: Name of the environment, as it was registered.
-        dry_run: Only show the plan. A run that finds a difference ends in a state named `Drift`, or in `AtWork` while
-            another run stops and starts Odoo, and one for an environment that is not described for this in
-            `NothingToCompare`.
+        dry_run: Only show the plan. A run that finds a difference ends in a state named `Drift`, or in `AtWork` where
+            that may be the doing of another run, which stops and starts Odoo just then, and one for an environment
+            that is not described for this in `NothingToCompare`.
         confirm_production: To change production without being asked in the UI, write its name.
         loss_accepted: Go on although the volume of the database or of the filestore is lost: PostgreSQL is brought up
             for `restore`, and no Odoo.
@@ -136,24 +137,27 @@ def _nothing_done(
     `at_work`: which run stopped and started Odoo before the plan was made.
     """
     checks = [] if dry_run else [*judge_given(plan.unfit_certificate), *check_health(environment)]
+    differs = bool(failures(checks)) or not plan.empty
+    at_work = (at_work or read_work_at_odoo(environment)) if differs else None
     report = ProvisionReport(
         environment=environment,
         seconds=time.monotonic() - begun,
         plan=plan,
         applied=False,
         checks=tuple(checks),
-        at_work=(at_work or read_work_at_odoo(environment)) if failures(checks) or not plan.empty else None,
+        at_work=at_work if may_be_anothers_work(plan) else None,
     )
     publish_provision_report(report)
     refuse_failures(f"{environment} is as its file says, and nothing was changed, but", checks, report.at_work)
-    return report if plan.empty else _differing(report)
+    return report if plan.empty else _differing(report, at_work)
 
 
-def _differing(report: ProvisionReport) -> State:
+def _differing(report: ProvisionReport, at_work: str | None) -> State:
     if report.at_work:
         message = f"{report.at_work} is at work. {report.plan.summary}"
         return Completed(name="AtWork", message=message, data=report)
-    return Completed(name="Drift", message=report.plan.summary, data=report)
+    besides = f" {at_work} is at work, but not all of this is its doing." if at_work else ""
+    return Completed(name="Drift", message=f"{report.plan.summary}{besides}", data=report)
 
 
 def _new_certificate(environment: str) -> list[Check]:

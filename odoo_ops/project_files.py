@@ -33,7 +33,7 @@ from odoo_ops.policy.passwords import hashed_master_password
 from odoo_ops.policy.sizing import machine_sizing, pool_sizing
 from odoo_ops.render import render
 
-COMPOSE_FILE = "compose.yaml"
+COMPOSE_FILE = provisioning.COMPOSE_FILE
 ODOO_CONF = "config/odoo/odoo.conf"
 POSTGRESQL_CONF = "config/postgres/postgresql.conf"
 FIRST_START = "config/postgres-first-start/odoo.sql"

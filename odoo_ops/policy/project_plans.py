@@ -18,6 +18,7 @@ from odoo_ops.model.plan import (
 from odoo_ops.model.provision import ProjectFile
 from odoo_ops.model.runtimes import ComposeProject, Container
 from odoo_ops.policy.provisioning import (
+    COMPOSE_FILE,
     DATABASE_SERVICE,
     DATABASE_VOLUME,
     NGINX_SERVICE,
@@ -266,3 +267,15 @@ def provision_plan(
 def images_to_pull(services: Sequence[WantedService]) -> tuple[str, ...]:
     """Images that are not on the host yet."""
     return tuple(dict.fromkeys(service.image for service in services if service.image_id is None))
+
+
+def may_be_anothers_work(plan: ProvisionPlan) -> bool:
+    """Whether a plan holds no more than what a run that stops and starts Odoo makes differ while it is at work.
+
+    Of files that is the compose file, which a release writes, and those that a run wrote and noted as unfinished.
+    """
+    files = all(
+        (file.path, file.change) == (COMPOSE_FILE, "changed") or file.change == "unfinished" for file in plan.files
+    )
+    more = (plan.pull, plan.new_database, plan.lost_database, plan.lost_volumes, plan.certificate, plan.superseded)
+    return files and not any((*more, plan.unasked, plan.services_to("remove")))

@@ -10,6 +10,7 @@ from odoo_ops.model.runtimes import ComposeProject
 
 Mistake = tuple[tuple[str, ...], str]
 
+COMPOSE_FILE = "compose.yaml"
 # from which Odoo's containers read the database's password when they start
 ODOO_PASSWORD_FILE = "secrets/odoo_password"  # noqa: S105 - a path
 DATABASE_SERVICE, NGINX_SERVICE, PGBOUNCER_SERVICE = "db", "nginx", "pgbouncer"

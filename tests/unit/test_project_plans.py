@@ -37,6 +37,7 @@ from odoo_ops.policy.project_plans import (
     file_changes,
     folder_changes,
     images_to_pull,
+    may_be_anothers_work,
     provision_plan,
     service_changes,
 )
@@ -251,6 +252,27 @@ def test_postgresql_that_cannot_be_asked_is_no_sign_that_nothing_differs() -> No
 def test_images_that_are_not_there_are_fetched_once_those_of_profiles_too() -> None:
     missing = [service("toolbox", image_id=None, config_hash=None), service("nginx"), service("toolbox", image_id=None)]
     assert images_to_pull(missing) == ("toolbox:1",)
+
+
+@pytest.mark.parametrize(
+    ("changed", "anothers"),
+    [
+        ({}, True),
+        ({"services": (ServiceChange(service="odoo", action="recreate", why=""),), "unsettled": True}, True),
+        ({"services": (ServiceChange(service="redis", action="remove", why=""),)}, False),
+        ({"files": (FileChange(path="compose.yaml", change="changed", diff=""),)}, True),
+        ({"files": (FileChange(path="compose.yaml", change="mode", diff=""),)}, False),
+        ({"files": (FileChange(path="config/odoo/odoo.conf", change="unfinished", diff=""),)}, True),
+        ({"files": (FileChange(path="config/odoo/odoo.conf", change="changed", diff=""),)}, False),
+        ({"files": (FileChange(path="secrets/", change="mode", diff=""),)}, False),
+        ({"lost_database": True}, False),
+        ({"unasked": "no such role"}, False),
+    ],
+)
+def test_run_that_stops_odoo_is_an_excuse_for_what_it_changes_alone(
+    changed: dict[str, object], *, anothers: bool
+) -> None:
+    assert may_be_anothers_work(ProvisionPlan(environment="shop").model_copy(update=changed)) == anothers
 
 
 def test_plan_of_nothing_is_empty_and_another_plan_has_another_digest() -> None:

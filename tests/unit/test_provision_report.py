@@ -7,13 +7,15 @@ from prefect.client.schemas.objects import State
 
 from flows.provision import provision
 from odoo_ops.errors import PreconditionFailed, Refused
-from odoo_ops.model.plan import FoundMachine, ProvisionPlan, ProvisionReport, ServiceChange
+from odoo_ops.model.plan import FileChange, FoundMachine, ProvisionPlan, ProvisionReport, ServiceChange
 from odoo_ops.model.provision import HostFacts
 from odoo_ops.policy.sizing import machine_sizing
 from odoo_ops.render import render
 from tasks.reports import steps_published
 
 NOTHING = ProvisionPlan(environment="shop")
+COMPOSE_FILE = FileChange(path="compose.yaml", change="changed", diff="")
+NGINX_CONF = FileChange(path="config/nginx/nginx.conf", change="changed", diff="")
 START = ProvisionPlan(environment="shop", services=(ServiceChange(service="db", action="start", why="it is exited"),))
 
 
@@ -104,10 +106,17 @@ def test_page_is_left_to_the_report_when_all_steps_are_done(pages: list[str]) ->
         (START, (None, None), "Drift"),
         (START, ("release (calm-owl)", None), "AtWork"),
         (START, (None, "release (calm-owl)"), "AtWork"),
+        (
+            START.model_copy(update={"files": (COMPOSE_FILE,), "unsettled": True}),
+            ("release (calm-owl)", None),
+            "AtWork",
+        ),
+        (START.model_copy(update={"files": (COMPOSE_FILE, NGINX_CONF)}), ("release (calm-owl)", None), "Drift"),
+        (START.model_copy(update={"files": (COMPOSE_FILE, NGINX_CONF)}), (None, "release (calm-owl)"), "Drift"),
         (NOTHING, ("release (calm-owl)", None), None),
     ],
 )
-def test_what_another_run_does_meanwhile_is_no_drift(
+def test_what_another_run_does_meanwhile_is_no_drift_and_nothing_else_is_taken_for_that(
     monkeypatch: pytest.MonkeyPatch,
     pages: list[str],
     plan: ProvisionPlan,
@@ -124,4 +133,5 @@ def test_what_another_run_does_meanwhile_is_no_drift(
     assert ("At work: release (calm-owl)" in shown) == (name == "AtWork")
     if isinstance(ended, State):
         assert ended.is_completed()
-        assert str(ended.message).endswith("Start db.")
+        assert plan.summary in str(ended.message)
+        assert ("release (calm-owl) is at work" in str(ended.message)) == any(at_work)
