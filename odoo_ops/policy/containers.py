@@ -8,7 +8,12 @@ from odoo_ops.model.runtimes import ComposeProject, Container
 
 _JUST_NOW = timedelta(minutes=15)
 # of an address in a log: a link to set a password holds its secret there, and so does a login
-_QUERY, _LOGIN = re.compile(r"\?[^\s\"']+"), re.compile(r"(?<=://)[^\s\"'/]*@")
+_QUERY, _LOGIN = re.compile(r"\?[^\s\"']+"), re.compile(r"(?<=://)[^\s\"']*@")
+# as an option, a variable or a field, and as SQL has it; of a quoted one nobody knows what its quotes mean
+_PASSWORD = re.compile(
+    r"""((?:--[\w-]*passw(?:or)?d[ \t]+|passw(?:or)?d['"]?(?:[ \t]*[=:][ \t]*|[ \t]+(?=E?['"]))))(?:E?['"].*|\S+)""",
+    re.IGNORECASE,
+)
 
 # what they say -> what that means, and the next step; the first that fits counts
 _MEANINGS = (
@@ -103,5 +108,6 @@ def why_not_healthy(container: Container) -> str:
 
 
 def shown_log(text: str) -> str:
-    """A log as others may see it: of addresses neither what follows a `?`, nor a login."""
-    return _LOGIN.sub("(not shown)@", _QUERY.sub("?(not shown)", text))
+    """A log as others may see it: without passwords, and of addresses without logins and what follows a `?`."""
+    without_addresses = _LOGIN.sub("(not shown)@", _QUERY.sub("?(not shown)", text))
+    return _PASSWORD.sub(r"\1(not shown)", without_addresses)

@@ -89,6 +89,8 @@ def _unsafe_database(environment: Environment) -> Iterator[Mistake]:
             yield ("database", field), "may hold only letters, digits, dots, dashes and _ where `provision` writes it"
     if database.user == SUPERUSER:
         yield ("database", "user"), "is the superuser; name another role for Odoo, such as odoo"
+    if database.user.startswith("pg_"):
+        yield ("database", "user"), "begins with pg_, as PostgreSQL's own roles alone do; name another, such as odoo"
     for field, secret in (("password", database.password), ("admin_password", database.admin_password)):
         if secret is None or not secret.get_secret_value():
             yield ("database", field), "is needed where `provision` makes the database"

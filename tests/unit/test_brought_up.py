@@ -42,10 +42,22 @@ def test_container_that_was_waited_for_is_told_when_it_is_not_healthy(found: Con
     [
         ('"GET /web?db=x&token=canary HTTP/1.1" 200', '"GET /web?(not shown) HTTP/1.1" 200'),
         ("fetching https://it:canary@git.example.com/a.git", "fetching https://(not shown)@git.example.com/a.git"),
+        ("postgres://odoo:ca/na/ry@db/erp?x=canary", "postgres://(not shown)@db/erp?(not shown)"),
+        (
+            """STATEMENT:  CREATE ROLE "pg_odoo" LOGIN PASSWORD 'can''ary' NOINHERIT;\nnext""",
+            """STATEMENT:  CREATE ROLE "pg_odoo" LOGIN PASSWORD (not shown)\nnext""",
+        ),
+        (r"ALTER ROLE odoo password E'can\'ary'", "ALTER ROLE odoo password (not shown)"),
+        ("odoo --db_password=can,ary --dev=all", "odoo --db_password=(not shown) --dev=all"),
+        ("odoo --db_password canary --dev=all", "odoo --db_password (not shown) --dev=all"),
+        ("host=db password=canary dbname=erp", "host=db password=(not shown) dbname=erp"),
+        ("PGPASSWORD='can ary' psql", "PGPASSWORD=(not shown)"),
+        ("{'db_passwd': 'canary'}", "{'db_passwd': (not shown)"),
+        ('password authentication failed for "odoo"', 'password authentication failed for "odoo"'),
         ("Is it there? It is.", "Is it there? It is."),
     ],
 )
-def test_log_is_shown_without_what_addresses_hide(line: str, shown: str) -> None:
+def test_log_is_shown_without_passwords_and_what_addresses_hide(line: str, shown: str) -> None:
     assert shown_log(line) == shown
 
 

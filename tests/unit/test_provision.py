@@ -396,6 +396,7 @@ def test_port_may_be_another_s_where_only_one_of_both_is_published_there(stage: 
         ("database", {"admin_password": None}, "database.admin_password: is needed"),
         ("database", {"password": ""}, "database.password: is needed"),
         ("database", {"user": "postgres"}, "database.user: is the superuser"),
+        ("database", {"user": "pg_odoo"}, "database.user: begins with pg_"),
         ("database", {"name": 'e"; DROP'}, "database.name: may hold only letters"),
         (None, {"data_dir": "/srv/odoo"}, "data_dir: must be /var/lib/odoo"),
         (None, {"state_dir": "/srv/state"}, "state_dir: must be a folder below /var/lib/odoo-ops"),
