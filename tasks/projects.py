@@ -151,8 +151,8 @@ def bring_up_services(environment: str, plan: ProvisionPlan) -> None:
         site_switch.forget_static(project)
     gone = plan.services_to("remove")
     ids = [found.id for found in project.read_containers() if found.service in gone]
-    if ids:
-        project.run(provision.remove_containers(ids), f"Removing {', '.join(gone)}")
+    if ids:  # somebody may have added them, with data in a volume without a name
+        project.run(provision.remove_containers(ids, volumes=False), f"Removing {', '.join(gone)}")
 
 
 @task(cache_policy=NO_CACHE)

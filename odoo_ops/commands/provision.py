@@ -177,9 +177,9 @@ def restart(project: ComposeProject, services: Sequence[str]) -> Command:
     return Command(argv=compose_on(project, "restart", *services))
 
 
-def remove_containers(ids: Sequence[str]) -> Command:
-    """Stop and remove containers, and those volumes of theirs that have no name; others stay."""
-    return Command(argv=("docker", "rm", "--force", "--volumes", *ids))
+def remove_containers(ids: Sequence[str], *, volumes: bool) -> Command:
+    """Stop and remove containers; with `volumes`, those of theirs, too, that have no name."""
+    return Command(argv=("docker", "rm", "--force", *(("--volumes",) if volumes else ()), *ids))
 
 
 def remove_volumes(names: Sequence[str]) -> Command:

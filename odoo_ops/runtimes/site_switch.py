@@ -193,7 +193,7 @@ def _take_over(project: Project, right: Container, others: Sequence[Container], 
         answered = _wait(lambda: _ended(project, old), _DRAIN_SECONDS)
     for container in others:
         project.run(commands.stop_container(container.id, _STOP_SECONDS), "Stopping the former Odoo")
-        project.run(remove_containers([container.id]), "Removing the former Odoo")
+        project.run(remove_containers([container.id], volumes=True), "Removing the former Odoo")
     return answered
 
 

@@ -23,6 +23,7 @@ from odoo_ops.runtimes import site_switch
 from odoo_ops.runtimes.image_releases import fetch, looked_at, tried
 from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.runtime import Runtime
+from tasks.projects import bring_up_services
 
 DIGEST = "sha256:" + "ab" * 32
 NUMBER = "sha256:" + "cd" * 32
@@ -198,7 +199,21 @@ def test_containers_of_another_image_have_none_of_the_former_ones_addons() -> No
     started = image_releases.start_anew(PROJECT, ["odoo-cron"], renewed=True)
     for command in (image_releases.make_anew(PROJECT, ["odoo"]), started):
         assert "--renew-anon-volumes" in command.argv
-    assert "--volumes" in provision.remove_containers(["1"]).argv
+
+
+def test_former_odoo_takes_its_own_volumes_with_it_and_a_service_that_somebody_added_leaves_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert provision.remove_containers(["1"], volumes=True).argv == ("docker", "rm", "--force", "--volumes", "1")
+    added = container(id="7", service="redis", nameless_volumes=["ab" * 32])
+    ran = list[tuple[str, ...]]()
+    monkeypatch.setattr(Project, "run", lambda _project, command, _tried: ran.append(command.argv))
+    monkeypatch.setattr(Project, "read_containers", lambda _: [container(), added])
+    project = Project(create_autospec(HostAdapter, instance=True), environment(), PROJECT)
+    monkeypatch.setattr("tasks.projects._open", lambda _: project)
+    gone = ServiceChange(service="redis", action="remove", why="the project has it no more")
+    bring_up_services.fn("erp", ProvisionPlan(environment="erp", services=(gone,)))
+    assert ran == [("docker", "rm", "--force", "7")]
 
 
 @pytest.mark.parametrize(("present", "renewed"), [("a", False), ("b", True)])
