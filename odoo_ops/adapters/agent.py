@@ -122,11 +122,7 @@ class Agent:
         if first:
             sources, message = _sources(), {**message, "processors": self._processors}
             message = {"bootstrap": sources[f"{_PACKAGE}.bootstrap"], "sources": sources, "request": message}
-        try:
-            self.pipes.stdin.write(json.dumps(message, default=_in_clear).encode() + b"\n")
-            self.pipes.stdin.flush()
-        except OSError as error:
-            raise self._lost() from error
+        self._send(json.dumps(message, default=_in_clear).encode())
 
     def wait_for(self, event: str, on_line: OnLine | None = None, on_progress: OnProgress | None = None) -> Any:
         """Read events up to the one named and return it; raise what the agent reports as an error."""
@@ -145,12 +141,15 @@ class Agent:
 
     def ping(self) -> None:
         """Make sure the agent is still there. Raises TransientError if it is not."""
-        try:
-            self.pipes.stdin.write(b"ping\n")
-            self.pipes.stdin.flush()
-        except OSError as error:
-            raise self._lost() from error
+        self._send(b"ping")
         self.wait_for("pong")
+
+    def _send(self, line: bytes) -> None:
+        try:
+            self.pipes.stdin.write(line + b"\n")
+            self.pipes.stdin.flush()
+        except (OSError, ValueError) as error:  # ValueError: the pipe was closed when the agent was lost
+            raise self._lost() from error
 
     def _parse(self, line: bytes) -> dict[str, Any]:
         try:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 from real_processes import wait_until
 
-from odoo_ops.adapters.host import HostAdapter
+from odoo_ops.adapters.host import HostAdapter, LockLost
 from odoo_ops.errors import CommandFailed, OdooOpsError, PreconditionFailed
 from odoo_ops.model.command import Command, placed
 from odoo_ops.model.host import Host
@@ -204,6 +204,15 @@ def test_lock_is_looked_at_without_being_taken(tmp_path: Path) -> None:
         owner = {"holder": "me", "purpose": "restore", "since": "2026-03-01T12:00:00+00:00"}
         assert HERE.call("lock_owner", path=path) == owner
     assert HERE.call("lock_owner", path=path) is None, "what its last holder wrote is still there"
+
+
+def test_lock_that_was_lost_is_lost_each_time_it_is_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with HERE.lock(str(path), holder="me", purpose="restore", now=NOW) as held:
+        os.kill(held._agent.pipes._process.pid, signal.SIGKILL)
+        for _look in range(2):
+            with pytest.raises(LockLost, match=r"was lost .*Next step: look at the host"):
+                held.check()
 
 
 def test_lock_is_had_though_somebody_looks_at_it_at_that_moment(tmp_path: Path) -> None:
