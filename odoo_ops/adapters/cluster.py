@@ -144,7 +144,7 @@ def clone_database(connection: Connection, source: str, name: str, *, owner: str
         except psycopg.Error as error:
             if isinstance(error, psycopg.errors.ObjectInUse) and attempt < _SWAP_TRIES:
                 continue
-            if connection.closed:
+            if connection.closed or isinstance(error, psycopg.errors.DiskFull):
                 raise
             raise PreconditionFailed(
                 f"{source!r} cannot be copied: {error.diag.message_primary}. It is as it was. Next step: stop what "

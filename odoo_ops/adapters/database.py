@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from odoo_ops.adapters.host import HostAdapter
-from odoo_ops.errors import PreconditionFailed, TransientError
+from odoo_ops.errors import OdooOpsError, PermanentError, PreconditionFailed, TransientError
 from odoo_ops.model.environment import DatabaseSettings
 from odoo_ops.model.sockets import Address, TcpAddress, UnixAddress
 
@@ -37,8 +37,9 @@ def connect(
 
     As its role, or (`admin`) as the superuser where the environment names one.
 
-    Commits at the end. Raises PreconditionFailed (wrong password, no such database, no room for locks) and
-    TransientError (no answer, or the connection was lost).
+    Commits at the end. Raises PreconditionFailed (wrong password, no such database, no room for locks, a full disk),
+    TransientError (no answer, or the connection was lost) and PermanentError (another statement that failed): none of
+    psycopg's errors leaves the block, so whoever settles what was begun sees them all.
     """
     user, password = database.user, database.password
     if admin and database.admin_user:
@@ -59,22 +60,11 @@ def connect(
             )
         except psycopg.OperationalError as error:
             raise _connect_error(shown, error) from None
-        with connection:
-            try:
+        try:
+            with connection:
                 yield connection
-            except psycopg.errors.OutOfMemory as error:
-                raise PreconditionFailed(
-                    f"{shown}: {error.diag.message_primary} ({error.diag.message_hint}). "
-                    "Nothing was put in place. Next step: each table takes locks; raise PostgreSQL's "
-                    "max_locks_per_transaction (256 did for 10,000 tables), restart it, then run the flow again."
-                ) from error
-            except psycopg.OperationalError as error:
-                if not connection.closed:
-                    raise
-                raise TransientError(
-                    f"The connection to {shown} was lost: {last_line(error)}. Next step: see that PostgreSQL runs "
-                    "(its log tells why the session ended), then run the flow again; it settles what was left."
-                ) from error
+        except psycopg.Error as error:
+            raise _error_of_use(shown, error, lost=connection.broken) from error
 
 
 def last_line(error: psycopg.Error) -> str:
@@ -115,6 +105,30 @@ def _connect_error(shown: str, error: psycopg.OperationalError) -> Exception:
         )
     return TransientError(
         f"Cannot open {shown}: {reason}. Next step: see that PostgreSQL runs and that the address is right."
+    )
+
+
+def _error_of_use(shown: str, error: psycopg.Error, *, lost: bool) -> OdooOpsError:
+    if isinstance(error, psycopg.errors.OutOfMemory):
+        return PreconditionFailed(
+            f"{shown}: {error.diag.message_primary} ({error.diag.message_hint}). "
+            "Nothing was put in place. Next step: each table takes locks; raise PostgreSQL's "
+            "max_locks_per_transaction (256 did for 10,000 tables), restart it, then run the flow again."
+        )
+    if lost:
+        return TransientError(
+            f"The connection to {shown} was lost: {last_line(error)}. Next step: see that PostgreSQL runs "
+            "(its log tells why the session ended), then run the flow again; it settles what was left."
+        )
+    said = error.diag.message_primary or last_line(error)  # what comes after it may quote values
+    if isinstance(error, psycopg.errors.DiskFull):
+        return PreconditionFailed(
+            f"{shown}: {said}. Next step: make room on the disk of PostgreSQL's data (and of its WAL), or enlarge it, "
+            "then run the flow again; it settles what was left."
+        )
+    return PermanentError(
+        f"{shown}: {said}. Next step: see in PostgreSQL's log which statement failed, then run the flow again; it "
+        "settles what was left."
     )
 
 

@@ -6,8 +6,6 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import Self
 
-import psycopg
-
 from odoo_ops.adapters import database
 from odoo_ops.adapters.database import Connection
 from odoo_ops.adapters.host import HostAdapter
@@ -86,11 +84,7 @@ class LockWatch:
                 self._ready.set()
                 seen = seen_in(self._looks(connection))
                 self.found = update_locks(before, seen, read_files(connection))
-        except OdooOpsError as error:
-            self.found = UpdateLocks(not_measured=str(error))
-        except psycopg.Error as error:
-            self.found = UpdateLocks(not_measured=database.last_line(error))
-        except OSError as error:
+        except (OdooOpsError, OSError) as error:
             self.found = UpdateLocks(not_measured=str(error))
         finally:
             self._ready.set()

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from deployments.engines.cluster import PostgresCluster
 from odoo_ops.adapters import cluster, database, odoo_database
 from odoo_ops.adapters.host import HostAdapter
+from odoo_ops.errors import OdooOpsError, PermanentError, PreconditionFailed, TransientError
 from odoo_ops.model.environment import DatabaseSettings
 from odoo_ops.model.host import Host
 
@@ -33,3 +34,33 @@ def test_version_of_odoo_is_nothing_where_there_is_no_odoo(postgres_cluster: Pos
         connection.execute("CREATE TEMPORARY TABLE ir_module_module (name text, latest_version text)")
         connection.execute("INSERT INTO ir_module_module VALUES ('web', '19.0.1.0'), ('base', '19.0.1.3')")
         assert odoo_database.find_odoo_version(connection) == "19.0.1.3"
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind", "said"),
+    [
+        (
+            "DO $$BEGIN RAISE 'could not extend file' USING ERRCODE = 'disk_full'; END$$",
+            PreconditionFailed,
+            "could not extend file. Next step: make room on the disk",
+        ),
+        ("SELECT 1 FROM nowhere", PermanentError, 'relation "nowhere" does not exist. Next step: see in'),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", TransientError, "was lost"),
+    ],
+)
+def test_connection_raises_an_error_of_this_project_when_a_statement_fails(
+    statement: str, kind: type[OdooOpsError], said: str, postgres_cluster: PostgresCluster
+) -> None:
+    settings = DatabaseSettings(
+        name="postgres",
+        server="127.0.0.1",
+        port=postgres_cluster.port,
+        user="postgres",
+        password=SecretStr(postgres_cluster.superuser_password),
+    )
+    with (
+        pytest.raises(OdooOpsError, match=said) as failure,
+        database.connect(HostAdapter(Host(name="here")), settings) as connection,
+    ):
+        connection.execute(statement)
+    assert type(failure.value) is kind
