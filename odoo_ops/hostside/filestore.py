@@ -16,6 +16,7 @@ from itertools import chain
 from typing import Any
 
 from odoo_ops.hostside.channel import Channel
+from odoo_ops.hostside.processors import usable_processors
 
 _FILE_NAME = re.compile(r"[0-9a-f]{2,3}/[0-9a-f]{40}")
 _USUAL_NAME = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{38}")
@@ -160,7 +161,7 @@ def prove_filestore(
     names = list(expected.sizes)
     # handing a small file to a thread takes as long as hashing it: each gets many
     parts = [names[begin : begin + _AT_ONCE] for begin in range(0, len(names), _AT_ONCE)]
-    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(max_workers=len(usable_processors())) as pool:
         found = pool.map(lambda part: [_fault_of(root, name, expected, changed, links) for name in part], parts)
         for done, (name, (fault, size)) in enumerate(zip(names, chain.from_iterable(found), strict=True), 1):
             hashed_bytes += size

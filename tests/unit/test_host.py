@@ -6,6 +6,7 @@ import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 from pydantic import SecretStr
@@ -13,6 +14,7 @@ from real_processes import wait_until
 
 from odoo_ops.adapters.host import HostAdapter, LockLost
 from odoo_ops.errors import CommandFailed, OdooOpsError, PreconditionFailed
+from odoo_ops.hostside import processors
 from odoo_ops.model.command import Command, placed
 from odoo_ops.model.host import Host
 
@@ -142,6 +144,16 @@ def test_agent_and_its_children_use_no_more_processors_than_they_may() -> None:
         # sizes are made for the machine as it is
         assert limited.call("describe_machine")["cores"] == len(allowed)
     assert HERE.run(Command(argv=("nproc",))).stdout.strip() == str(len(allowed))
+
+
+def test_worker_begins_where_the_system_binds_nobody_to_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As macOS, whose Python does not know that."""
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.delattr(os, "sched_setaffinity")
+    there = run_path(processors.__file__)
+    there["limit_processors"](1)
+    with there["all_processors"]():
+        assert len(there["usable_processors"]()) == os.cpu_count()
 
 
 def test_odoo_that_outlives_the_agent_may_use_all_processors(tmp_path: Path) -> None:
