@@ -68,7 +68,7 @@ def backup(environment: str) -> BackupReport:
                 manifest = dump_database(environment)
                 prepare_picture()
                 stored = store_snapshot(environment)
-            proof = prove_snapshot(environment, stored.snapshot_id)
+                proof = prove_snapshot(environment, stored.snapshot_id)
             sizes = sizes_of(manifest, stored.snapshot_id, stored.total_bytes)
             lock.check()
             with spool_emptied(environment):

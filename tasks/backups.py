@@ -41,7 +41,7 @@ _AFTER_READING = (
 
 @contextmanager
 def collector_held_off(environment: str) -> Iterator[None]:
-    """Keep Odoo from deleting attachments' files while they are backed up; writing goes on."""
+    """Keep Odoo from deleting attachments' files while they are backed up and proved; writing goes on."""
     runtime = OdooEnvironment.open(environment)
     with (
         database.connect(runtime.host, runtime.environment.database) as connection,

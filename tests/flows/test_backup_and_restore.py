@@ -20,9 +20,10 @@ from flows.restore import restore
 from odoo_ops.adapters import cluster, database
 from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.environment import ProcessService
+from odoo_ops.model.report import SnapshotProof
 from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
 from odoo_ops.runtimes.new_repository import make_repository
-from tasks.backups import dump_database, store_snapshot
+from tasks.backups import dump_database, prove_snapshot, store_snapshot
 from tasks.leftovers import settle_leftovers
 
 if TYPE_CHECKING:
@@ -197,6 +198,20 @@ def test_collector_waits_and_writers_do_not_when_it_is_held_off(site: Site) -> N
         other.execute("SET lock_timeout = '200ms'")
         with pytest.raises(Exception, match="lock timeout"), other.transaction():
             other.execute("LOCK ir_attachment IN SHARE MODE")
+
+
+def test_collector_is_held_off_until_the_files_were_looked_at(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that it deleted between store and proof would count as damaged, though the snapshot holds it."""
+
+    def collect_first(*asked: str) -> SnapshotProof:
+        with site.connect() as other:
+            other.execute("SET lock_timeout = '200ms'")
+            with pytest.raises(Exception, match="lock timeout"), other.transaction():
+                other.execute("LOCK ir_attachment IN SHARE MODE")
+        return prove_snapshot(*asked)
+
+    monkeypatch.setattr("flows.backup.prove_snapshot", collect_first)
+    assert backup(site.name).damaged_total == 0
 
 
 @both_runtimes
