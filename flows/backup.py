@@ -103,7 +103,7 @@ def _refuse_failed_copy(copied: State[OffsiteReport], report: BackupReport) -> N
     except OdooOpsError as error:
         error.say_first(
             f"The backup {report.snapshot_id[:8]} of {report.environment} is kept and proved in its first repository; "
-            "only its copy off-site failed, and the next run makes up for it."
+            "only its copy off-site failed; a later copy makes up for it once that is mended."
         )
         raise
 
