@@ -11,8 +11,9 @@ _LOST = re.compile(
     r"|terminating connection|the database system is (shutting down|starting up|in recovery mode|not yet accepting)"
 )
 # these quote the data that was loaded, which may say anything
-_QUOTES = re.compile(r"\s*(CONTEXT|DETAIL|STATEMENT|LINE \d+|Command was):?\s")
-
+_QUOTES = re.compile(r"\s*(CONTEXT|DETAIL|STATEMENT|LINE \d+):?\s")
+# a command of many lines, as the body of a function is, ends where a program speaks again
+_COMMAND = re.compile(r"^[ \t]*Command was:.*?(?=^(?:pg_restore|psql|vacuumdb):|\Z)", re.MULTILINE | re.DOTALL)
 
 _MAKE_ROOM = "make room on the disk of PostgreSQL's data (and of its WAL), or enlarge it, then run again."
 _READ_ITS_LOG = (
@@ -28,7 +29,7 @@ def failed_load(error: CommandFailed, problem: str, next_step: str) -> CommandFa
         problem: what could not be done, and how it stands, where what was to be loaded is to blame.
         next_step: for that.
     """
-    said = "\n".join(line for line in error.output.splitlines() if not _QUOTES.match(line))
+    said = "\n".join(line for line in _COMMAND.sub("", error.output).splitlines() if not _QUOTES.match(line))
     if _DISK_FULL.search(said):
         step = _MAKE_ROOM
     elif _LOST.search(said):

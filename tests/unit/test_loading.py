@@ -15,6 +15,11 @@ _FULL = [
         'pg_restore: error: could not execute query: ERROR:  could not write to file "base/pgsql_tmp/pgsql_tmp99.0": '
         "No space left on device\nCommand was: CREATE INDEX i ON t USING btree (name);"
     ),
+    (
+        "pg_restore: error: could not execute query: ERROR:  syntax error\nCommand was: CREATE FUNCTION f() AS $$\n"
+        "BEGIN END $$;\n\npg_restore: error: could not execute query: ERROR:  could not extend file: "
+        "No space left on device\nCommand was: CREATE INDEX i ON t USING btree (name);"
+    ),
 ]
 _LOST = [
     (
@@ -46,6 +51,12 @@ _BAD = [
     (
         'psql:<stdin>:9: ERROR:  duplicate key value violates unique constraint "mail_pkey"\n'
         "DETAIL:  Key (name)=(No space left on device) already exists."
+    ),
+    (
+        "pg_restore: error: could not execute query: ERROR:  function f() does not exist\n"
+        "Command was: CREATE FUNCTION g() RETURNS text AS $$\n"
+        "  SELECT 'No space left on device, server closed the connection unexpectedly'\n$$;\n\n"
+        "pg_restore: warning: errors ignored on restore: 1"
     ),
     "",
 ]
