@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from pydantic import ValidationError
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters import cluster, database, odoo_database
@@ -65,7 +66,7 @@ def check_damage(target: str, snapshot: Snapshot, damaged_accepted: int) -> None
     runtime = OdooEnvironment.open_for(target, snapshot)
     try:
         proof = stored.read_proof(runtime, snapshot)
-    except CommandFailed as error:
+    except (CommandFailed, ValidationError) as error:  # not there, or of another version
         get_run_logger().warning("How many attachments of the snapshot are damaged cannot be read: %s", error)
         return
     allowed = OdooEnvironment.open(snapshot.environment).environment.backup.damaged_attachments_allowed

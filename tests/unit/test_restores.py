@@ -1,0 +1,70 @@
+"""What a restore refuses by the proof of a snapshot; host and repository are stand-ins."""
+
+import logging
+from datetime import UTC, datetime
+from unittest.mock import MagicMock
+
+import pytest
+from pydantic import SecretStr
+
+from odoo_ops.errors import PreconditionFailed
+from odoo_ops.model.command import Result
+from odoo_ops.model.report import Damage, SnapshotProof
+from odoo_ops.model.repository import FolderLocation, OpenRepository
+from odoo_ops.model.snapshot import Snapshot
+from tasks import restores
+
+_SNAPSHOT = Snapshot(
+    environment="erp",
+    id="aa11",
+    taken_at=datetime(2026, 3, 1, tzinfo=UTC),
+    tags=(),
+    paths=(),
+    proved=True,
+    proof="bb22",
+    damaged=True,
+)
+_PROOF = SnapshotProof(
+    attachments=9,
+    files=9,
+    hashed_files=9,
+    hashed_bytes=9,
+    damaged=(
+        Damage(
+            id=7,
+            fname="ab/ab12",
+            checksum=None,
+            size=None,
+            model=None,
+            record=None,
+            field=None,
+            reason="its file is gone",
+        ),
+    ),
+    damaged_total=1,
+    tree="tree",
+).model_dump_json()
+
+
+def _check(monkeypatch: pytest.MonkeyPatch, proof: str) -> None:
+    repository = OpenRepository(name="main", location=FolderLocation(path="/main"), password=SecretStr("a-password"))
+    runtime = MagicMock(restic="restic", repository=repository)
+    runtime.host.run.return_value = Result(stdout=proof, stderr="", seconds=0)
+    runtime.environment.backup.damaged_attachments_allowed = 0
+    monkeypatch.setattr(restores.OdooEnvironment, "open_for", lambda *_: runtime)
+    monkeypatch.setattr(restores.OdooEnvironment, "open", lambda *_: runtime)
+    monkeypatch.setattr(restores, "get_run_logger", lambda: logging.getLogger("step"))
+    restores.check_damage.fn("erp", _SNAPSHOT, 0)
+
+
+def test_restore_is_refused_when_the_proof_names_more_damage_than_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(PreconditionFailed, match="1 attachments were damaged already"):
+        _check(monkeypatch, _PROOF)
+
+
+@pytest.mark.parametrize("proof", [_PROOF.replace('"tree":', '"signed":true,"tree":'), "{}", "not JSON"])
+def test_restore_goes_on_when_this_version_cannot_read_the_proof(
+    proof: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _check(monkeypatch, proof)
+    assert "How many attachments of the snapshot are damaged cannot be read" in caplog.text
