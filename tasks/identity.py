@@ -70,12 +70,12 @@ def check_identity(
 
 
 def _refuse_odd_filestore(runtime: Runtime, *, is_swapped: bool) -> None:
-    seen = runtime.host.call("describe_path", path=runtime.environment.filestore)
+    filestore = runtime.environment.filestore
     refuse_odd_filestore(
         runtime.environment,
         runtime.host.name,
-        is_link=seen["is_link"],
-        is_mount=seen["is_mount"],
+        is_link=runtime.host.call("describe_path", path=filestore)["is_link"],
+        is_mount=runtime.host.call("is_mount", path=filestore),
         is_swapped=is_swapped,
     )
 

@@ -66,10 +66,10 @@ def list_directory(channel: Channel, path: str) -> list[str]:
 
 
 def describe_path(channel: Channel, path: str) -> dict[str, bool | int]:
-    """What a path is: exists, is_directory, is_link, is_mount, writable, uid, gid, mode, inode, device, bytes.
+    """What a path is: exists, is_directory, is_link, writable, uid, gid, mode, inode, device, bytes.
 
     The device is its file system's; bytes that are reserved for root are not counted.
-    Of a path that does not exist yet, all but the first four are the nearest parent's. Of a link, all but `is_link`
+    Of a path that does not exist yet, all but the first three are the nearest parent's. Of a link, all but `is_link`
     tell what it leads to.
     """
     exists = os.path.exists(path)
@@ -81,7 +81,6 @@ def describe_path(channel: Channel, path: str) -> dict[str, bool | int]:
         "exists": exists,
         "is_directory": os.path.isdir(path),
         "is_link": os.path.islink(path),
-        "is_mount": exists and _is_mount(os.path.realpath(path)),
         "writable": os.access(nearest, os.W_OK),
         "uid": status.st_uid,
         "gid": status.st_gid,
@@ -93,11 +92,18 @@ def describe_path(channel: Channel, path: str) -> dict[str, bool | int]:
     }
 
 
-def _is_mount(path: str) -> bool:
-    """Whether a file system is mounted here; `os.path.ismount` sees no folder of the same disk that is bound here."""
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
-        places = [line.split(" ")[4] for line in mounts]
-    return any(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), place) == path for place in places)
+def is_mount(channel: Channel, path: str) -> bool:
+    """Whether a file system, or a folder of one, is mounted where a path leads to.
+
+    Where the system does not list its mounts, a folder of the same disk that is bound there is not seen.
+    """
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+            places = [line.split(" ")[4] for line in mounts]
+    except OSError:
+        return os.path.ismount(os.path.realpath(path))
+    there = os.path.realpath(path)
+    return any(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), place) == there for place in places)
 
 
 def list_files(channel: Channel, path: str) -> dict[str, int]:
@@ -142,6 +148,7 @@ OPERATIONS: dict[str, Callable[..., object]] = {
     "rename": rename,
     "list_directory": list_directory,
     "describe_path": describe_path,
+    "is_mount": is_mount,
     "list_files": list_files,
     "measure_tree": measure_tree,
     "give_tree": give_tree,

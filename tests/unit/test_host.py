@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from runpy import run_path
+from unittest.mock import create_autospec
 
 import pytest
 from pydantic import SecretStr
@@ -14,7 +15,8 @@ from real_processes import wait_until
 
 from odoo_ops.adapters.host import HostAdapter, LockLost
 from odoo_ops.errors import CommandFailed, OdooOpsError, PreconditionFailed
-from odoo_ops.hostside import processors
+from odoo_ops.hostside import files, processors
+from odoo_ops.hostside.channel import Channel
 from odoo_ops.model.command import Command, placed
 from odoo_ops.model.host import Host
 
@@ -204,9 +206,21 @@ def test_a_link_is_told_from_the_folder_that_it_leads_to(tmp_path: Path) -> None
     seen = {name: HERE.call("describe_path", path=f"{tmp_path}/{name}") for name in names}
     assert [seen[name]["is_link"] for name in names] == [False, True, True, False]
     assert [seen[name]["exists"] for name in names] == [True, True, False, False]
-    assert not any(seen[name]["is_mount"] for name in names)
-    assert HERE.call("describe_path", path="/proc")["is_mount"]
-    assert not HERE.call("describe_path", path="/proc/self")["is_mount"]
+
+
+@pytest.mark.parametrize("mounts_are_listed", [True, False])
+def test_mount_point_is_told_from_other_folders(
+    mounts_are_listed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not mounts_are_listed:
+        monkeypatch.setattr(files, "open", create_autospec(open, side_effect=FileNotFoundError), raising=False)
+    channel = create_autospec(Channel, instance=True)
+    (tmp_path / "link").symlink_to("/proc")
+    (tmp_path / "broken").symlink_to("nowhere")
+    assert [files.is_mount(channel, path) for path in ("/proc", f"{tmp_path}/link")] == [True, True]
+    others = ("/proc/self", str(tmp_path), f"{tmp_path}/broken", f"{tmp_path}/nothing")
+    assert not any(files.is_mount(channel, path) for path in others)
+    assert HERE.call("is_mount", path="/proc")
 
 
 def test_lock_is_looked_at_without_being_taken(tmp_path: Path) -> None:
