@@ -11,6 +11,8 @@ from odoo_ops.units import shown_bytes
 
 # images apart: a new database, its log and a first backup
 _LEAST_FREE_BYTES = 2_000_000_000
+# firmware and kernel keep some of a machine's memory: one of 4 GiB tells 3.8
+_AS_GOOD_AS_ALL = 1.1
 # until PostgreSQL 17 the official images declare `data` in it
 _FOLDER_OF_MAJORS = "/var/lib/postgresql"
 # Compose takes one of these beside the compose file
@@ -198,7 +200,7 @@ def refuse_unfit_machine(
         taken_ports: wanted ones on which somebody listens.
         missing_addons: folders of addons that are not there.
         has: its processors and memory.
-        wanted: how much of them the project may use.
+        wanted: how much of them the project may use; a little more memory than the machine tells means all of it.
     """
     reasons = []
     if unwritable:
@@ -212,7 +214,7 @@ def refuse_unfit_machine(
         reasons.append(f"no folder is at {', '.join(missing_addons)} (`provision.addons`)")
     if (wanted.cores or 0) > has.cores:
         reasons.append(f"it has {has.cores} processors, and `provision.cores` says {wanted.cores}")
-    if (wanted.memory_bytes or 0) > has.memory_bytes:
+    if (wanted.memory_bytes or 0) > has.memory_bytes * _AS_GOOD_AS_ALL:
         reasons.append(
             f"it has {has.memory_bytes} bytes of memory, and `provision.memory_bytes` says {wanted.memory_bytes}"
         )

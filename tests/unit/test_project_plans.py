@@ -421,7 +421,9 @@ def test_all_that_is_unfit_of_a_machine_is_said_at_once() -> None:
     enough = {"/srv/shop": 3_000_000_000, "/var/lib/docker": 2_000_000_000}
     has, wanted = HostFacts(cores=2, memory_bytes=2**31), Provisioning.model_validate(described("staging")["provision"])
     all_of_it = wanted.model_copy(update={"cores": 2, "memory_bytes": 2**31})
-    for fits in (wanted, all_of_it):
+    as_it_was_sold = wanted.model_copy(update={"memory_bytes": 2**31 * 105 // 100})
+    assert as_it_was_sold.share_of(has) == all_of_it.share_of(has) == has
+    for fits in (wanted, all_of_it, as_it_was_sold):
         refuse_unfit_machine(
             "here", unwritable=[], free_bytes=enough, taken_ports=[], missing_addons=[], has=has, wanted=fits
         )
@@ -429,7 +431,7 @@ def test_all_that_is_unfit_of_a_machine_is_said_at_once() -> None:
         r"may not write to /srv/shop, /srv/tls; the disk of /var/lib/docker has 1.0 GB free, and 2.0 GB are needed; "
         r"no folder is at /srv/adons \(`provision.addons`\); "
         r"it has 2 processors, and `provision.cores` says 3; "
-        r"it has 2147483648 bytes of memory, and `provision.memory_bytes` says 4294967296; "
+        r"it has 2147483648 bytes of memory, and `provision.memory_bytes` says 2405181685; "
         r"something listens on port 80, 443"
     )
     full = enough | {"/var/lib/docker": 10**9}
@@ -441,7 +443,7 @@ def test_all_that_is_unfit_of_a_machine_is_said_at_once() -> None:
             taken_ports=[80, 443],
             missing_addons=["/srv/adons"],
             has=has,
-            wanted=wanted.model_copy(update={"cores": 3, "memory_bytes": 2**32}),
+            wanted=wanted.model_copy(update={"cores": 3, "memory_bytes": 2**31 * 112 // 100}),
         )
 
 
