@@ -94,7 +94,7 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
             unfit_certificate=project.unfit_certificate,
         )
         anew = bool(set(ODOO_SERVICES) & set(plan.services_to("create", "recreate")))
-        check_odoo(project, cluster_facts.odoo_version, anew=anew)
+        check_odoo(project, cluster_facts.odoo_version, anew=anew, show=get_run_logger().warning)
         if anew:
             project.check_owner(FILESTORE_VOLUME)
         if plan.files or plan.services_to("create", "recreate", "start"):
@@ -191,7 +191,8 @@ def needs_database(environment: str, plan: ProvisionPlan) -> bool:
         there = cluster.database_exists(connection, settings.name)
     if there:
         with database.connect(runtime.host, settings) as connection:
-            check_odoo(_open(environment), odoo_database.find_odoo_version(connection), anew=False)
+            version = odoo_database.find_odoo_version(connection)
+        check_odoo(_open(environment), version, anew=False, show=get_run_logger().warning)
     if there or plan.new_database:
         return not there
     if plan.lost_database:

@@ -113,10 +113,14 @@ def print_toolbox_version(image: str) -> Command:
     return Command(argv=("docker", "run", "--rm", "--network=none", "--entrypoint=pg_dump", image, "--version"))
 
 
-def print_odoo_version(image: str, odoo: Sequence[str]) -> Command:
-    """Print the version of the Odoo (its program) in an image, which perhaps nobody has approved yet."""
-    confined = ("--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges")
-    options = ("--rm", *confined, f"--entrypoint={odoo[0]}")
+def print_odoo_version(image: str, odoo: Sequence[str], container: str) -> Command:
+    """Print the version of the Odoo (its program) in an image, which perhaps nobody has approved yet.
+
+    It runs as the user as whom the project runs it, in a container of this name, and can do nothing there.
+    """
+    confined = ("--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--read-only", "--tmpfs=/tmp")
+    limited = ("--memory=512m", "--pids-limit=256")
+    options = ("--rm", f"--name={container}", "--user=odoo", *confined, *limited, f"--entrypoint={odoo[0]}")
     return Command(argv=("docker", "run", *options, image, *odoo[1:], "--version"))
 
 

@@ -156,13 +156,19 @@ def refuse_other_series(*, named: str, image: str, printed: str, database: str) 
             f"does not open it. No Odoo was touched. Next step: write version: '{there}' again, with an image of it; "
             f"for Odoo {named}, provision a new environment, and import the migrated database there."
         )
-    version = next((word for word in printed.split() if re.match(r"(saas~)?\d", word)), "")
-    if (found := series(version)) and found != named:
+    if (found := series(_odoo_version(printed))) and found != named:
         raise Refused(
             f"{image} is Odoo {found}, and the environment file names Odoo {named} (`odoo.version`). Nothing was "
             f"changed. Next step: name an image of Odoo {named}; or, where the database is of {found} or none is there "
             f"yet, write version: '{found}'."
         )
+
+
+def _odoo_version(printed: str) -> str:
+    """19.0-20260101 of `Odoo Server 19.0-20260101`, whatever libraries said before it; else what may be a version."""
+    if said := re.search(r"Odoo Server (\S+)", printed):
+        return said[1]
+    return next((word for word in printed.split() if re.match(r"(saas~)?\d", word)), "")
 
 
 def refuse_other_owner(owners: Sequence[str], odoo_user: str, image: str) -> None:

@@ -41,7 +41,7 @@ def fetch(project: Project, asked: str, present: str, show: Callable[[str], None
         project: to which it will be released.
         asked: its name. With a tag it is fetched anew, in case that was moved.
         present: what the compose file names.
-        show: is told what is fetched, and what could not be.
+        show: is told what is fetched, what could not be, and where the image does not say its version.
 
     Raises:
         Refused: that is no image's name, or its Odoo is of another series, or could not write to the filestore.
@@ -61,7 +61,7 @@ def fetch(project: Project, asked: str, present: str, show: Callable[[str], None
         project.run(commands.name_image(before, asked), "Leaving its name to the image that runs")
     released = project.with_image(image)
     released.check_owner(FILESTORE_VOLUME, seen_by=running)
-    check_odoo(released, anew=True)
+    check_odoo(released, anew=True, show=show)
     return ImageChange(
         asked=asked,
         image=image,

@@ -415,7 +415,7 @@ def test_database_of_another_series_of_odoo_is_refused(site: Provisioned) -> Non
 def test_image_of_another_series_of_odoo_is_refused(site: Provisioned, tmp_path: Path) -> None:
     """A stand-in that calls itself so; the image itself is asked as it comes."""
     before, other = site.containers(), "odoo-ops-test:other-series"
-    said = site.project.engine.run(*print_odoo_version(site.images["odoo"], ["odoo"]).argv[1:])
+    said = site.project.engine.run(*print_odoo_version(site.images["odoo"], ["odoo"], "odoo-ops-test-version").argv[1:])
     refuse_other_series(named="19.0", image="odoo", printed=said, database="")
     assert "19.0" in said
     says = r"""printf '#!/bin/sh\necho "Odoo Server 18.0-20260101"\n' >/usr/bin/odoo"""

@@ -156,21 +156,22 @@ def test_image_does_not_see_the_filestore_when_it_is_fetched(monkeypatch: pytest
     monkeypatch.setattr(Project, "run", run)
     monkeypatch.setattr(Project, "image_id", lambda _, image: image)
     monkeypatch.setattr(Project, "read_containers", lambda _: [])
-    project = Project(create_autospec(HostAdapter, instance=True), environment(), PROJECT)
+    machine = create_autospec(HostAdapter, instance=True)
+    machine.run.return_value.stdout = "Odoo Server 19.0-20260101"
+    project = Project(machine, environment(), PROJECT)
     assert fetch(project, DIGEST, NUMBER, Mock()).image_id == DIGEST
     seeing = [argv for argv in ran if any(word.startswith("--volume") for word in argv)]
     assert [(NUMBER in argv, DIGEST in argv) for argv in seeing] == [(True, False)]
 
 
 def test_image_of_another_series_of_odoo_is_refused_when_it_was_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(_project: Project, command: Command, *_: object) -> str:
-        return "Odoo Server 18.0-20260101" if "--version" in command.argv else "[]"
-
-    monkeypatch.setattr(Project, "run", run)
+    machine = create_autospec(HostAdapter, instance=True)
+    machine.run.return_value.stdout = "Odoo Server 18.0-20260101"
+    monkeypatch.setattr(Project, "run", lambda *_: "[]")
     monkeypatch.setattr(Project, "image_id", lambda _, image: image)
     monkeypatch.setattr(Project, "read_containers", lambda _: [])
     monkeypatch.setattr(Project, "check_owner", Mock())
-    project = Project(create_autospec(HostAdapter, instance=True), environment(), PROJECT)
+    project = Project(machine, environment(), PROJECT)
     with pytest.raises(Refused, match=rf"{DIGEST} is Odoo 18\.0.*Nothing was changed. Next step"):
         fetch(project, DIGEST, NUMBER, Mock())
 

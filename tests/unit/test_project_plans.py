@@ -336,6 +336,7 @@ def test_image_of_postgresql_that_keeps_its_data_elsewhere_is_refused() -> None:
         ("Odoo Server 19.0-20260101", "19.0.1.3", ""),
         ("Odoo Server 19.0+dfsg.20260101", "", ""),
         ("what nobody can read", "", ""),
+        ("18.0 is no more supported by this library\nOdoo Server 19.0-20260101", "", ""),
         ("", "18.0.1.3", r"database is one of Odoo 18\.0, .*names Odoo 19\.0 .*Next step: write version: '18\.0' "),
         ("Odoo Server 19.0-20260101", "18.0.1.3", r"database is one of Odoo 18\.0"),
         (
@@ -353,9 +354,9 @@ def test_another_series_of_odoo_than_the_named_one_is_refused(printed: str, data
 
 
 def test_odoo_of_an_image_tells_its_version_as_the_environment_runs_it() -> None:
-    argv = provision.print_odoo_version("erp:1", ["python3", "/opt/odoo-bin"]).argv
+    argv = provision.print_odoo_version("erp:1", ["python3", "/opt/odoo-bin"], "asked").argv
     assert argv[-4:] == ("--entrypoint=python3", "erp:1", "/opt/odoo-bin", "--version")
-    assert {"--rm", "--network=none", "--cap-drop=ALL"} <= set(argv)
+    assert {"--rm", "--name=asked", "--user=odoo", "--network=none", "--cap-drop=ALL", "--read-only"} <= set(argv)
 
 
 def test_folder_of_another_environment_is_refused_and_a_new_one_is_not() -> None:
