@@ -108,9 +108,11 @@ def print_postgres_version(image: str) -> Command:
     return Command(argv=("docker", "run", "--rm", "--network=none", "--entrypoint=postgres", image, "--version"))
 
 
-def print_toolbox_version(image: str) -> Command:
-    """Print the version of the PostgreSQL programs in an image of the toolbox."""
-    return Command(argv=("docker", "run", "--rm", "--network=none", "--entrypoint=pg_dump", image, "--version"))
+def print_toolbox_version(image: str, folders: Sequence[str]) -> Command:
+    """Print the version of the PostgreSQL programs in an image of the toolbox: first of these folders, then of PATH."""
+    script = 'PATH="$1:$PATH"; exec pg_dump --version'
+    options = ("--rm", "--network=none", "--entrypoint=sh")
+    return Command(argv=("docker", "run", *options, image, "-c", script, "sh", ":".join(folders)))
 
 
 def print_odoo_version(image: str, odoo: Sequence[str], container: str) -> Command:

@@ -13,6 +13,8 @@ from odoo_ops.units import shown_bytes
 _LEAST_FREE_BYTES = 2_000_000_000
 # firmware and kernel keep some of a machine's memory: one of 4 GiB tells 3.8
 _AS_GOOD_AS_ALL = 1.1
+# from which on pg_restore sets what an older server does not know, `transaction_timeout`, and ends there
+_RESTORES_NONE_OLDER = 17
 # until PostgreSQL 17 the official images declare `data` in it
 _FOLDER_OF_MAJORS = "/var/lib/postgresql"
 # Compose takes one of these beside the compose file
@@ -95,8 +97,8 @@ def refuse_other_major(data: str, image: str, name: str) -> None:
         image: what `postgres --version` says there.
         name: of the image.
     """
-    major = _major(image)
-    if data and data != major:
+    major = major_version(image)
+    if data and data != str(major):
         raise Refused(
             f"The data was made by PostgreSQL {data}, and {name} is PostgreSQL {major or 'of an unknown version'}, "
             "which does not read it. Nothing was changed. Next step: name an image of the same major version; to "
@@ -104,28 +106,30 @@ def refuse_other_major(data: str, image: str, name: str) -> None:
         )
 
 
-def _major(printed: str) -> str:
-    """17 of `postgres (PostgreSQL) 17.2 (Debian 17.2-1)`, or of what another program of PostgreSQL says."""
-    number = next((word for word in printed.split() if word[0].isdigit()), "")
-    return number.split(".")[0]
+def major_version(printed: str) -> int:
+    """17 of `postgres (PostgreSQL) 17.2 (Debian 17.2-1)`, or of what another program says; 0 where it says none."""
+    said = re.search(r"\s(\d+)", printed)
+    return int(said[1]) if said else 0
 
 
-def refuse_other_toolbox(*, server: str, toolbox: str, names: tuple[str, str]) -> None:
+def refuse_unfit_toolbox(*, server: str, toolbox: str, names: tuple[str, str]) -> None:
     """Raise Refused for a toolbox by whose programs the server could not be backed up and restored.
+
+    Those of a newer version can do both, but 17 and later restore into nothing that is older than 17.
 
     Args:
         server: what `postgres --version` says in its image.
         toolbox: what `pg_dump --version` says in its own.
         names: of both images.
     """
-    wanted, found = _major(server), _major(toolbox)
-    if found != wanted:
+    wanted, found = major_version(server), major_version(toolbox)
+    if found < wanted or wanted < _RESTORES_NONE_OLDER <= found:
         image, other = names
         raise Refused(
             f"{other} holds the programs of PostgreSQL {found or 'of an unknown version'}, and {image} is PostgreSQL "
-            f"{wanted or 'of an unknown version'}: backups would fail. Nothing was changed. Next step: name a toolbox "
-            f"for the same major version, made by `docker build --build-arg POSTGRES_VERSION={wanted}` of "
-            "deployments/images/toolbox."
+            f"{wanted or 'of an unknown version'}: backups or restores would fail. Nothing was changed. Next step: "
+            "name a toolbox for the same major version, made by `docker build --build-arg "
+            f"POSTGRES_VERSION={wanted}` of deployments/images/toolbox."
         )
 
 

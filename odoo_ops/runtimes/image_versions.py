@@ -5,12 +5,14 @@ from contextlib import suppress
 from secrets import token_hex
 
 from odoo_ops.commands import provision
+from odoo_ops.commands.postgres import program_folders
 from odoo_ops.errors import CommandFailed
 from odoo_ops.policy.project_fences import (
+    major_version,
     refuse_other_data_folder,
     refuse_other_major,
     refuse_other_series,
-    refuse_other_toolbox,
+    refuse_unfit_toolbox,
 )
 from odoo_ops.runtimes.project import Project
 
@@ -34,7 +36,7 @@ def check_postgres(project: Project, volume: str) -> None:
 
 
 def check_toolbox(project: Project) -> None:
-    """Raise Refused where the PostgreSQL programs of the toolbox are of another major version than the server.
+    """Raise Refused where the programs that flows take of the toolbox cannot back the server up and restore it.
 
     Nothing while one of both images is not on the host.
     """
@@ -43,11 +45,8 @@ def check_toolbox(project: Project) -> None:
         return
     tried = "Looking at the toolbox's version"
     server = project.run(provision.print_postgres_version(images.postgres), tried)
-    refuse_other_toolbox(
-        server=server,
-        toolbox=project.run(provision.print_toolbox_version(images.toolbox), tried),
-        names=(images.postgres, images.toolbox),
-    )
+    command = provision.print_toolbox_version(images.toolbox, program_folders(major_version(server)))
+    refuse_unfit_toolbox(server=server, toolbox=project.run(command, tried), names=(images.postgres, images.toolbox))
 
 
 def check_odoo(project: Project, database_version: str = "", *, anew: bool, show: Callable[[str], None]) -> None:

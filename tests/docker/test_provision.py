@@ -369,15 +369,15 @@ def test_image_of_another_postgresql_is_refused_where_data_is(site: Provisioned,
     assert site.containers() == before
 
 
-def test_toolbox_for_another_postgresql_is_refused(site: Provisioned, tmp_path: Path) -> None:
-    """A stand-in that calls itself another major version: of none is there a second image here."""
+def test_toolbox_for_an_older_postgresql_is_refused(site: Provisioned, tmp_path: Path) -> None:
+    """A stand-in that calls itself an older major version: of none is there a second image here."""
     before, other = site.containers(), "odoo-ops-test:other-toolbox"
-    says = r"""printf '#!/bin/sh\necho "pg_dump (PostgreSQL) 99.1"\n' >$(command -v pg_dump)"""
+    says = r"""printf '#!/bin/sh\necho "pg_dump (PostgreSQL) 16.1"\n' >$(command -v pg_dump)"""
     (tmp_path / "Dockerfile").write_text(f"FROM {site.images['toolbox']}\nUSER root\nRUN {says}\n")
     site.project.engine.run("build", f"--tag={other}", str(tmp_path))
     site.register(images={**site.images, "toolbox": other})
     try:
-        with pytest.raises(Refused, match=rf"{other} holds the programs of PostgreSQL 99, and .* is PostgreSQL 17"):
+        with pytest.raises(Refused, match=rf"{other} holds the programs of PostgreSQL 16, and .* is PostgreSQL 17"):
             site.provision()
     finally:
         site.register()

@@ -1,4 +1,6 @@
+import subprocess
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 from described_containers import container
@@ -28,8 +30,8 @@ from odoo_ops.policy.project_fences import (
     refuse_other_owner,
     refuse_other_project,
     refuse_other_series,
-    refuse_other_toolbox,
     refuse_unfit_machine,
+    refuse_unfit_toolbox,
     refuse_what_compose_adds,
 )
 from odoo_ops.policy.project_plans import (
@@ -303,21 +305,38 @@ def test_data_of_another_major_version_is_refused(data: str, image: str, *, fits
 
 
 @pytest.mark.parametrize(
-    ("toolbox", "refusal"),
+    ("server", "toolbox", "found"),  # what is told of a toolbox that is refused
     [
-        ("pg_dump (PostgreSQL) 17.2 (Debian 17.2-1.pgdg120+1)", ""),
-        (
-            "pg_dump (PostgreSQL) 16.9",
-            "toolbox:x holds the programs of PostgreSQL 16, and postgres:17 is PostgreSQL 17",
-        ),
-        ("pg_dump (PostgreSQL) 18.1", "toolbox:x holds the programs of PostgreSQL 18"),
-        ("", "toolbox:x holds the programs of PostgreSQL of an unknown version"),
+        (17, "pg_dump (PostgreSQL) 17.2 (Debian 17.2-1.pgdg120+1)", None),
+        (17, "pg_dump (PostgreSQL) 18.1", None),
+        (15, "pg_dump (PostgreSQL) 16.9", None),
+        (17, "pg_dump (PostgreSQL) 16.9", "16"),
+        (17, "", "of an unknown version"),
+        (16, "pg_dump (PostgreSQL) 17.2", "17"),  # it backs up, and restores nothing
     ],
 )
-def test_toolbox_of_another_major_version_than_the_server_is_refused(toolbox: str, refusal: str) -> None:
-    server, names = "postgres (PostgreSQL) 17.6 (Debian 17.6-0+deb13u1)", ("postgres:17", "toolbox:x")
-    with pytest.raises(Refused, match=f"{refusal}.*POSTGRES_VERSION=17") if refusal else nullcontext():
-        refuse_other_toolbox(server=server, toolbox=toolbox, names=names)
+def test_toolbox_that_cannot_back_up_and_restore_the_server_is_refused(
+    server: int, toolbox: str, found: str | None
+) -> None:
+    printed, names = f"postgres (PostgreSQL) {server}.6 (Debian {server}.6-0+deb13u1)", ("postgres:x", "toolbox:x")
+    refusal = f"toolbox:x holds the programs of PostgreSQL {found}, and postgres:x is PostgreSQL {server}: "
+    with pytest.raises(Refused, match=f"{refusal}.*POSTGRES_VERSION={server}") if found else nullcontext():
+        refuse_unfit_toolbox(server=printed, toolbox=toolbox, names=names)
+
+
+def test_toolbox_tells_the_version_of_the_programs_that_flows_take(tmp_path: Path) -> None:
+    """Those of the server's version, if it holds several, else those of PATH."""
+    for folder in ("17", "others"):
+        program = tmp_path / folder / "pg_dump"
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\necho {folder} $1\n")
+        program.chmod(0o755)
+    for major, told in ((17, "17"), (16, "others")):
+        argv = provision.print_toolbox_version("toolbox:x", [str(tmp_path / str(major))]).argv
+        script = ("/bin/sh", *argv[argv.index("toolbox:x") + 1 :])
+        path = {"PATH": str(tmp_path / "others")}
+        done = subprocess.run(script, env=path, capture_output=True, text=True, check=True)
+        assert done.stdout == f"{told} --version\n"
 
 
 def test_image_of_postgresql_that_keeps_its_data_elsewhere_is_refused() -> None:
