@@ -62,7 +62,7 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
     on the machine, or for data that is lost already, unless that is accepted; PreconditionFailed when Docker cannot be
     asked.
     """
-    project = _open(environment)
+    project, show = _open(environment), get_run_logger().warning
     project = project.with_image(image) if image else project
     with project.machine.agents_kept():
         project.check_docker()
@@ -77,7 +77,7 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
         check_postgres(project, volume)
         check_toolbox(project)
         files = file_changes(project.files, project.read_files(), record.unfinished if record else ())
-        cluster_facts = read_cluster(OdooEnvironment.open(environment), project, containers)
+        cluster_facts = read_cluster(OdooEnvironment.open(environment), project, containers, show)
         plan = provision_plan(
             environment,
             record,
@@ -94,7 +94,7 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
             unfit_certificate=project.unfit_certificate,
         )
         anew = bool(set(ODOO_SERVICES) & set(plan.services_to("create", "recreate")))
-        check_odoo(project, cluster_facts.odoo_version, anew=anew, show=get_run_logger().warning)
+        check_odoo(project, cluster_facts.odoo_version, anew=anew, show=show)
         if anew:
             project.check_owner(FILESTORE_VOLUME)
         if plan.files or plan.services_to("create", "recreate", "start"):
@@ -185,14 +185,14 @@ def needs_database(environment: str, plan: ProvisionPlan) -> bool:
 
     Raises PreconditionFailed where there is none and none is to be made, Refused for one of another series of Odoo.
     """
-    runtime = OdooEnvironment.open(environment)
+    runtime, show = OdooEnvironment.open(environment), get_run_logger().warning
     settings = runtime.environment.database
     with database.connect(runtime.host, settings, "postgres", admin=True) as connection:
         there = cluster.database_exists(connection, settings.name)
     if there:
         with database.connect(runtime.host, settings) as connection:
-            version = odoo_database.find_odoo_version(connection)
-        check_odoo(_open(environment), version, anew=False, show=get_run_logger().warning)
+            version = odoo_database.find_odoo_version(connection, show)
+        check_odoo(_open(environment), version, anew=False, show=show)
     if there or plan.new_database:
         return not there
     if plan.lost_database:

@@ -1,13 +1,16 @@
 """What an Odoo database holds, by psycopg: the facts that a manifest compares, sizes, versions. Nothing is changed."""
 
 import hashlib
+from collections.abc import Callable
 
+import psycopg
 from psycopg import sql
 
 from odoo_ops.adapters.database import Connection
 from odoo_ops.model.manifest import Facts, Sequence
 
 _TABLES_PER_QUERY = 200
+_WAIT = "10s"
 
 INVENTORY = """
 SELECT json_build_object('id', id, 'fname', store_fname, 'checksum', checksum, 'size', file_size,
@@ -104,10 +107,24 @@ def read_odoo_version(connection: Connection) -> str:
     return str(row[0]) if row else ""
 
 
-def find_odoo_version(connection: Connection) -> str:
-    """The version of Odoo as its database tells it; empty for one in which there is no Odoo."""
-    row = connection.execute("SELECT to_regclass('ir_module_module') IS NOT NULL").fetchone()
-    return read_odoo_version(connection) if row and row[0] else ""
+def find_odoo_version(connection: Connection, show: Callable[[str], None]) -> str:
+    """The version of Odoo as its database tells it; empty for one in which there is no Odoo, or that does not tell.
+
+    `show` is told why it does not: another session has locked its table for long, say, or its role may not read it.
+    """
+    try:
+        with connection.transaction():
+            connection.execute(f"SET LOCAL lock_timeout = '{_WAIT}'")
+            row = connection.execute("SELECT to_regclass('ir_module_module') IS NOT NULL").fetchone()
+            return read_odoo_version(connection) if row and row[0] else ""
+    except psycopg.Error as error:
+        if connection.closed:
+            raise
+        show(
+            f"The series of Odoo in the database {connection.info.dbname!r} is not known, and not compared with the "
+            f"named one: {error.diag.message_primary or error}"
+        )
+        return ""
 
 
 def read_database_bytes(connection: Connection) -> int:

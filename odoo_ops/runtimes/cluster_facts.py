@@ -1,6 +1,6 @@
 """What the PostgreSQL of a compose project tells before anything is planned."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from odoo_ops.adapters import cluster, database, odoo_database
 from odoo_ops.errors import PermanentError
@@ -12,10 +12,13 @@ from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.runtime import Runtime
 
 
-def read_cluster(runtime: Runtime, project: Project, containers: Sequence[Container]) -> ClusterFacts:
+def read_cluster(
+    runtime: Runtime, project: Project, containers: Sequence[Container], show: Callable[[str], None]
+) -> ClusterFacts:
     """What a PostgreSQL that is well tells. One that lets its roles not in is planned for, too.
 
-    Raises TransientError where it does not answer for a moment.
+    `show` is told why the database does not say its version of Odoo. Raises TransientError where PostgreSQL does not
+    answer for a moment.
     """
     if not any(container.service == DATABASE_SERVICE and _is_well(container) for container in containers):
         return ClusterFacts()
@@ -35,7 +38,7 @@ def read_cluster(runtime: Runtime, project: Project, containers: Sequence[Contai
             )
         if facts.has_database and not facts.unsettled:
             with database.connect(runtime.host, settings.database) as connection:
-                facts = facts.model_copy(update={"odoo_version": odoo_database.find_odoo_version(connection)})
+                facts = facts.model_copy(update={"odoo_version": odoo_database.find_odoo_version(connection, show)})
     except PermanentError as error:
         return facts.model_copy(update={"unasked": str(error)})
     return facts
