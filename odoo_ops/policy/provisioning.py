@@ -103,7 +103,8 @@ def _without_admin_password(environment: Environment, wanted: Provisioning) -> I
         yield ("provision", "admin_password"), "is needed: without it anybody logs in to a new database as admin"
     elif not ipaddress.ip_address(wanted.bind).is_loopback:
         text = f"is missing, and {wanted.bind} is not loopback: anybody there logs in to a new database as admin"
-        yield ("provision", "admin_password"), f"{text}; name one, or write `bind: 127.0.0.1`"
+        there = "where the database is there already, change the password in Odoo and name it here"
+        yield ("provision", "admin_password"), f"{text}; name one, or write `bind: 127.0.0.1`; {there}"
 
 
 def _unsafe_edge(wanted: Provisioning) -> Iterator[Mistake]:
@@ -122,9 +123,6 @@ def _unseen_by_lets_encrypt(wanted: Provisioning) -> Iterator[Mistake]:
     if inner := [domain for domain in wanted.domains if "." not in domain or domain.endswith(_RESERVED)]:
         text = f"holds {', '.join(inner)}, a name within your own network, for which Let's Encrypt gives no certificate"
         yield ("provision", "domains"), f"{text}; use another `tls`, or a `directory` of your own"
-    if ipaddress.ip_address(wanted.bind).is_loopback:
-        text = f"is {wanted.bind}, where Let's Encrypt cannot ask for the names"
-        yield ("provision", "bind"), f"{text}; write an address that it reaches, or use another `tls`"
 
 
 def _shared_ports(wanted: Provisioning) -> Iterator[Mistake]:
