@@ -101,8 +101,10 @@ def provision(
             check_identity(environment, needs_repository=False)
             begin("settle what an earlier run left")
             settle_leftovers(environment)
+            if plan.lost_volumes:
+                begin("leave the data to `restore`")
+                leave_to_restore(environment, plan)
             begin("find the database")
-            leave_to_restore(environment, plan)
             if needs_database(environment, plan):
                 begin("make the database")
                 _make_database(environment, data_lock)

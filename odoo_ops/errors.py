@@ -31,6 +31,11 @@ __all__ = [
 class OdooOpsError(Exception):
     """Root of all errors that this project raises on purpose."""
 
+    @property
+    def next_step(self) -> str:
+        """What the message advises, and all that it says after that; empty where it advises nothing."""
+        return str(self).partition("Next step: ")[2]
+
     def say_first(self, words: str) -> None:
         """Let the message begin with these words: how it stands, before what went wrong."""
         self.args = (f"{words} {self}",)

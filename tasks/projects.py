@@ -208,18 +208,17 @@ def needs_database(environment: str, plan: ProvisionPlan) -> bool:
 
 @task(cache_policy=NO_CACHE)
 def leave_to_restore(environment: str, plan: ProvisionPlan) -> None:
-    """Go no further where the data of volumes is lost: a restore finds PostgreSQL, and a filestore's volume of Odoo's.
+    """Go no further, as the data of volumes is lost: a restore finds PostgreSQL, and a filestore's volume of Odoo's.
 
     Raises PreconditionFailed.
     """
-    if plan.lost_volumes:
-        project = _open(environment)
-        owned = provision.run_once(project.runtime, ODOO_SERVICES[0], entrypoint="true")
-        project.run(owned, "Making the filestore's volume")
-        raise PreconditionFailed(
-            f"The data of {environment} in {' and '.join(plan.lost_volumes)} is lost, as was accepted. PostgreSQL runs,"
-            " and no Odoo was started. Next step: run `restore`, then this again."
-        )
+    project = _open(environment)
+    owned = provision.run_once(project.runtime, ODOO_SERVICES[0], entrypoint="true")
+    project.run(owned, "Making the filestore's volume")
+    raise PreconditionFailed(
+        f"The data of {environment} in {' and '.join(plan.lost_volumes)} is lost, as was accepted. PostgreSQL runs, "
+        "and no Odoo was started. Next step: run `restore`, then this again."
+    )
 
 
 @task(cache_policy=NO_CACHE)

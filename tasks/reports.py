@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from odoo_ops.errors import VerificationFailed
+from odoo_ops.errors import OdooOpsError, VerificationFailed
 from odoo_ops.model.adoption import AdoptionReport
 from odoo_ops.model.certificates import CertificatesReport
 from odoo_ops.model.checks import Check, failures
@@ -120,8 +120,8 @@ def steps_published(plan: ProvisionPlan) -> Iterator[Callable[[str], None]]:
     """
     steps: list[str] = []
 
-    def publish(*, failed: bool = False) -> None:
-        told = {"steps": tuple(steps), "failed": failed}
+    def publish(*, failed: bool = False, next_step: str = "") -> None:
+        told = {"steps": tuple(steps), "failed": failed, "next_step": next_step}
         publish_provision_report(
             ProvisionReport(environment=plan.environment, seconds=0, plan=plan, applied=False, **told)
         )
@@ -131,10 +131,13 @@ def steps_published(plan: ProvisionPlan) -> Iterator[Callable[[str], None]]:
         if len(steps) == 1:
             publish()
 
-    with ExitStack() as on_failure:
-        on_failure.callback(lambda: publish(failed=True) if steps else None)
+    def tell(_kind: object, error: BaseException | None, _traceback: object) -> None:
+        if error and steps:
+            publish(failed=True, next_step=error.next_step if isinstance(error, OdooOpsError) else "")
+
+    with ExitStack() as at_end:
+        at_end.push(tell)
         yield begin
-        on_failure.pop_all()
 
 
 def publish_provision_report(report: ProvisionReport) -> None:

@@ -209,6 +209,7 @@ class ProvisionReport(Value):
         applied: whether it was.
         steps: those that were begun to change it, in words; none where nothing was changed.
         failed: it ended at the last of these.
+        next_step: what the error at which it ended advises; empty: nothing.
         checks: what was looked at afterwards.
         at_work: where one failed, or something differs in a dry run: the run that stops and starts Odoo just now, in
             words.
@@ -220,5 +221,6 @@ class ProvisionReport(Value):
     applied: bool
     steps: tuple[str, ...] = ()
     failed: bool = False
+    next_step: str = ""
     checks: tuple[Check, ...] = ()
     at_work: str | None = None

@@ -79,8 +79,21 @@ def test_page_says_that_the_plan_is_carried_out_and_where_it_failed(pages: list[
     assert begun.startswith("provision-shop: # shop: is being brought to what its file says\n")
     assert "Carrying it out was begun. If no run is at work" in begun
     assert failed.startswith("provision-shop: # shop: brought only in part to what its file says\n")
-    assert "It failed at this step: make the database. Done before: write the files, bring up PostgreSQL. " in failed
+    assert "It ended at this step: make the database. Done before: write the files, bring up PostgreSQL. " in failed
+    assert "Next step: mend what the run's state says, and run again; the new plan holds what is left.\n" in failed
     assert [shown for shown in pages if "nothing was changed" in shown] == []
+
+
+def test_page_advises_what_the_error_does(pages: list[str]) -> None:
+    def ends_early() -> None:
+        with steps_published(START) as begin:
+            begin("leave the data to `restore`")
+            raise PreconditionFailed("It is lost. Next step: run `restore`, then this again.")
+
+    with pytest.raises(PreconditionFailed):
+        ends_early()
+    assert "Done before: nothing. Next step: run `restore`, then this again.\n" in pages[-1]
+    assert "mend what" not in pages[-1]
 
 
 def test_page_stays_that_of_the_plan_until_the_first_step(pages: list[str]) -> None:
