@@ -115,8 +115,18 @@ def fetch_submodules(folder: str, repository: AddonsRepository) -> Command:
 
 
 def print_file(folder: str, path: str) -> Command:
-    """Print a file as it is in the commit that is checked out."""
-    return Command(argv=("git", "-C", folder, "cat-file", "-p", f"HEAD:{path}"), without=("GIT_",))
+    """Print a file as it is in the commit that is checked out; `text_of` reads it."""
+    return Command(
+        argv=("git", "-C", folder, "cat-file", "--batch=%(objecttype)", "--follow-symlinks"),
+        stdin=SecretStr(f"HEAD:{path}\n"),
+        without=("GIT_",),
+    )
+
+
+def text_of(output: str) -> str | None:
+    """What `print_file` printed; None for what is no file of the commit, such as a link that leads out of it."""
+    kind, _, text = output.partition("\n")
+    return text.removesuffix("\n") if kind == "blob" else None
 
 
 def list_changes(folder: str) -> Command:

@@ -1,23 +1,24 @@
 """What is made of pip-audit's and pylint-odoo's words on a commit of addons."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from odoo_ops.model.checks import Check, first_of, passed_or_failed
 
-_UNPINNED = "is not pinned"  # to an exact version, or at all
-_NAMED = re.compile(r"([\w.-]+)\s*(\[[^]]*\])?\s*([<>=!~;].*)?")  # not by an address, of which pip-audit knows more
-_CONSTRAINTS = re.compile(r"(?:-c|--constraint)[\s=]*(\S+)")
+# what pip-audit cannot work with in the file: not pinned, without a hash beside others, twice, no requirement at all
+_REFUSED = re.compile(r"ERROR:pip_audit\._cli:(?:requirement|package) (.*)")
+_ELSEWHERE = "requirements.txt is a link that leads out of the commit"
+_IN_THE_FILE = "pins must stand in requirements.txt itself: pip-audit reads no constraints"
+# not by an address or a file, of which pip-audit knows more
+_NAMED = re.compile(r"(?!\S+\.whl\b)[\w.-]+\s*(\[[^]]*\])?\s*([<>=!~;].*)?")
 _PINNED = re.compile(r"[\w.-]+\s*(\[[^]]*\])?\s*===?\s*[^\s*,;]+\s*(;.*|--hash.*)?")
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
 # options that bring requirements of their own, which may be anything
 _BRINGS_MORE = ("-r", "--requirement", "-e", "--editable")
 
 
-def judge_audit(
-    name: str, packages: Sequence[Mapping[str, Any]] | None, said: Sequence[str], constraints: str = ""
-) -> Check:
+def judge_audit(name: str, packages: Sequence[Mapping[str, Any]] | None, said: Sequence[str]) -> Check:
     """Whether requirements are pinned and without known vulnerabilities.
 
     Args:
@@ -25,10 +26,9 @@ def judge_audit(
         packages: pip-audit's answer, with `name`, `version` and `vulns`, or with `skip_reason` where nothing is known
             of a package; None: it came to no answer.
         said: what it said beside that, by lines.
-        constraints: text of the files of constraints, which it does not read.
     """
     if packages is None:
-        return _without_answer(name, [line for line in said if line.strip()], _pinned_in(constraints))
+        return _without_answer(name, [line for line in said if line.strip()])
     known = [
         f"{package['name']} {package['version']}: {vulnerability['id']}{_fixed_in(vulnerability)}"
         for package in packages
@@ -45,63 +45,42 @@ def _fixed_in(vulnerability: Mapping[str, Any]) -> str:
     return f" (mended in {', '.join(versions)})" if versions else ""
 
 
-def _without_answer(name: str, said: Sequence[str], by_constraints: Collection[str]) -> Check:
-    """One that is not pinned is a fault of the commit, unless by constraints; where no data can be had, it is not."""
-    unpinned = [line.partition("requirement ")[2] for line in said if _UNPINNED in line]
-    if unpinned and all(_name_of(line.partition(" ")[0]) in by_constraints for line in unpinned):
-        detail = f"pinned only by constraints, which pip-audit does not read: {first_of(unpinned)}"
-        return Check(name=name, outcome="not measured", detail=detail)
-    if unpinned:
-        return Check(name=name, outcome="failed", detail=first_of(unpinned))
+def _without_answer(name: str, said: Sequence[str]) -> Check:
+    """What it cannot work with in the file is a fault of the commit; where no data can be had, it is not."""
+    if refused := [found[1] for line in said if (found := _REFUSED.match(line))]:
+        return Check(name=name, outcome="failed", detail=f"{first_of(refused)}; {_IN_THE_FILE}")
     return Check(name=name, outcome="not measured", detail=said[-1] if said else "pip-audit said nothing")
 
 
-def judge_pinned(name: str, requirements: str, constraints: str) -> Check:
-    """Whether each requirement that is named is pinned to an exact version, itself or by constraints."""
-    unpinned = [line for line in _unpinned(requirements, constraints) if _NAMED.fullmatch(line)]
-    return passed_or_failed(name, unpinned, "those that are named")
+def judge_pinned(name: str, requirements: str | None) -> Check:
+    """Whether each requirement that is named is pinned to an exact version, in the file itself."""
+    if requirements is None:
+        return Check(name=name, outcome="not measured", detail=_ELSEWHERE)
+    if unpinned := [line for line in _unpinned(requirements) if _NAMED.fullmatch(line)]:
+        return Check(name=name, outcome="failed", detail=f"{first_of(unpinned)}; {_IN_THE_FILE}")
+    return Check(name=name, outcome="passed", detail="those that are named")
 
 
-def constraints_of(requirements: str) -> list[str]:
-    """Files of constraints that a requirements.txt names, beside it."""
-    return [found[1] for line in _lines(requirements) if (found := _CONSTRAINTS.fullmatch(line))]
-
-
-def _unpinned(requirements: str, constraints: str) -> list[str]:
-    pinned = _pinned_in(constraints)
-    return [
-        line
-        for line in _requirements_in(requirements)
-        if not (_PINNED.fullmatch(line) or (_NAMED.fullmatch(line) and _name_of(line) in pinned))
-    ]
-
-
-def _pinned_in(constraints: str) -> set[str]:
-    return {_name_of(line) for line in _lines(constraints) if _PINNED.fullmatch(line)}
-
-
-def _name_of(line: str) -> str:
-    """The package that a line names, as PyPI compares names."""
-    found = _NAMED.match(line)
-    return re.sub(r"[-_.]+", "-", found[1]).lower() if found else ""
-
-
-def unasked_audit(name: str, requirements: str, constraints: str = "") -> Check:
+def unasked_audit(name: str, requirements: str | None) -> Check:
     """Of requirements for which no audit was asked: the file says what is not pinned, and nobody what is vulnerable."""
-    unpinned = [_CREDENTIALS.sub("://***@", line) for line in _unpinned(requirements, constraints)]
-    pinned = f"not pinned to an exact version: {first_of(unpinned)}" if unpinned else "all are pinned"
+    if requirements is None:
+        pinned = _ELSEWHERE
+    else:
+        unpinned = [_CREDENTIALS.sub("://***@", line) for line in _unpinned(requirements)]
+        pinned = f"not pinned to an exact version there: {first_of(unpinned)}" if unpinned else "all are pinned"
     detail = f"{pinned}; known vulnerabilities are looked for where the repository has `audit: true`"
     return Check(name=name, outcome="not measured", detail=detail)
 
 
+def _unpinned(requirements: str) -> list[str]:
+    return [line for line in _requirements_in(requirements) if not _PINNED.fullmatch(line)]
+
+
 def _requirements_in(text: str) -> list[str]:
     """The lines of a requirements.txt that ask for something, as pip joins them and without its comments."""
-    return [line for line in _lines(text) if line[0] != "-" or line.startswith(_BRINGS_MORE)]
-
-
-def _lines(text: str) -> list[str]:
     whole = re.sub(r"\\\r?\n", " ", text.removeprefix("\ufeff")).splitlines()
-    return [line for line in (re.sub(r"(^|\s)#.*", "", line).strip() for line in whole) if line]
+    lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in whole]
+    return [line for line in lines if line and (line[0] != "-" or line.startswith(_BRINGS_MORE))]
 
 
 def unseen_commit() -> Check:

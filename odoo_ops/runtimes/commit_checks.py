@@ -38,20 +38,12 @@ def check_pinned(runtime: Runtime, repository: AddonsRepository, checkout: str) 
     """Whether requirements are pinned, where the repository asks for an audit: its file is read, and no program run."""
     if not (repository.audit and runtime.machine.call("describe_path", path=f"{checkout}/{_REQUIREMENTS}")["exists"]):
         return []
-    name = f"{repository.name}: requirements are pinned"
-    try:
-        return [policy.judge_pinned(name, *_requirements(runtime, checkout))]
-    except CommandFailed as error:
-        return [Check(name=name, outcome="not measured", detail=first_of(error.output.splitlines()))]
+    return [policy.judge_pinned(f"{repository.name}: requirements are pinned", _requirements(runtime, checkout))]
 
 
-def _requirements(runtime: Runtime, checkout: str) -> tuple[str, str]:
-    """Texts of a commit's requirements.txt, and of the files of constraints that it names."""
-    requirements = runtime.machine.run(git.print_file(checkout, _REQUIREMENTS)).stdout
-    constraints = [
-        runtime.machine.run(git.print_file(checkout, file)).stdout for file in policy.constraints_of(requirements)
-    ]
-    return requirements, "\n".join(constraints)
+def _requirements(runtime: Runtime, checkout: str) -> str | None:
+    """Text of a commit's requirements.txt; None where that is a link that leads out of the commit."""
+    return git.text_of(runtime.machine.run(git.print_file(checkout, _REQUIREMENTS)).stdout)
 
 
 def _changed(runtime: Runtime, checkout: str) -> list[str]:
@@ -83,12 +75,8 @@ def _audited(runtime: Runtime, repository: AddonsRepository, checkout: str) -> l
     if not machine.call("describe_path", path=f"{checkout}/{_REQUIREMENTS}")["exists"]:
         without = Check(name=name, outcome="passed", detail=f"it has no {_REQUIREMENTS}")
         return [without] if repository.audit else []
-    try:
-        requirements, constraints = _requirements(runtime, checkout)
-    except CommandFailed as error:
-        return [Check(name=name, outcome="not measured", detail=first_of(error.output.splitlines()))]
     if not repository.audit:
-        return [policy.unasked_audit(name, requirements, constraints)]
+        return [policy.unasked_audit(name, _requirements(runtime, checkout))]
     lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
     command = commit_checks.audit(machine.python, checkout, _REQUIREMENTS)
     try:
@@ -97,7 +85,7 @@ def _audited(runtime: Runtime, repository: AddonsRepository, checkout: str) -> l
         if commit_checks.is_missing(error.output):
             return [policy.missing_checker(name, "pip-audit", machine.python)]
     packages = commit_checks.parse_audit("\n".join(lines["stdout"]))
-    return [policy.judge_audit(name, packages, lines["stderr"], constraints)]
+    return [policy.judge_audit(name, packages, lines["stderr"])]
 
 
 def _judged(runtime: Runtime, repository: AddonsRepository, words: tuple[str, ...], checkout: str) -> Check:

@@ -108,9 +108,17 @@ def test_audit_wants_pinned_requirements_without_known_vulnerabilities(
     found = judged(site, server, {**SHELF, "requirements.txt": "well>=1.0\n"}, audit=True)
     assert found.outcome == "failed"
     assert "well is not pinned to an exact version" in found.detail
+    constrained = {"requirements.txt": "-c constraints.txt\nwell\nill==1.0\n", "constraints.txt": "well==1.0\n"}
+    found = judged(site, server, {**SHELF, **constrained}, audit=True)
+    assert (found.outcome, "well is not pinned" in found.detail) == ("failed", True), "no part of it goes unaudited"
+    found = judged(site, server, {**SHELF, "requirements.txt": "-c nowhere.txt\nill==1.0\n"}, audit=True)
+    assert (found.outcome, found.detail) == ("failed", f"ill 1.0: {_KNOWN} (mended in 2.0)")
+    found = judged(site, server, {**SHELF, "requirements.txt": "ill==1.0\n==\n"}, audit=True)
+    assert (found.outcome, "invalid specifier" in found.detail) == ("failed", True), "one line turns no audit off"
+    found = judged(site, server, {**SHELF, "requirements.txt": "well>=1.0\n"}, audit=True)
     found = judged_as_it_is(site, server)
     assert found.outcome == "not measured", "it was not asked for, and nothing is refused"
-    assert found.detail.startswith("not pinned to an exact version: well>=1.0; known vulnerabilities are looked for")
+    assert found.detail.startswith("not pinned to an exact version there: well>=1.0; known vulnerabilities are")
 
 
 def test_audit_without_data_is_not_measured(site: Site, server: AddonsServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from odoo_ops.policy.commit_checks import constraints_of, judge_audit, judge_pinned, unasked_audit
+from odoo_ops.commands.git import text_of
+from odoo_ops.policy.commit_checks import judge_audit, judge_pinned, unasked_audit
 
 
 @pytest.mark.parametrize(
@@ -14,14 +15,14 @@ from odoo_ops.policy.commit_checks import constraints_of, judge_audit, judge_pin
             "all are pinned",
         ),
         ("one==1.0 \\\n  --hash=sha256:a \\\n  --hash=sha256:b\n", "all are pinned"),
-        ("one==1.0\r\ntwo>=2 # later\r\n", "not pinned to an exact version: two>=2"),
-        ("one\ntwo==2.*\nthree==3,<4\n", "not pinned to an exact version: one; two==2.*; three==3,<4"),
+        ("one==1.0\r\ntwo>=2 # later\r\n", "not pinned to an exact version there: two>=2"),
+        ("one\ntwo==2.*\nthree==3,<4\n", "not pinned to an exact version there: one; two==2.*; three==3,<4"),
         ("\ufeffone==1.0\n", "all are pinned"),
         (
             "git+https://user:canary@example.com/one.git#egg=one\n",
-            "not pinned to an exact version: git+https://***@example.com/one.git#egg=one",
+            "not pinned to an exact version there: git+https://***@example.com/one.git#egg=one",
         ),
-        ("-r base.txt\n-e .\n", "not pinned to an exact version: -r base.txt; -e ."),
+        ("-r base.txt\n-e .\n", "not pinned to an exact version there: -r base.txt; -e ."),
     ],
 )
 def test_requirements_without_an_audit_are_not_measured_and_those_that_are_not_pinned_named(
@@ -32,30 +33,39 @@ def test_requirements_without_an_audit_are_not_measured_and_those_that_are_not_p
     assert "`audit: true`" in check.detail
 
 
-_CONSTRAINED = "-c constraints.txt\none\nTwo_x>=1\n"
-
-
-def test_requirements_that_constraints_pin_are_pinned() -> None:
-    assert constraints_of(_CONSTRAINED + "--constraint=more.txt\n") == ["constraints.txt", "more.txt"]
-    assert judge_pinned("pins", _CONSTRAINED, "one==1.0\ntwo.X==2\n").outcome == "passed"
-    assert unasked_audit("pins", _CONSTRAINED, "one==1.0\ntwo-x==2\n").detail.startswith("all are pinned; ")
-    unpinned = judge_pinned("pins", _CONSTRAINED, "one==1.0\ntwo-x>2\n")
-    assert (unpinned.outcome, unpinned.detail) == ("failed", "Two_x>=1")
+def test_requirements_that_only_constraints_pin_are_refused_by_name() -> None:
+    check = judge_pinned("pins", "-c constraints.txt\none\nTwo_x>=1\nthree==3\n")
+    assert (check.outcome, check.detail.partition(": ")[0]) == (
+        "failed",
+        "one; Two_x>=1; pins must stand in requirements.txt itself",
+    )
+    assert judge_pinned("pins", "-c nowhere.txt\n-c https://example.com/c.txt\none==1\n").outcome == "passed"
 
 
 def test_gate_leaves_to_the_audit_what_a_text_does_not_tell() -> None:
-    assert judge_pinned("pins", "-r base.txt\none @ https://example.com/one.whl\none==1\n", "").outcome == "passed"
+    text = "-r base.txt\none @ https://example.com/one.whl\none-1.0-py3-none-any.whl ; python_version > '3'\none==1\n"
+    assert judge_pinned("pins", text).outcome == "passed"
+
+
+def test_requirements_that_lead_out_of_the_commit_are_not_measured_without_an_audit() -> None:
+    out, inside = text_of("symlink 11\n/etc/passwd\n"), text_of("blob\none>1\n\n")
+    assert (out, inside) == (None, "one>1\n")
+    for check in (judge_pinned("pins", out), unasked_audit("pins", out)):
+        assert (check.outcome, "leads out of the commit" in check.detail) == ("not measured", True)
 
 
 @pytest.mark.parametrize(
-    ("said", "constraints", "outcome"),
+    ("said", "outcome"),
     [
-        ("requirement one is not pinned: one (from RequirementLine)", "", "failed"),
-        ("requirement one is not pinned to an exact version: one>=1", "", "failed"),
-        ("requirement one is not pinned: one (from RequirementLine)", "one==1.0", "not measured"),
-        ("Connection refused", "", "not measured"),
+        ("requirement one is not pinned: one (from RequirementLine)", "failed"),
+        ("requirement one is not pinned to an exact version: one>=1", "failed"),
+        ("requirement file requirements.txt contains invalid specifier at line 1: one.whl is not valid", "failed"),
+        ("requirement one==1 does not contain a hash", "failed"),
+        ("package one has duplicate requirements: one==2", "failed"),
+        ("Could not connect to OSV's vulnerability feed", "not measured"),
     ],
 )
-def test_audit_without_an_answer_fails_for_what_nothing_pins(said: str, constraints: str, outcome: str) -> None:
-    check = judge_audit("audit", None, [f"ERROR:pip_audit._cli:{said}"], constraints)
+def test_audit_without_an_answer_fails_for_what_the_file_does_not_tell(said: str, outcome: str) -> None:
+    check = judge_audit("audit", None, [f"ERROR:pip_audit._cli:{said}"])
     assert check.outcome == outcome
+    assert said.removeprefix("requirement ").removeprefix("package ") in check.detail
