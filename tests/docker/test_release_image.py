@@ -31,6 +31,7 @@ from flows.rollback import rollback
 from odoo_ops.adapters import database
 from odoo_ops.adapters.modules import read_installed, record_checksums
 from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
+from odoo_ops.model.checks import failures
 from odoo_ops.model.release import RELEASED_UNWELL, ReleaseReport, RollbackReport
 from odoo_ops.model.webhooks import Push, QueuedRelease, ReleaseRule
 from odoo_ops.policy.images import kept_repository
@@ -146,8 +147,10 @@ class Shop:
         return _build(self.site.project.engine, self.folder / name, self.base, files, *lines)
 
     def release(self, image: str) -> ReleaseReport:
+        """Each check must pass: a release with a failed one ends as `ReleasedUnwell`, which raises nothing."""
         report = release(self.site.name, image=image)
         assert isinstance(report, ReleaseReport)
+        assert failures(list(report.checks)) == []
         return report
 
     def rollback(self) -> RollbackReport:

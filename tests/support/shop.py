@@ -20,6 +20,7 @@ from flows.release import release
 from flows.restart import restart
 from odoo_ops.errors import PermanentError, VerificationFailed
 from odoo_ops.model.addons import ReleasePolicy
+from odoo_ops.model.checks import failures
 from odoo_ops.model.release import ReleaseReport
 
 if TYPE_CHECKING:
@@ -40,7 +41,10 @@ class Shop:
         return httpx.get(f"{self.site.settings.odoo.url}{path}", timeout=60, trust_env=False).text
 
     def release(self, *, dry_run: bool = False) -> ReleaseReport:
-        return release(self.site.name, dry_run=dry_run)
+        """Each check must pass: a release with a failed one ends as `ReleasedUnwell`, which raises nothing."""
+        report = release(self.site.name, dry_run=dry_run)
+        assert failures(list(report.checks)) == []
+        return report
 
     def opens(self) -> None:
         """Release what is on the server, install `shelf` by hand, and serve people by it; nothing is kept."""
