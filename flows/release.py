@@ -20,6 +20,7 @@ nothing.
 """
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 
 from prefect import flow
@@ -139,23 +140,24 @@ def release(
 
 
 def _tidied(environment: str, down_seconds: float | None) -> list[Check]:
-    """Note the downtime, keep the image for a rollback, delete old commits.
+    """Keep the image for a rollback, delete old commits, note the downtime.
 
-    What fails there takes no release back: a check says it.
+    What fails there takes no release back, and keeps nothing else from being tidied: a check says it.
     """
+    steps: list[tuple[str, Callable[[], object]]] = [
+        ("Former images are kept", lambda: keep_images(environment)),
+        ("Old commits are deleted", lambda: remove_old_checkouts(environment)),
+    ]
+    if down_seconds is not None:
+        steps.append(("The downtime is on record", lambda: note_downtime(environment, down_seconds)))
+    return [check for name, step in steps for check in _failed(name, step)]
+
+
+def _failed(name: str, step: Callable[[], object]) -> list[Check]:
     try:
-        if down_seconds is not None:
-            note_downtime(environment, down_seconds)
-        keep_images(environment)
-        remove_old_checkouts(environment)
+        step()
     except OdooOpsError as error:
-        return [
-            Check(
-                name="The downtime is on record, former images are kept, old commits deleted",
-                outcome="failed",
-                detail=str(error),
-            )
-        ]
+        return [Check(name=name, outcome="failed", detail=str(error))]
     return []
 
 

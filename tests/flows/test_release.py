@@ -426,7 +426,7 @@ def test_release_that_does_not_serve_people_is_taken_back(shop: Shop, monkeypatc
     monkeypatch.setattr("flows.release.remove_old_checkouts", fail)
     state = release(shop.site.name, return_state=True)
     assert (state.name, state.is_completed()) == (RELEASED_UNWELL, True)
-    assert re.search("(?s)was released and serves people, but .*old commits deleted: `rm`", str(state.message))
+    assert re.search("(?s)was released and serves people, but .*Old commits are deleted: `rm`", str(state.message))
     assert "a shelf with the second edition" in shop.page()
     shop.addons.push({**SHELF, **SECOND, "shelf/shelf.py": _FAILS_LATER})
     with pytest.raises(VerificationFailed, match=said):

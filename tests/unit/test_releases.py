@@ -10,7 +10,7 @@ from unittest.mock import create_autospec
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from flows import _cut_over
+from flows import _cut_over, release
 from odoo_ops.adapters.host import HeldLock, LockLost
 from odoo_ops.commands import git, modules
 from odoo_ops.errors import PermanentError, PreconditionFailed, Refused, TransientError, VerificationFailed
@@ -665,6 +665,23 @@ def test_record_of_an_older_version_is_read_and_the_way_by_backup_names_the_back
 def test_downtime_that_was_not_measured_is_never_none(parts: list[float | None], outcome: str, detail: str) -> None:
     check = releases.judge_downtime(parts, 60)
     assert (check.outcome, check.detail) == (outcome, detail)
+
+
+def test_what_cannot_be_tidied_keeps_nothing_else_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_environment: str, _seconds: float = 0) -> None:
+        raise PreconditionFailed("The disk is full.")
+
+    done = list[str]()
+    monkeypatch.setattr(release, "keep_images", fail)
+    monkeypatch.setattr(release, "remove_old_checkouts", done.append)
+    monkeypatch.setattr(release, "note_downtime", fail)
+    assert [(check.name, check.detail) for check in release._tidied("erp", 3)] == [
+        ("Former images are kept", "The disk is full."),
+        ("The downtime is on record", "The disk is full."),
+    ]
+    assert done == ["erp"]
+    monkeypatch.setattr(release, "keep_images", done.append)
+    assert release._tidied("erp", None) == []
 
 
 @pytest.mark.parametrize(
