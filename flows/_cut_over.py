@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from prefect import get_run_logger
 
+from blocks.prefect_api import PREFECT_AWAY
 from flows._settle import WAIT_MINUTES, settle_begun
 from odoo_ops.adapters.host import HeldLock, LockLost
 from odoo_ops.errors import OdooOpsError, VerificationFailed
@@ -220,7 +221,7 @@ def told_when_it_fails(
 ) -> Iterator[None]:
     """Publish what an error that leaves the block says, what was looked at, and whether the release is `in_place`.
 
-    Where that cannot be published, it is still the release's own error that leaves the block.
+    Where that cannot be published, the log says why, and it is still the release's own error that leaves the block.
     """
     try:
         yield
@@ -237,8 +238,9 @@ def told_when_it_fails(
                     checks=(*plan.gate, *checks),
                 )
             )
-        finally:
-            raise error
+        except (OdooOpsError, *PREFECT_AWAY) as unpublished:
+            get_run_logger().warning("What became of the release could not be published: %s", unpublished)
+        raise
 
 
 def _known(in_place: Callable[[], bool], error: OdooOpsError) -> bool | None:

@@ -7,7 +7,9 @@ from itertools import chain, repeat
 from pathlib import Path
 from unittest.mock import create_autospec
 
+import httpx
 import pytest
+from prefect.exceptions import TerminationSignal
 from pydantic import SecretStr, ValidationError
 
 from flows import _cut_over, release
@@ -32,6 +34,7 @@ from odoo_ops.model.revisions import exactly, is_commit, is_exact, revision_of, 
 from odoo_ops.policy import releases, wanted_commits, ways_back
 from odoo_ops.policy.ways_back import listed, recent_checkouts, recent_images, way_back
 from odoo_ops.render import render
+from tasks.reports import publish_release_report
 
 PATTERNS = ("*.pyc", "*.pyo", "i18n/*.pot", "i18n_extra/*.pot", "static/*", "tests/*")
 
@@ -486,14 +489,29 @@ def test_release_that_fails_tells_by_error_and_page_which_one_serves_people(
     assert render("reports/release.md", report=report).startswith(f"# erp: {head}\n")
 
 
-def test_page_that_cannot_be_published_does_not_hide_why_the_release_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_report: ReleaseReport) -> None:
-        raise ConnectionError("Prefect is away")
-
-    monkeypatch.setattr(_cut_over, "publish_release_report", fail)
+@pytest.mark.parametrize(
+    ("unpublished", "left"),
+    [
+        (httpx.ConnectError("Prefect is away"), VerificationFailed),
+        (_AWAY, VerificationFailed),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+        (TerminationSignal(signal=15), TerminationSignal),
+    ],
+)
+def test_page_that_cannot_be_published_hides_neither_why_the_release_failed_nor_that_its_run_was_ended(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    unpublished: BaseException,
+    left: type[BaseException],
+) -> None:
+    monkeypatch.setattr(
+        _cut_over, "publish_release_report", create_autospec(publish_release_report, side_effect=unpublished)
+    )
+    monkeypatch.setattr(_cut_over, "get_run_logger", lambda: logging.getLogger(__name__))
     plan, told = ReleasePlan(environment="erp", addons=()), VerificationFailed("No backup.")
-    with pytest.raises(VerificationFailed, match=r"No backup\."), _cut_over.told_when_it_fails(plan, 0, []):
+    with pytest.raises(left) as raised, _cut_over.told_when_it_fails(plan, 0, []):
         raise told
+    assert (raised.value is told) == (left is VerificationFailed) == (f"published: {unpublished}" in caplog.text)
 
 
 def test_odoo_that_cannot_be_started_is_a_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
