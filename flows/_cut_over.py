@@ -34,8 +34,9 @@ from tasks.smoke import actions_held_off, check_in_use
 
 def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float, backup_id: str) -> ReleaseReport:
     """Stop Odoo, update modules in a copy of its data, swap that in, and let people see it."""
-    before, stopped = check_health(environment), time.monotonic()
-    with _former_proved_when_it_fails(plan, before, begun):
+    former, before = _looked_at(plan, begun)
+    stopped = time.monotonic()
+    with _former_proved_when_it_fails(plan, former, before, begun):
         record, checks = _update_and_put_in_place(environment, plan, lock, backup_id)
     with actions_held_off(environment):
         came_back = start_again(environment)
@@ -57,8 +58,8 @@ def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float, 
 
 def replace_beside(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float, backup_id: str) -> ReleaseReport:
     """Let a new Odoo take over from the present one while people work; no request fails."""
-    before = check_health(environment)
-    with _former_proved_when_it_fails(plan, before, begun):
+    former, before = _looked_at(plan, begun)
+    with _former_proved_when_it_fails(plan, former, before, begun):
         record, checks = put_beside(environment, planned_record(plan, None, backup_id), lock, new=True)
     after, in_use = check_health(environment), check_in_use(environment)
     if found := failures([*lost_by_release(before, after), in_use]):
@@ -184,13 +185,21 @@ def start_again(environment: str) -> Check:
     return came_back
 
 
+def _looked_at(plan: ReleasePlan, begun: float) -> tuple[ReleaseRecord | None, list[Check]]:
+    """The former release and its health. Where these cannot be read, that is published: nothing was changed yet."""
+    with told_when_it_fails(plan, begun, []):
+        return read_present_release(plan.environment), check_health(plan.environment)
+
+
 @contextmanager
-def _former_proved_when_it_fails(plan: ReleasePlan, before: Sequence[Check], begun: float) -> Iterator[None]:
+def _former_proved_when_it_fails(
+    plan: ReleasePlan, former: ReleaseRecord | None, before: Sequence[Check], begun: float
+) -> Iterator[None]:
     """An error that leaves the block says which release serves people: the former one, if nothing of it was changed.
 
     Raises VerificationFailed instead if none does.
     """
-    former, after = read_present_release(plan.environment), list[Check]()
+    after = list[Check]()
     try:
         yield
     except LockLost:  # it says how it stands, and the host is not asked by a connection that was lost

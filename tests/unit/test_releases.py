@@ -2,8 +2,8 @@
 
 import importlib.util
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import chain, repeat
 from pathlib import Path
 from unittest.mock import create_autospec
 
@@ -467,13 +467,11 @@ def test_release_that_fails_tells_by_error_and_page_which_one_serves_people(
     monkeypatch: pytest.MonkeyPatch, error: PermanentError, now: ReleaseRecord | TransientError, said: str, head: str
 ) -> None:
     published: list[ReleaseReport] = []
-    found = chain([_FORMER], repeat(now))
 
     def read(_environment: str) -> ReleaseRecord:
-        present = next(found)
-        if isinstance(present, TransientError):
-            raise present
-        return present
+        if isinstance(now, TransientError):
+            raise now
+        return now
 
     monkeypatch.setattr(_cut_over, "read_present_release", read)
     monkeypatch.setattr(_cut_over, "check_odoo_came_back", lambda *_: Check(name="Odoo came back", outcome="passed"))
@@ -481,12 +479,28 @@ def test_release_that_fails_tells_by_error_and_page_which_one_serves_people(
     monkeypatch.setattr(_cut_over, "publish_release_report", published.append)
     monkeypatch.setattr(_cut_over, "get_run_logger", lambda: logging.getLogger(__name__))
     plan = ReleasePlan(environment="erp", addons=())
-    with pytest.raises(type(error)) as raised, _cut_over._former_proved_when_it_fails(plan, [], 0):
+    with pytest.raises(type(error)) as raised, _cut_over._former_proved_when_it_fails(plan, _FORMER, [], 0):
         raise error
     assert str(raised.value) == said
     (report,) = published
     assert (report.failure, report.applied) == (said, False)
     assert render("reports/release.md", report=report).startswith(f"# erp: {head}\n")
+
+
+@pytest.mark.parametrize("unseen", ["read_present_release", "check_health"])
+@pytest.mark.parametrize("put", [_cut_over.cut_over, _cut_over.replace_beside])
+def test_release_that_cannot_see_what_is_there_before_says_so_on_its_page(
+    monkeypatch: pytest.MonkeyPatch, put: Callable[..., ReleaseReport], unseen: str
+) -> None:
+    published: list[ReleaseReport] = []
+    monkeypatch.setattr(_cut_over, "read_present_release", lambda _: _FORMER)
+    monkeypatch.setattr(_cut_over, "check_health", lambda _: [])
+    monkeypatch.setattr(_cut_over, unseen, create_autospec(_cut_over.start_again, side_effect=_AWAY))
+    monkeypatch.setattr(_cut_over, "publish_release_report", published.append)
+    lock = create_autospec(HeldLock, instance=True)
+    with pytest.raises(TransientError, match="does not answer"):
+        put("erp", ReleasePlan(environment="erp", addons=()), lock, 0, "abc123")
+    assert [(report.failure, report.in_place) for report in published] == [(str(_AWAY), False)]
 
 
 @pytest.mark.parametrize(
