@@ -41,9 +41,11 @@ def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float, 
     with actions_held_off(environment):
         came_back = start_again(environment)
         down_seconds = time.monotonic() - stopped
-        after, in_use = check_health(environment), check_in_use(environment)
-        if found := failures([came_back, *lost_by_release(before, after), in_use]):
-            with told_when_it_fails(plan, begun, [came_back, *after, in_use], lambda: _is_present(environment, record)):
+        looked_at = [came_back]
+        with told_when_it_fails(plan, begun, looked_at, lambda: _is_present(environment, record)):
+            after, in_use = check_health(environment), check_in_use(environment)
+            looked_at += [*after, in_use]
+            if found := failures([came_back, *lost_by_release(before, after), in_use]):
                 _take_back(environment, record, lock, found)
     return ReleaseReport(
         environment=environment,
@@ -61,9 +63,11 @@ def replace_beside(environment: str, plan: ReleasePlan, lock: HeldLock, begun: f
     former, before = _looked_at(plan, begun)
     with _former_proved_when_it_fails(plan, former, before, begun):
         record, checks = put_beside(environment, planned_record(plan, None, backup_id), lock, new=True)
-    after, in_use = check_health(environment), check_in_use(environment)
-    if found := failures([*lost_by_release(before, after), in_use]):
-        with told_when_it_fails(plan, begun, [*after, in_use], lambda: _is_present(environment, record)):
+    looked_at = list[Check]()
+    with told_when_it_fails(plan, begun, looked_at, lambda: _is_present(environment, record)):
+        after, in_use = check_health(environment), check_in_use(environment)
+        looked_at += [*after, in_use]
+        if found := failures([*lost_by_release(before, after), in_use]):
             _take_back(environment, record, lock, found)
     return ReleaseReport(
         environment=environment,

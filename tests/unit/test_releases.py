@@ -503,6 +503,19 @@ def test_release_that_cannot_see_what_is_there_before_says_so_on_its_page(
     assert [(report.failure, report.in_place) for report in published] == [(str(_AWAY), False)]
 
 
+def test_host_that_is_lost_once_a_release_took_over_is_told_of_on_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    published: list[ReleaseReport] = []
+    monkeypatch.setattr(_cut_over, "read_present_release", lambda _: _NEW)
+    monkeypatch.setattr(_cut_over, "planned_record", lambda *_: _NEW)
+    monkeypatch.setattr(_cut_over, "put_beside", lambda *_, **__: (_NEW, []))
+    monkeypatch.setattr(_cut_over, "check_health", create_autospec(_cut_over.start_again, side_effect=[[], _AWAY]))
+    monkeypatch.setattr(_cut_over, "publish_release_report", published.append)
+    plan, lock = ReleasePlan(environment="erp", addons=()), create_autospec(HeldLock, instance=True)
+    with pytest.raises(TransientError, match="does not answer"):
+        _cut_over.replace_beside("erp", plan, lock, 0, "abc123")
+    assert [(report.failure, report.in_place) for report in published] == [(str(_AWAY), True)]
+
+
 @pytest.mark.parametrize(
     ("unpublished", "left"),
     [
