@@ -1,8 +1,13 @@
 """What is made of a commit's requirements without any program's help."""
 
+from pathlib import Path
+
 import pytest
 
-from odoo_ops.commands.git import text_of
+from odoo_ops.adapters.host import HostAdapter
+from odoo_ops.commands.git import print_file, text_of
+from odoo_ops.model.command import Command
+from odoo_ops.model.host import Host
 from odoo_ops.policy.commit_checks import judge_audit, judge_pinned, unasked_audit
 
 
@@ -45,6 +50,20 @@ def test_requirements_that_only_constraints_pin_are_refused_by_name() -> None:
 def test_gate_leaves_to_the_audit_what_a_text_does_not_tell() -> None:
     text = "-r base.txt\none @ https://example.com/one.whl\none-1.0-py3-none-any.whl ; python_version > '3'\none==1\n"
     assert judge_pinned("pins", text).outcome == "passed"
+
+
+def test_requirements_are_read_through_links_that_stay_in_the_commit(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base/requirements.txt").write_text("one==1\n# a comment\n")
+    (tmp_path / "requirements.txt").symlink_to("base/requirements.txt")
+    (tmp_path / "out.txt").symlink_to("/etc/hostname")
+    (tmp_path / "nowhere.txt").symlink_to("nothing")
+    here, named = HostAdapter(Host(name="here")), ("-c", "user.name=it", "-c", "user.email=it@example.com")
+    for words in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "--message=first")):
+        here.run(Command(argv=("git", "-C", str(tmp_path), *named, *words)))
+    files = ("requirements.txt", "base/requirements.txt", "out.txt", "nowhere.txt", "base", "none")
+    texts = [text_of(here.run(print_file(str(tmp_path), file)).stdout) for file in files]
+    assert texts == ["one==1\n# a comment\n"] * 2 + [None] * 4
 
 
 def test_requirements_that_lead_out_of_the_commit_are_not_measured_without_an_audit() -> None:
