@@ -48,7 +48,8 @@ def _fixed_in(vulnerability: Mapping[str, Any]) -> str:
 def _without_answer(name: str, said: Sequence[str]) -> Check:
     """What it cannot work with in the file is a fault of the commit; where no data can be had, it is not."""
     if refused := [found[1] for line in said if (found := _REFUSED.match(line))]:
-        return Check(name=name, outcome="failed", detail=f"{first_of(refused)}; {_IN_THE_FILE}")
+        advice = f"; {_IN_THE_FILE}" if any("is not pinned" in line for line in refused) else ""
+        return Check(name=name, outcome="failed", detail=f"{first_of(refused)}{advice}")
     return Check(name=name, outcome="not measured", detail=said[-1] if said else "pip-audit said nothing")
 
 

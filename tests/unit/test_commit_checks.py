@@ -88,3 +88,4 @@ def test_audit_without_an_answer_fails_for_what_the_file_does_not_tell(said: str
     check = judge_audit("audit", None, [f"ERROR:pip_audit._cli:{said}"])
     assert check.outcome == outcome
     assert said.removeprefix("requirement ").removeprefix("package ") in check.detail
+    assert ("requirements.txt itself" in check.detail) == ("is not pinned" in said)
