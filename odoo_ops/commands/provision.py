@@ -21,7 +21,7 @@ _PRINT_OWNERS = """
 store="/data/filestore/$1"
 stat -c %u:%g /data
 [ ! -e "$store" ] || stat -c %u:%g "$store"
-find /data -maxdepth 3 -type d "(" -path /data/sessions -o -path /data/filestore -o -path "$store/*" ")" \\
+find /data -maxdepth 3 -type d "(" -path /data/sessions -o -path "$store/*" ")" \\
   ! -user "$(stat -c %u /data)" -exec stat -c %u:%g {} ";" -quit
 """
 

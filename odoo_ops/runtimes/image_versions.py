@@ -72,5 +72,5 @@ def _read_odoo_version(project: Project, image: str, show: Callable[[str], None]
     except CommandFailed as error:
         show(f"The series of Odoo in {image} is not known, and not compared with the named one. {error}")
         with suppress(CommandFailed):  # it is gone, unless Docker's client was ended before it
-            project.machine.run(provision.remove_containers([container]))
+            project.machine.run(provision.remove_containers([container], volumes=True))
         return ""

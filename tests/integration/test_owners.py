@@ -31,13 +31,13 @@ def test_owners_of_a_volume_and_its_filestore_are_told(data: Path) -> None:
     assert _owners(data) == ["4321:4322", "4321:4322"]
 
 
-@pytest.mark.parametrize("folder", ["sessions", "filestore", "filestore/erp", "filestore/erp/01"])
+@pytest.mark.parametrize("folder", ["sessions", "filestore/erp", "filestore/erp/01"])
 def test_folder_of_another_user_is_told_where_odoo_writes(data: Path, folder: str) -> None:
     os.chown(data / folder, *OTHER)
     assert set(_owners(data)) == {"4321:4322", "1000:1000"}
 
 
-@pytest.mark.parametrize("folder", ["lost+found", "filestore/other", "filestore/other/00"])
+@pytest.mark.parametrize("folder", ["lost+found", "filestore", "filestore/other", "filestore/other/00"])
 def test_folder_in_which_odoo_does_not_write_may_be_anothers(data: Path, folder: str) -> None:
     os.chown(data / folder, *OTHER)
     assert set(_owners(data)) == {"4321:4322"}

@@ -46,9 +46,9 @@ def test_page_tells_the_machine_and_the_sizes_to_who_approves_and_they_are_no_pa
         "| Processors, memory | 4, 8.6 GB |\n",
         "| Free where Docker keeps its data | 40.0 GB |\n",
         "| Docker, Compose | 28.0.1, 2.33.0 |\n\n| Sizes | Memory | |\n",
-        "| `odoo` | 3.1 GB | 4 workers, each up to 2.1 GB |\n",
-        "| `odoo-cron` | 2.4 GB | processes: 2, each up to 1.1 GB |\n",
-        "| `db` | 2.6 GB | `shared_buffers` 650.1 MB, 110 connections |\n",
+        "| `odoo` | 3.0 GB | 4 workers, each up to 2.1 GB |\n",
+        "| `odoo-cron` | 2.3 GB | processes: 2, each up to 1.2 GB |\n",
+        "| `db` | 2.8 GB | `shared_buffers` 693.1 MB, 110 connections |\n",
     ):
         assert line in told, told
     nothing = NOTHING.model_copy(update=shown)
