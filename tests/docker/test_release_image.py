@@ -169,9 +169,15 @@ class Shop:
         found = ("cat", "/mnt/extra-addons/edition")
         return [self.site.project.exec(service, *found).strip() for service in ODOO_SERVICES]
 
-    def unused_volumes(self) -> set[str]:
-        listed = self.site.project.engine.run("volume", "ls", "--quiet", "--filter=dangling=true")
-        return set(listed.split())
+    def nameless_volumes(self) -> set[str]:
+        """Those of Odoo's containers that have no name of the project's, as an image asks for them."""
+        volumes = '{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}'
+        containers = [self.site.containers()[service] for service in ("odoo", "odoo-cron")]
+        found = self.site.project.engine.run("inspect", f"--format={volumes}", *containers).split()
+        return {name for name in found if not name.startswith(self.site.project.name)}
+
+    def volumes(self) -> set[str]:
+        return set(self.site.project.engine.run("volume", "ls", "--quiet").split())
 
     def page(self, path: str) -> str:
         with self.site.browser() as browser:
@@ -309,11 +315,13 @@ def load(site: Provisioned, *, slow: bool = True) -> Iterator[Load]:
 
 
 def test_no_request_fails_when_an_image_takes_over_and_goes_back(shop: Shop) -> None:
-    old, unused = shop.site.containers()["odoo"][:12], shop.unused_volumes()
+    old, former = shop.site.containers()["odoo"][:12], shop.nameless_volumes()
+    assert former
     assert shop.editions() == ["first", "first"]
     with load(shop.site) as asked:
         report = shop.release(shop.images["same"])
         assert shop.editions() == ["same", "same"]
+        former |= shop.nameless_volumes()
         assert (report.applied, report.plan.updates, report.down_seconds) == (True, (), None)
         assert shop.static() == "as it is now"
         assert shop.running_image() == shop.images["same"]
@@ -331,18 +339,21 @@ def test_no_request_fails_when_an_image_takes_over_and_goes_back(shop: Shop) -> 
     )
     assert shop.static() == "as it was"
     assert shop.editions() == ["first", "first"]
-    assert shop.unused_volumes() == unused
+    assert (former - shop.nameless_volumes()) & shop.volumes() == set()
     assert shop.running_image() == shop.images["first"]
     assert shop.site.provision(dry_run=True).plan.empty
 
 
 def test_image_that_the_file_names_brings_its_own_addons(shop: Shop) -> None:
-    unused = shop.unused_volumes()
+    former = shop.nameless_volumes()
     for name in ("same", "first"):
         shop.site.register(images={**shop.site.images, "odoo": shop.images[name]})
         shop.site.provision()
         assert shop.editions() == [name, name]
-    assert shop.unused_volumes() == unused
+        left = former - shop.nameless_volumes()
+        assert left
+        assert left & shop.volumes() == set()
+        former = shop.nameless_volumes()
 
 
 def _kept(shop: Shop) -> set[str]:
