@@ -9,8 +9,8 @@ from blocks import OdooEnvironment
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.errors import PermanentError, TransientError
 from odoo_ops.model.checks import Check, failures
-from odoo_ops.model.runtimes import ComposeProject
 from odoo_ops.policy.health import judge_health, who_stops_odoo
+from odoo_ops.policy.project_plans import provisioned_project
 from odoo_ops.policy.provisioning import PROJECT_LOCK
 from odoo_ops.runtimes.health import read_health
 
@@ -35,8 +35,8 @@ def read_work_at_odoo(environment: str) -> str | None:
     runtime = OdooEnvironment.open(environment)
     settings = runtime.environment
     locks = [(runtime.host, f"{settings.state_dir}/lock")]
-    if isinstance(settings.runtime, ComposeProject) and settings.provision:
-        locks.append((runtime.machine, f"{settings.runtime.folder}/{PROJECT_LOCK}"))
+    if project := provisioned_project(settings):
+        locks.append((runtime.machine, f"{project.folder}/{PROJECT_LOCK}"))
     return next(filter(None, (_who_stops_odoo(host, path) for host, path in locks)), None)
 
 

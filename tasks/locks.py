@@ -14,8 +14,9 @@ from blocks.prefect_api import PREFECT_AWAY
 from odoo_ops.adapters.host import HeldLock, HostAdapter
 from odoo_ops.errors import PreconditionFailed, Refused, TransientError
 from odoo_ops.policy import limits
-from odoo_ops.policy.project_plans import described_project
+from odoo_ops.policy.project_plans import described_project, provisioned_project
 from odoo_ops.policy.provisioning import PROJECT_LOCK
+from odoo_ops.runtimes.docker import runs_toolbox
 from odoo_ops.units import shown_duration
 
 _WAIT_SECONDS = 3600
@@ -51,23 +52,31 @@ def _holder() -> str:
 def environment_locked(environment: str, purpose: str) -> Iterator[HeldLock]:
     """Hold both locks of an environment while the block lasts.
 
-    A second flow waits up to an hour for Prefect's limit. A run that lost it goes on: the host's lock is what keeps
-    others off, and is looked at before whatever cannot be taken back. Raises Refused when that was too short, or when
-    the host's lock is held by something that went past Prefect; PreconditionFailed where Prefect has no such limit.
+    A second flow waits up to an hour for Prefect's limit. A run that lost it goes on: the locks on the host are what
+    keeps others off, and are looked at before whatever cannot be taken back. Raises Refused when that was too short, or
+    when one of these, also that of `project_locked`, is held by something that went past Prefect; PreconditionFailed
+    where Prefect has no such limit.
     """
     with _limit(environment), data_locked(environment, purpose) as lock:
+        runtime = OdooEnvironment.open(environment)
+        if project := provisioned_project(runtime.environment):
+            runtime.machine.refuse_locked(f"{project.folder}/{PROJECT_LOCK}")
         yield lock
 
 
 @contextmanager
 def project_locked(environment: str, purpose: str) -> Iterator[HeldLock]:
-    """Hold Prefect's limit of an environment, and the lock of its compose project's folder. Raises Refused.
+    """Hold Prefect's limit of an environment, and the lock of its compose project's folder.
 
-    The environment's own lock is in a container of the project: `data_locked` holds it once there is one.
+    The environment's own lock is in a container of the project: `data_locked` holds it once there is one. Of both locks
+    on the host each is looked at by whoever has taken the other one. Raises Refused as `environment_locked` does.
     """
     runtime = OdooEnvironment.open(environment)
-    folder = described_project(runtime.environment).folder
-    with _limit(environment), _host_locked(runtime.machine, folder, PROJECT_LOCK, purpose) as lock:
+    project = described_project(runtime.environment)
+    with _limit(environment), _host_locked(runtime.machine, project.folder, PROJECT_LOCK, purpose) as lock:
+        # whoever holds the other lock does so in a container; to start one where none is could make what is planned
+        if runs_toolbox(runtime.machine, project):
+            runtime.host.refuse_locked(f"{runtime.environment.state_dir}/lock")
         yield lock
 
 

@@ -189,6 +189,12 @@ class HostAdapter:
                 raise Refused(_locked_message(path, self.name, error.owner)) from error
             yield HeldLock(agent, path)
 
+    def refuse_locked(self, path: str) -> None:
+        """Raise Refused, naming the holder, when the lock file `path` is held on the host. It is not taken."""
+        owner = self.call("lock_owner", path=path)
+        if owner is not None:
+            raise Refused(_locked_message(path, self.name, owner))
+
     @contextmanager
     def serve(self, command: Command, *, log_file: str) -> Iterator[Agent]:
         """Run a server on the host for as long as the block lasts; its output goes to a file there."""

@@ -110,9 +110,17 @@ def list_started(project: ComposeProject) -> Command:
 
 def list_lasting(project: ComposeProject) -> Command:
     """Print the ids of the containers of a project's services, running or not, without one-off ones."""
-    labels = (f"project={project.project}", "oneoff=False")
-    filters = [f"--filter=label=com.docker.compose.{label}" for label in labels]
-    return Command(argv=("docker", "ps", "--all", "--quiet", "--no-trunc", *filters))
+    return Command(argv=("docker", "ps", "--all", "--quiet", "--no-trunc", *_labelled(project, "oneoff=False")))
+
+
+def list_one_off(project: ComposeProject, service: str) -> Command:
+    """Print the ids of the one-off containers of a service that run, one a line."""
+    labelled = _labelled(project, "oneoff=True", f"service={service}")
+    return Command(argv=("docker", "ps", "--quiet", "--no-trunc", *labelled))
+
+
+def _labelled(project: ComposeProject, *labels: str) -> list[str]:
+    return [f"--filter=label=com.docker.compose.{label}" for label in (f"project={project.project}", *labels)]
 
 
 def inspect_containers(containers: Sequence[str]) -> Command:

@@ -66,10 +66,15 @@ _READERS = (
 )
 
 
+def provisioned_project(settings: Environment) -> ComposeProject | None:
+    """The project that is provisioned; None where the environment file describes none."""
+    return settings.runtime if isinstance(settings.runtime, ComposeProject) and settings.provision else None
+
+
 def described_project(settings: Environment) -> ComposeProject:
     """The project that is provisioned. Raises PreconditionFailed where the environment file describes none."""
-    if isinstance(settings.runtime, ComposeProject) and settings.provision is not None:
-        return settings.runtime
+    if project := provisioned_project(settings):
+        return project
     raise PreconditionFailed(
         f"{settings.name} is not described for provisioning. Nothing was changed. Next step: add `provision` and a "
         "`runtime` of kind compose to its environment file (docs/provision.md), and register it again."

@@ -32,6 +32,12 @@ def read_containers(machine: HostAdapter, project: ComposeProject) -> tuple[Cont
     return compose.parse_inspected(run_docker(machine, project, compose.inspect_containers(ids), tried)) if ids else ()
 
 
+def runs_toolbox(machine: HostAdapter, project: ComposeProject) -> bool:
+    """Whether anybody works in a toolbox of a project just now. Raises as above."""
+    command = compose.list_one_off(project, project.toolbox)
+    return bool(run_docker(machine, project, command, "Looking at the containers").strip())
+
+
 def read_log_end(machine: HostAdapter, container: str) -> str:
     """How the log of a container ends, in words. Raises CommandFailed."""
     log = machine.run(print_log(container, _LOG_LINES))

@@ -39,6 +39,8 @@ def test_commands_look_at_what_lasts_and_is_meant_to_run() -> None:
     label = "--filter=label=com.docker.compose"
     listed = ["docker", "ps", "--all", "--quiet", "--no-trunc", f"{label}.project=shop", f"{label}.oneoff=False"]
     assert list(compose.list_lasting(SHOP).argv) == listed
+    one_off = ["docker", "ps", "--quiet", "--no-trunc", f"{label}.project=shop", f"{label}.oneoff=True"]
+    assert list(compose.list_one_off(SHOP, "toolbox").argv) == [*one_off, f"{label}.service=toolbox"]
     assert compose.inspect_containers(["a", "b"]).argv[-2:] == ("a", "b")
 
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from real_processes import wait_until
 
 from odoo_ops.adapters.host import HostAdapter, LockLost
-from odoo_ops.errors import CommandFailed, OdooOpsError, PreconditionFailed
+from odoo_ops.errors import CommandFailed, OdooOpsError, PreconditionFailed, Refused
 from odoo_ops.hostside import files, processors
 from odoo_ops.hostside.channel import Channel
 from odoo_ops.model.command import Command, placed
@@ -229,6 +229,9 @@ def test_lock_is_looked_at_without_being_taken(tmp_path: Path) -> None:
     with HERE.lock(path, holder="me", purpose="restore", now=NOW):
         owner = {"holder": "me", "purpose": "restore", "since": "2026-03-01T12:00:00+00:00"}
         assert HERE.call("lock_owner", path=path) == owner
+        with pytest.raises(Refused, match="me holds it since 2026-03-01T12:00:00.* for: restore"):
+            HERE.refuse_locked(path)
+    HERE.refuse_locked(path)
     assert HERE.call("lock_owner", path=path) is None, "what its last holder wrote is still there"
 
 
