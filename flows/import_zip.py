@@ -62,7 +62,7 @@ def import_zip(
     refuse_mistyped([confirm_production], [environment])
     refuse_unconfirmed_import(environment, environment if dry_run else confirm_production, as_copy=as_copy)
     with environment_locked(environment, "import") as lock:
-        identity = check_identity(environment, needs_repository=False, filestore="swapped")
+        identity = check_identity(environment, needs_repository=False, filestore="swapped", writes=not dry_run)
         if not dry_run:
             settle_leftovers(environment)
         contents = inspect_zip(environment, source)

@@ -5,7 +5,8 @@ and filestores are swapped by rename. What was replaced is kept for the environm
 Until the swap the present state is not touched. A run that fails settles what it began; what one
 that died began is settled by the next one.
 In another environment than its own the copy is neutralised before any Odoo process sees it.
-A dry run ends before anything is written, with a page that says what would be replaced by what.
+A dry run ends before anything is written, with a page that says what would be replaced by what; of the repository
+only what dead processes left of locks is removed.
 """
 
 import time
@@ -73,7 +74,7 @@ def restore(
     refuse_mistyped([confirm_production], [target])
     refuse_unconfirmed(environment, target, target if dry_run else confirm_production, offsite=from_offsite)
     with environment_locked(target, "restore") as lock:
-        identity = check_identity(target, environment, offsite=from_offsite, filestore="swapped")
+        identity = check_identity(target, environment, offsite=from_offsite, filestore="swapped", writes=not dry_run)
         check_apart(environment, target, identity)
         if not dry_run:
             settle_leftovers(target)

@@ -25,6 +25,7 @@ def check_identity(
     needs_repository: bool = True,
     offsite: bool = False,
     filestore: Literal["stored", "swapped"] | None = None,
+    writes: bool = True,
 ) -> dict[str, str]:
     """Compare the environment, and the repository that is worked on, with their markers; write one at first sight.
 
@@ -38,6 +39,7 @@ def check_identity(
         needs_repository: whether one is worked on at all; an import needs none, and may be the way out of its loss.
         offsite: whether the repository that holds the copies is worked on.
         filestore: what will be done with the environment's own, if anything: it must be a folder that allows that.
+        writes: whether a marker may be written; a dry run compares alone.
 
     Returns:
         The environment's identity: name, PostgreSQL's system_identifier, the id of its own repository when it was
@@ -63,7 +65,7 @@ def check_identity(
     refuse_identity(seen, identity, environment, record=_record(runtime, where))
     # work on the copies goes on beside other flows, and leaves their marker alone
     found = repository if offsite else {**repository, **identity}
-    if found.keys() - marker.keys():
+    if writes and found.keys() - marker.keys():
         marker.pop(_begun(side), None)
         _write_marker(runtime, path, {**marker, **found})
     return {**marker, **seen, **repository, **identity}
@@ -189,7 +191,8 @@ def _begun(side: str) -> str:
 
 def _read_marker(runtime: Runtime, *, offsite: bool = False) -> tuple[str, dict[str, str]]:
     """The marker's path and content. The repository of the copies has one of its own: it is worked on meanwhile."""
-    path = f"{runtime.environment.state_dir}/marker{'-offsite' if offsite else ''}.json"
+    settings = runtime.environment
+    path = settings.offsite_marker if offsite else settings.marker
     text = runtime.host.call("read_text", path=path)
     marker: dict[str, str] = json.loads(text) if text else {}
     return path, marker

@@ -45,6 +45,7 @@ def _preview(runtime: Runtime, needs: Sequence[Need], *, database_bytes: int, fi
     files = runtime.host.call("measure_tree", path=settings.filestore)
     return Preview(
         seen_at=datetime.now(UTC),
+        seen_before=runtime.host.call("describe_path", path=settings.marker)["exists"],
         database=settings.database.name,
         database_bytes=present_bytes,
         filestore=settings.filestore,

@@ -254,6 +254,16 @@ class Environment(Value):
         return "/tmp/odoo-ops-copy" if isinstance(self.runtime, ComposeProject) else f"{self.state_dir}/copy"  # noqa: S108 - of a container that is nobody else's
 
     @property
+    def marker(self) -> str:
+        """File that says which PostgreSQL, database and repository the environment was first seen with."""
+        return f"{self.state_dir}/marker.json"
+
+    @property
+    def offsite_marker(self) -> str:
+        """The same of the repository that holds the copies."""
+        return f"{self.state_dir}/marker-offsite.json"
+
+    @property
     def swap_journal(self) -> str:
         """File that says, while databases and filestores are swapped, which ones."""
         return f"{self.state_dir}/swap.json"

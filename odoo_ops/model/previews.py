@@ -19,6 +19,7 @@ class Preview(Value):
 
     Attributes:
         seen_at: when it was looked at.
+        seen_before: whether the environment's identity is on record, so that it was compared.
         database_bytes: of the database that is in place; None: there is none.
         odoo: series of the Odoo that the environment runs.
         files: in the filestore that is in place.
@@ -29,6 +30,7 @@ class Preview(Value):
     """
 
     seen_at: datetime
+    seen_before: bool
     database: str
     database_bytes: int | None
     filestore: str

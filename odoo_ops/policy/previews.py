@@ -29,11 +29,18 @@ def _common(preview: Preview, series: str | None) -> list[Check]:
         f"{shown_bytes(room.needed_bytes)} of {shown_bytes(room.free_bytes)} in {room.folder}" for room in preview.room
     ]
     return [
-        Check(name="The environment is the one that was seen before", outcome="passed", detail=preview.database),
+        _judge_identity(preview),
         _judge_series(preview.odoo, series),
         Check(name="There is room for all that is put together", outcome="passed", detail="; ".join(room)),
         Check(name="A role may make databases", outcome="passed", detail="and prepare what the indexes need"),
     ]
+
+
+def _judge_identity(preview: Preview) -> Check:
+    name = "The environment is the one that was seen before"
+    if not preview.seen_before:
+        return Check(name=name, outcome="not measured", detail="no run has put on record yet which one it is")
+    return Check(name=name, outcome="passed", detail=preview.database)
 
 
 def _judge_series(odoo: str, series: str | None) -> Check:

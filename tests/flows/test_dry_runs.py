@@ -81,6 +81,20 @@ def test_dry_run_of_an_import_reads_the_zip_and_changes_nothing(site: Site) -> N
     assert site.leftovers() == []
 
 
+def test_dry_run_of_what_is_not_on_record_records_nothing_and_does_not_call_it_the_same(site: Site) -> None:
+    backup(site.name)
+    destination = site.folder / "out.zip"
+    export_zip(site.name, str(destination))
+    marker = Path(site.settings.marker)
+    marker.unlink()
+    for report in (restore(site.name, dry_run=True), import_zip(site.name, str(destination), dry_run=True)):
+        assert report.checks[0].outcome == "not measured"
+        assert "on record yet" in report.checks[0].detail
+        assert not marker.exists()
+    restore(site.name)
+    assert marker.exists()
+
+
 def _tree(site: Site) -> list[str]:
     """Every path of the environment's own folders."""
     return sorted(

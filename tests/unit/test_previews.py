@@ -18,6 +18,7 @@ NOW = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
 TAKEN = NOW - timedelta(hours=36)
 PREVIEW = Preview(
     seen_at=NOW,
+    seen_before=True,
     database="erp",
     database_bytes=3_000_000_000,
     filestore="/data/filestore/erp",
@@ -121,6 +122,12 @@ def test_checks_of_a_dry_restore_tell_proved_from_not_measured() -> None:
 def test_checks_of_a_dry_import_never_claim_that_attachments_are_whole() -> None:
     checks = import_preview_checks(PREVIEW, None)
     assert [check.outcome for check in checks] == ["passed", "not measured", "passed", "passed", "not measured"]
+
+
+def test_environment_of_which_nothing_is_on_record_is_not_called_the_same() -> None:
+    first = PREVIEW.model_copy(update={"seen_before": False})
+    identity = restore_preview_checks(first, _snapshot(proved=True), "19.0")[0]
+    assert (identity.outcome, identity.detail) == ("not measured", "no run has put on record yet which one it is")
 
 
 def test_tree_is_measured_without_what_its_links_lead_to(tmp_path: Path) -> None:
