@@ -3,6 +3,7 @@
 from odoo_ops.model.checks import Check, passed_or_failed
 from odoo_ops.model.previews import Preview
 from odoo_ops.model.snapshot import Snapshot
+from odoo_ops.policy.space import RESTORED_DATABASE
 from odoo_ops.units import shown_bytes
 
 _DAMAGE = "No more damaged attachments than are accepted"
@@ -25,13 +26,10 @@ def import_preview_checks(preview: Preview, series: str | None) -> list[Check]:
 
 
 def _common(preview: Preview, series: str | None) -> list[Check]:
-    room = [
-        f"{shown_bytes(room.needed_bytes)} of {shown_bytes(room.free_bytes)} in {room.folder}" for room in preview.room
-    ]
     return [
         _judge_identity(preview),
         _judge_series(preview.odoo, series),
-        Check(name="There is room for all that is put together", outcome="passed", detail="; ".join(room)),
+        _judge_room(preview),
         Check(name="A role may make databases", outcome="passed", detail="and prepare what the indexes need"),
     ]
 
@@ -41,6 +39,17 @@ def _judge_identity(preview: Preview) -> Check:
     if not preview.seen_before:
         return Check(name=name, outcome="not measured", detail="no run has put on record yet which one it is")
     return Check(name=name, outcome="passed", detail=preview.database)
+
+
+def _judge_room(preview: Preview) -> Check:
+    name = "There is room for all that is put together"
+    seen = "; ".join(
+        f"{shown_bytes(room.needed_bytes)} of {shown_bytes(room.free_bytes)} in {room.folder}" for room in preview.room
+    )
+    if RESTORED_DATABASE in {room.what for room in preview.room}:
+        return Check(name=name, outcome="passed", detail=seen)
+    unseen = f"PostgreSQL's disk cannot be seen, where up to {shown_bytes(preview.new_database_bytes)} are needed"
+    return Check(name=name, outcome="not measured", detail=f"{unseen}; elsewhere there is room: {seen}")
 
 
 def _judge_series(odoo: str, series: str | None) -> Check:

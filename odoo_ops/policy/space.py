@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from odoo_ops.errors import PreconditionFailed
 
+# what is needed where PostgreSQL keeps its data, which cannot be seen everywhere
+RESTORED_DATABASE = "the restored database"
+
 
 @dataclass(frozen=True)
 class Need:

@@ -11,7 +11,7 @@ from odoo_ops.model.environment import Environment
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.policy.dumps import scratch_mark
 from odoo_ops.policy.releases import rows_written
-from odoo_ops.policy.space import Need
+from odoo_ops.policy.space import RESTORED_DATABASE, Need
 from odoo_ops.runtimes.disks import read_database_disk
 from odoo_ops.runtimes.runtime import Runtime
 
@@ -51,7 +51,7 @@ def _need_of_database(runtime: Runtime, needed_bytes: int) -> Need | None:
     if found is None:
         return None
     device, disk = found
-    return Need("the restored database", disk.folder, needed_bytes, disk.free_bytes, device)
+    return Need(RESTORED_DATABASE, disk.folder, needed_bytes, disk.free_bytes, device)
 
 
 def refuse_unfit_role(runtime: Runtime, *, unaccent: bool = False) -> None:

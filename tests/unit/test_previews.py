@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from odoo_ops.adapters.host import HostAdapter
+from odoo_ops.model.checks import Check
 from odoo_ops.model.host import Host
 from odoo_ops.model.previews import Preview, Room
 from odoo_ops.model.report import RestoreReport
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.model.zips import ImportReport
 from odoo_ops.policy.previews import import_preview_checks, restore_preview_checks
+from odoo_ops.policy.space import RESTORED_DATABASE
 from odoo_ops.render import render
 
 NOW = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
@@ -28,7 +30,10 @@ PREVIEW = Preview(
     odoo_runs=True,
     new_database_bytes=2_000_000_000,
     new_filestore_bytes=60_000_000,
-    room=(Room(what="the filestore", folder="/data/filestore", needed_bytes=60_000_000, free_bytes=900_000_000),),
+    room=(
+        Room(what="the filestore", folder="/data/filestore", needed_bytes=60_000_000, free_bytes=900_000_000),
+        Room(what=RESTORED_DATABASE, folder="/pg", needed_bytes=2_000_000_000, free_bytes=4_000_000_000),
+    ),
 )
 REPORT = RestoreReport(
     environment="erp",
@@ -128,6 +133,20 @@ def test_environment_of_which_nothing_is_on_record_is_not_called_the_same() -> N
     first = PREVIEW.model_copy(update={"seen_before": False})
     identity = restore_preview_checks(first, _snapshot(proved=True), "19.0")[0]
     assert (identity.outcome, identity.detail) == ("not measured", "no run has put on record yet which one it is")
+
+
+def test_room_is_not_measured_where_the_disk_of_postgresql_cannot_be_seen() -> None:
+    def room(preview: Preview) -> Check:
+        return next(check for check in import_preview_checks(preview, "19.0") if check.name.startswith("There is room"))
+
+    seen = room(PREVIEW)
+    assert (seen.outcome, seen.detail) == ("passed", "60.0 MB of 900.0 MB in /data/filestore; 2.0 GB of 4.0 GB in /pg")
+    unseen = room(PREVIEW.model_copy(update={"room": PREVIEW.room[:1]}))
+    assert unseen.outcome == "not measured"
+    assert unseen.detail == (
+        "PostgreSQL's disk cannot be seen, where up to 2.0 GB are needed; elsewhere there is room: 60.0 MB of 900.0 MB "
+        "in /data/filestore"
+    )
 
 
 def test_tree_is_measured_without_what_its_links_lead_to(tmp_path: Path) -> None:
