@@ -61,7 +61,7 @@ def import_zip(
     begun = time.monotonic()
     refuse_mistyped([confirm_production], [environment])
     refuse_unconfirmed_import(environment, environment if dry_run else confirm_production, as_copy=as_copy)
-    with environment_locked(environment, "import") as lock:
+    with environment_locked(environment, "look at an import" if dry_run else "import") as lock:
         identity = check_identity(environment, needs_repository=False, filestore="swapped", writes=not dry_run)
         if not dry_run:
             settle_leftovers(environment)

@@ -73,7 +73,7 @@ def restore(
     begun, target = time.monotonic(), target or environment
     refuse_mistyped([confirm_production], [target])
     refuse_unconfirmed(environment, target, target if dry_run else confirm_production, offsite=from_offsite)
-    with environment_locked(target, "restore") as lock:
+    with environment_locked(target, "look at a restore" if dry_run else "restore") as lock:
         identity = check_identity(target, environment, offsite=from_offsite, filestore="swapped", writes=not dry_run)
         check_apart(environment, target, identity)
         if not dry_run:

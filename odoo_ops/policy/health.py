@@ -10,7 +10,7 @@ from odoo_ops.policy import layers
 # what a restart answers for, whatever was before it
 _SERVING = frozenset({layers.SERVICES, layers.LOGIN_PAGE, layers.ASSETS, layers.WEBSOCKET})
 
-# purposes of those who hold an environment's lock and stop its Odoo
+# purposes of those who hold an environment's lock and stop its Odoo; who only looks ("look at a restore") is none
 _STOPS_ODOO = frozenset({"restore", "import", "restart", "provision", "release", "rollback", "settle"})
 
 

@@ -301,7 +301,15 @@ def test_limits_are_those_of_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("purpose", "stops"), [("restore", True), ("import", True), ("restart", True), ("backup", False)]
+    ("purpose", "stops"),
+    [
+        ("restore", True),
+        ("import", True),
+        ("restart", True),
+        ("backup", False),
+        ("look at a restore", False),
+        ("look at an import", False),
+    ],
 )
 def test_only_a_holder_that_stops_odoo_excuses_it(purpose: str, stops: bool) -> None:
     owner = {"purpose": purpose, "holder": "flow run x", "since": "2026-03-01T12:00:00+00:00"}
