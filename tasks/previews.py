@@ -53,6 +53,7 @@ def _preview(runtime: Runtime, needs: Sequence[Need], *, database_bytes: int, fi
         filestore_bytes=files["bytes"],
         odoo=settings.odoo.version,
         odoo_runs=runtime.odoo.runs(),
+        odoo_is_meant_to_run=runtime.odoo.is_meant_to_run(),
         new_database_bytes=database_bytes,
         new_filestore_bytes=filestore_bytes,
         room=tuple(

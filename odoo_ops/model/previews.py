@@ -25,6 +25,7 @@ class Preview(Value):
         files: in the filestore that is in place.
         filestore_bytes: of these.
         odoo_runs: whether Odoo was seen running; it would be stopped for the swap.
+        odoo_is_meant_to_run: whether it would be started after it, as one that ended by itself is, too.
         new_database_bytes: of the database that would take its place, at most.
         new_filestore_bytes: of the files that would.
     """
@@ -38,6 +39,7 @@ class Preview(Value):
     filestore_bytes: int
     odoo: str
     odoo_runs: bool
+    odoo_is_meant_to_run: bool
     new_database_bytes: int
     new_filestore_bytes: int
     room: tuple[Room, ...]

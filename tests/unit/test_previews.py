@@ -28,6 +28,7 @@ PREVIEW = Preview(
     filestore_bytes=70_000_000,
     odoo="19.0",
     odoo_runs=True,
+    odoo_is_meant_to_run=True,
     new_database_bytes=2_000_000_000,
     new_filestore_bytes=60_000_000,
     room=(
@@ -72,13 +73,20 @@ def test_page_of_a_dry_restore_says_what_is_replaced_by_what() -> None:
 
 
 def test_page_of_a_dry_restore_elsewhere_names_the_copy_and_what_is_not_there() -> None:
-    lost = PREVIEW.model_copy(update={"database_bytes": None, "odoo_runs": False})
+    lost = PREVIEW.model_copy(update={"database_bytes": None, "odoo_runs": False, "odoo_is_meant_to_run": False})
     page = render("reports/restore.md", report=REPORT.model_copy(update={"source": "production", "preview": lost}))
     assert page.startswith("# erp would be restored as a copy of production\n")
     assert "| Database `erp` | there is none |" in page
     assert "| Odoo | was not seen running | left as it is |" in page
     assert "\n4. The copy is neutralised" in page
     assert "\n5. Odoo is stopped" in page
+
+
+def test_page_of_a_dry_restore_says_that_an_odoo_which_ended_by_itself_is_started() -> None:
+    ended = PREVIEW.model_copy(update={"odoo_runs": False})
+    page = render("reports/restore.md", report=REPORT.model_copy(update={"preview": ended}))
+    assert "| Odoo | was not seen running | started after the swap: nobody stopped it |" in page
+    assert "started again if it is meant to run" in page
 
 
 def test_page_of_a_restore_is_as_ever() -> None:
