@@ -125,7 +125,10 @@ def list_backups(
     offsite: Annotated[bool, typer.Option("--offsite", help="Those in the off-site repository.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with whole ids and bytes.")] = False,
 ) -> None:
-    """Show the backups of an environment, newest first, and what is known of each. Changes nothing."""
+    """Show the backups of an environment, newest first, and what is known of each.
+
+    Changes none of them; in the repository only locks of dead runs are removed, for which this would wait.
+    """
     with errors_told(_FAILED):
         found = listed_backups(environment, offsite=offsite)
     if as_json:
