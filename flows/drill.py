@@ -3,7 +3,9 @@
 The newest (or a named) snapshot is restored into a scratch database and a staged filestore of another
 environment, compared with its manifest, neutralised before any Odoo process sees it, booted and used. RPO and
 RTO are measured against the objectives. That a snapshot stood every test is put on record beside it. Whatever
-happens, the copy is deleted again; what a killed run leaves, the next one deletes.
+happens, the copy is deleted again; what a killed run leaves, the next one deletes. A drill that could not be made to
+its end, as where a disk is full or PostgreSQL is lost, ends with that error and without a page: the backup is neither
+proved nor refuted.
 """
 
 import time
@@ -11,6 +13,7 @@ from datetime import UTC, datetime
 
 from prefect import flow
 
+from flows._trial_copy import copy_deleted
 from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.manifest import Manifest
@@ -65,27 +68,30 @@ def drill(environment: str, target: str, snapshot: str = "latest", from_offsite:
         begun, begun_at = time.monotonic(), datetime.now(UTC)
         chosen = read_snapshot(environment, target, snapshot, offsite=from_offsite)
         try:
-            manifest = read_manifest(target, chosen)
-            scratch = scratch_name(target)
-            with filestore_restored(target, chosen, manifest, scratch):
-                fetch_dump(target, chosen, manifest)
-                create_scratch(target, manifest, scratch)
-                restore_database(target, manifest, scratch)
-                checks += compare_database(target, manifest, scratch)
-                prove_first_files(target, scratch)
-            checks.append(prove_files(target, manifest, scratch, damaged_accepted=0))
-            checks += neutralize_copy(target, manifest.odoo_series, scratch)
-            restored_seconds = time.monotonic() - begun
-            trial = try_copy(target, scratch, manifest.facts.users_sha256)
-            checks += trial.checks
-            if trial.ready_seconds is not None:
-                ready_seconds = restored_seconds + trial.ready_seconds
-        except (VerificationFailed, CommandFailed) as error:
+            with copy_deleted(target, lock):
+                manifest = read_manifest(target, chosen)
+                scratch = scratch_name(target)
+                with filestore_restored(target, chosen, manifest, scratch):
+                    fetch_dump(target, chosen, manifest)
+                    create_scratch(target, manifest, scratch)
+                    restore_database(target, manifest, scratch)
+                    checks += compare_database(target, manifest, scratch)
+                    prove_first_files(target, scratch)
+                checks.append(prove_files(target, manifest, scratch, damaged_accepted=0))
+                checks += neutralize_copy(target, manifest.odoo_series, scratch)
+                restored_seconds = time.monotonic() - begun
+                trial = try_copy(target, scratch, manifest.facts.users_sha256)
+                checks += trial.checks
+                if trial.ready_seconds is not None:
+                    ready_seconds = restored_seconds + trial.ready_seconds
+        except CommandFailed as error:  # a full disk, a lost PostgreSQL, a repository that another run holds
+            error.say_first(
+                f"The drill of {environment} could not be made to its end, so its backup is neither proved nor refuted:"
+            )
+            raise
+        except VerificationFailed as error:
             # what was answered so far is reported, the rest is not measured
             checks.append(Check(name="Came to the end", outcome="failed", detail=str(error)))
-        finally:
-            lock.check()
-            settle_leftovers(target)
         gap_seconds = measure_rpo(environment, target, begun_at, offsite=from_offsite)
         answers, unproved = judge(environment, manifest, checks, gap_seconds, ready_seconds)
         if not unproved:

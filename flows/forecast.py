@@ -12,6 +12,7 @@ import time
 
 from prefect import flow
 
+from flows._trial_copy import copy_deleted
 from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.release import ForecastReport, ImageChange, ReleasePlan
@@ -63,32 +64,30 @@ def forecast(
         copy_seconds, update_seconds, boot_seconds = None, None, None
         budget, watch = downtime_budget(environment), watch_locks(environment, scratch)
         try:
-            fetch_dump(environment, chosen, manifest)
-            create_scratch(environment, manifest, scratch)
-            restore_database(environment, manifest, scratch)
-            link_filestore(environment, scratch)
-            checks += neutralize_copy(environment, manifest.odoo_series, scratch)
-            if plan.updates:
-                copy_seconds = time_copy(environment, scratch)
-                with watch:
-                    started = time.monotonic()
-                    checks += update_modules(environment, scratch, plan, budget)
-                    update_seconds = time.monotonic() - started
-                # the new modules' data may hold a mail server, or what else reaches the world
-                neutralize_copy(environment, manifest.odoo_series, scratch, plan=plan)
-            started = time.monotonic()
-            checks += try_release(environment, scratch, plan, budget, neutralized=True)
-            boot_seconds = time.monotonic() - started
-            checks.append(read_as_user(environment, scratch, plan))
-            checks.append(run_odoo_tests(environment, scratch, plan))
-            # a release boots the updated copy, too, before it starts Odoo
-            parts = [copy_seconds, update_seconds, boot_seconds, boot_seconds] if plan.updates else [boot_seconds]
-            checks.append(judge_downtime(environment, parts))
+            with copy_deleted(environment, lock):
+                fetch_dump(environment, chosen, manifest)
+                create_scratch(environment, manifest, scratch)
+                restore_database(environment, manifest, scratch)
+                link_filestore(environment, scratch)
+                checks += neutralize_copy(environment, manifest.odoo_series, scratch)
+                if plan.updates:
+                    copy_seconds = time_copy(environment, scratch)
+                    with watch:
+                        started = time.monotonic()
+                        checks += update_modules(environment, scratch, plan, budget)
+                        update_seconds = time.monotonic() - started
+                    # the new modules' data may hold a mail server, or what else reaches the world
+                    neutralize_copy(environment, manifest.odoo_series, scratch, plan=plan)
+                started = time.monotonic()
+                checks += try_release(environment, scratch, plan, budget, neutralized=True)
+                boot_seconds = time.monotonic() - started
+                checks.append(read_as_user(environment, scratch, plan))
+                checks.append(run_odoo_tests(environment, scratch, plan))
+                # a release boots the updated copy, too, before it starts Odoo
+                parts = [copy_seconds, update_seconds, boot_seconds, boot_seconds] if plan.updates else [boot_seconds]
+                checks.append(judge_downtime(environment, parts))
         except (VerificationFailed, CommandFailed) as error:
             checks.append(Check(name="Came to the end", outcome="failed", detail=str(error)))
-        finally:
-            lock.check()
-            settle_leftovers(environment)
     report = ForecastReport(
         environment=environment,
         seconds=time.monotonic() - begun,

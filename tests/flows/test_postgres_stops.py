@@ -64,7 +64,9 @@ def test_drill_harms_nothing_and_the_next_one_passes_when_postgresql_stops_in_it
     backup(odoo_site.name)
     present = odoo_site.content()
     said = _said_when_postgresql_stopped(drill_site, drill, odoo_site.name, drill_site.name)
+    assert said.startswith("The drill of ")
     assert "Next step: " in said
+    assert "the next run settles it" in said
     assert odoo_site.content() == present
     assert drill_site.seen_by_odoo() == []
     (snapshot,) = OdooEnvironment.open(odoo_site.name).snapshots(odoo_site.name)

@@ -419,7 +419,7 @@ def test_restore_and_drill_fail_and_change_nothing_when_a_bit_flipped_in_the_rep
         repo.flip_a_bit(snapshot, file)
         with pytest.raises(CommandFailed, match=_DAMAGED):
             restore(site.name)
-        with pytest.raises(VerificationFailed, match=_DAMAGED):
+        with pytest.raises(CommandFailed, match=_DAMAGED):
             drill(site.name, trial.name)
         assert site.content() == present
         assert site.made_databases() == []

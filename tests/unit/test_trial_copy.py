@@ -1,0 +1,122 @@
+"""How a drill ends that something else than its backup keeps from its end; the host and Prefect are stand-ins."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from prefect.states import Completed, Failed
+
+from flows import _settle, _trial_copy
+from flows import drill as runbook
+from odoo_ops.adapters.host import HeldLock, LockLost
+from odoo_ops.errors import CommandFailed, OdooOpsError, TransientError, VerificationFailed
+
+FULL = CommandFailed("pg_restore", 1, "No space left on device", where="here", hint="make room, then run again.")
+
+
+class _Lock(HeldLock):
+    def __init__(self) -> None:
+        self.held = True
+
+    def check(self) -> None:
+        if not self.held:
+            raise LockLost("the connection is gone")
+
+
+@pytest.fixture
+def lock() -> _Lock:
+    return _Lock()
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was settled, each time."""
+    found: list[str] = []
+
+    def settle(environment: str, **_: object) -> object:
+        found.append(environment)
+        return Completed(data=["dropped database s"])
+
+    monkeypatch.setattr(_settle, "settle_leftovers", settle)
+    monkeypatch.setattr(_trial_copy, "settle_leftovers", settle)
+    return found
+
+
+@pytest.mark.parametrize("error", [None, VerificationFailed("a row is gone"), KeyError("a mistake of ours")])
+def test_copy_is_deleted_once_however_the_block_ends(error: Exception | None, settled: list[str], lock: _Lock) -> None:
+    if error is None:
+        with _trial_copy.copy_deleted("erp", lock):
+            pass
+    else:
+        with pytest.raises(type(error)) as failure, _trial_copy.copy_deleted("erp", lock):
+            raise error
+        assert failure.value is error
+    assert settled == ["erp"]
+
+
+def test_first_error_goes_on_when_the_copy_cannot_be_deleted(monkeypatch: pytest.MonkeyPatch, lock: _Lock) -> None:
+    away = Failed(message="PostgreSQL does not answer")
+    monkeypatch.setattr(_settle, "settle_leftovers", lambda *_, **__: away)
+    with (
+        pytest.raises(TransientError, match="lost. Next step: see its log. .* still there.*PostgreSQL does not answer"),
+        _trial_copy.copy_deleted("erp", lock),
+    ):
+        raise TransientError("The connection was lost. Next step: see its log.")
+
+
+def test_nothing_is_deleted_when_the_lock_was_lost(settled: list[str], lock: _Lock) -> None:
+    lock.held = False
+    with pytest.raises(LockLost), _trial_copy.copy_deleted("erp", lock):
+        pass
+    with pytest.raises(VerificationFailed, match="The lock was lost"), _trial_copy.copy_deleted("erp", lock):
+        raise VerificationFailed("a row is gone.")
+    assert settled == []
+
+
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch, settled: list[str], lock: _Lock) -> list[Any]:  # noqa: ARG001
+    """The reports that a drill published."""
+    found: list[Any] = []
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+
+    @contextmanager
+    def locked(*_: object) -> Iterator[_Lock]:
+        yield lock
+
+    stand_ins: dict[str, Any] = {
+        "environment_locked": locked,
+        "read_snapshot": lambda *_, **__: SimpleNamespace(id="aa11", taken_at=at),
+        "measure_rpo": lambda *_, **__: None,
+        "judge": lambda _name, _manifest, checks, *_: (checks, ["all"]),
+        "publish_drill_report": found.append,
+    }
+    done = ("refuse_unfit_target", "create_role", "check_apart", "check_identity", "settle_leftovers")
+    for name in (*done, "keep_drill_figures", "publish_trends"):
+        stand_ins[name] = lambda *_, **__: None
+    for name, stand_in in stand_ins.items():
+        monkeypatch.setattr(runbook, name, stand_in)
+    return found
+
+
+def _fail_with(error: OdooOpsError, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(runbook, "read_manifest", fail)
+
+
+def test_drill_that_a_full_disk_ends_blames_no_backup(pages: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    _fail_with(FULL, monkeypatch)
+    with pytest.raises(CommandFailed, match="(?s)^The drill of erp could not .* neither proved nor refuted.*make room"):
+        runbook.drill.fn("erp", "drill")
+    assert pages == []
+
+
+def test_drill_of_a_backup_that_is_not_whole_says_so(pages: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    _fail_with(VerificationFailed("The dump is cut short. Next step: name another snapshot."), monkeypatch)
+    with pytest.raises(VerificationFailed, match="(?s)erp did not stand the drill.*Came to the end: The dump is cut"):
+        runbook.drill.fn("erp", "drill")
+    assert [page.verified for page in pages] == [False]
