@@ -40,5 +40,6 @@ def _line(release: ListedRelease) -> str:
         f"updated modules: {len(record.updated)}" if record.updated else "",
         f"{record.down_seconds:.0f} s of downtime" if record.down_seconds is not None else "",
         f"backup {record.backup_id[:8]}" if record.backup_id else "",
+        f"a check failed: {record.unwell}" if record.unwell else "",
     ]
     return f"{release.moment}  {release.standing or '-'}: {'; '.join(filter(None, known))}"

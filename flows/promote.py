@@ -4,9 +4,9 @@ Where refs or an image are named, they are released to the first one now, and a 
 been there for the time of soaking; none does where a check failed there.
 
 What was released to the first one is read from its own record, so it is the commits, or the image, that were tried
-there, whatever their branches or its tag lead to by now. They must have been in place for the time of soaking, and each
-layer of it must be well. Then they are released to the second one, as `release` does it: gate, plan, approval in
-production, backup, copy, swap.
+there, whatever their branches or its tag lead to by now. No check may have failed there, unless all was well when the
+same was released once more. They must have been in place for the time of soaking, and each layer of it must be well.
+Then they are released to the second one, as `release` does it: gate, plan, approval in production, backup, copy, swap.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ from pydantic import Field
 from flows.release import planned, release, wait_until_approved
 from odoo_ops.model.release import RELEASED_UNWELL, UNRELEASED
 from odoo_ops.policy.fences import refuse_mistyped
-from odoo_ops.policy.releases import refuse_other_release, released_commits
+from odoo_ops.policy.releases import refuse_other_release, refuse_unwell, released_commits
 from tasks.approvals import refuse_unanswerable
 from tasks.health import check_health
 from tasks.later_runs import run_again_after
@@ -81,6 +81,7 @@ def promote(
         refuse_unanswerable(target)
     record = read_last_release(source)
     refuse_other_release(source, record, tried)
+    refuse_unwell(source, record)
     refuse_replaced(source, record)
     refuse_unsoaked(source, record, soak_minutes, datetime.now(UTC))
     refuse_failures(f"{source} is not well, so nothing of it is released to {target}:", check_health(source))

@@ -11,8 +11,9 @@ layer is looked at.
 
 Until the swap a failure changes nothing but the time for which Odoo was away. A release that does not serve people is
 taken back: the former database, filestore and commits; what was replaced is kept for a while in either case. Another
-layer that fails since, or what could not be tidied up, ends the run in a state named `ReleasedUnwell`. A run that died
-is settled by the next run of any flow: undone before the swap, finished after it.
+layer that fails since, or what could not be tidied up, ends the run in a state named `ReleasedUnwell`, and is on record
+until the same is released once more and every layer is well. A run that died is settled by the next run of any flow:
+undone before the swap, finished after it.
 
 Releases to one environment are made one after the other: the next one is planned when the one before is in place. Of
 pushes the newest is released, in whatever order their runs come: one whose branch or tag leads elsewhere by now changes
@@ -36,6 +37,7 @@ from odoo_ops.model.release import RELEASED_UNWELL, SUPERSEDED, UNRELEASED, Imag
 from odoo_ops.policy.fences import refuse_mistyped
 from odoo_ops.policy.pushes import refuse_pushes
 from tasks.approvals import refuse_another, refuse_unanswerable, wait_for_approval
+from tasks.health import check_health
 from tasks.identity import check_identity
 from tasks.images import keep_images
 from tasks.leftovers import settle_leftovers
@@ -45,9 +47,10 @@ from tasks.releases import (
     check_commits,
     needs_approval,
     needs_forecast,
-    note_downtime,
+    note_outcome,
     plan_release,
     read_present,
+    read_present_release,
     refuse_unfit_plan,
     refuse_unfit_request,
     refuse_unfit_role,
@@ -98,12 +101,17 @@ def release(
             return Completed(name=SUPERSEDED, message=why)
         plan = planned(environment, refs, image)
         if dry_run or plan.empty:
+            seen = [] if dry_run else _seen_again(environment)
             report = ReleaseReport(
-                environment=environment, seconds=time.monotonic() - begun, plan=plan, applied=False, checks=plan.gate
+                environment=environment,
+                seconds=time.monotonic() - begun,
+                plan=plan,
+                applied=False,
+                checks=(*plan.gate, *seen),
             )
             publish_release_report(report)
             refuse_unfit_plan(plan)
-            return report if plan.empty else Completed(name=UNRELEASED, message=plan.summary, data=report)
+            return _ended(report) if plan.empty else Completed(name=UNRELEASED, message=plan.summary, data=report)
         publish_release_plan(plan)
         checked = list[Check]()
         with ExitStack() as held:
@@ -133,24 +141,21 @@ def release(
                     refuse_without_space(environment)
             put = replace_beside if plan.beside else cut_over
             report = put(environment, plan, lock, begun, backup_id)
-            report = report.model_copy(update={"checks": (*report.checks, *_tidied(environment, report.down_seconds))})
+            report = report.model_copy(update={"checks": (*report.checks, *_tidied(environment, report))})
         publish_release_report(report)
-        unwell = told_failures(f"{environment} was released and serves people, but", list(report.checks))
-        return Completed(name=RELEASED_UNWELL, message=unwell, data=report) if unwell else report
+        return _ended(report)
 
 
-def _tidied(environment: str, down_seconds: float | None) -> list[Check]:
-    """Keep the image for a rollback, delete old commits, note the downtime.
+def _tidied(environment: str, report: ReleaseReport) -> list[Check]:
+    """Keep the image for a rollback, delete old commits, put on record what came of the release.
 
     What fails there takes no release back, and keeps nothing else from being tidied: a check says it.
     """
-    steps: list[tuple[str, Callable[[], object]]] = [
-        ("Former images are kept", lambda: keep_images(environment)),
-        ("Old commits are deleted", lambda: remove_old_checkouts(environment)),
-    ]
-    if down_seconds is not None:
-        steps.append(("The downtime is on record", lambda: note_downtime(environment, down_seconds)))
-    return [check for name, step in steps for check in _failed(name, step)]
+    failed = _failed("Former images are kept", lambda: keep_images(environment))
+    failed += _failed("Old commits are deleted", lambda: remove_old_checkouts(environment))
+    outcome = [*report.checks, *failed]
+    noted = _failed("What came of it is on record", lambda: note_outcome(environment, report.down_seconds, outcome))
+    return [*failed, *noted]
 
 
 def _failed(name: str, step: Callable[[], object]) -> list[Check]:
@@ -159,6 +164,24 @@ def _failed(name: str, step: Callable[[], object]) -> list[Check]:
     except OdooOpsError as error:
         return [Check(name=name, outcome="failed", detail=str(error))]
     return []
+
+
+def _seen_again(environment: str) -> list[Check]:
+    """Look again at a release that is in place, but with a failed check; where all is well now, that is on record."""
+    with environment_locked(environment, "look at a release again"):
+        present = read_present_release(environment)
+        if present is None or present.unwell is None:
+            return []
+        seen = check_health(environment)
+        note_outcome(environment, present.down_seconds, seen)
+        return seen
+
+
+def _ended(report: ReleaseReport) -> ReleaseReport | State:
+    """The report, or a state that tells of its failed checks."""
+    stands = "was released and serves people" if report.applied else "has it in place already"
+    unwell = told_failures(f"{report.environment} {stands}, but", list(report.checks))
+    return Completed(name=RELEASED_UNWELL, message=unwell, data=report) if unwell else report
 
 
 def planned(environment: str, refs: dict[str, str], image: str = "") -> ReleasePlan:

@@ -12,7 +12,7 @@ from odoo_ops.adapters import cluster, database, odoo_database
 from odoo_ops.adapters.modules import read_database_oid, read_installed, read_row_changes
 from odoo_ops.errors import PreconditionFailed, Refused
 from odoo_ops.model.addons import ReleasePolicy
-from odoo_ops.model.checks import Check, first_of
+from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.release import FetchedAddons, ImageChange, ReleasePlan, ReleaseRecord
 from odoo_ops.policy import releases as policy
 from odoo_ops.policy.commit_checks import unseen_commit
@@ -201,10 +201,11 @@ def finish_cut_over(environment: str) -> ReleaseRecord:
 
 
 @task(cache_policy=NO_CACHE)
-def note_downtime(environment: str, seconds: float) -> None:
-    """Put on record how long Odoo did not serve people for the present release."""
+def note_outcome(environment: str, down_seconds: float | None, checks: list[Check]) -> None:
+    """Put on record how long Odoo did not serve people for the present release, and which checks failed since."""
     runtime = OdooEnvironment.open(environment)
-    release_records.note_downtime(runtime, _read_records(runtime)[-1], seconds)
+    unwell = first_of(failures(checks)) or None
+    release_records.note_outcome(runtime, _read_records(runtime)[-1], down_seconds, unwell)
 
 
 @task(cache_policy=NO_CACHE)

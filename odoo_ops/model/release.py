@@ -193,6 +193,7 @@ class ReleaseRecord(Value):
         run: the flow run, by its id in Prefect.
         backup_id: the backup that was taken before it.
         down_seconds: how long Odoo did not serve people; None: it was not stopped, or nobody knows.
+        unwell: which checks failed since it is in place; None: none did, or all was well at a later look.
     """
 
     at: datetime
@@ -210,6 +211,7 @@ class ReleaseRecord(Value):
     run: str | None = None
     backup_id: str | None = None
     down_seconds: float | None = None
+    unwell: str | None = None
 
     @property
     def moment(self) -> str:

@@ -286,6 +286,15 @@ def refuse_other_release(environment: str, record: ReleaseRecord, tried: str) ->
         )
 
 
+def refuse_unwell(environment: str, record: ReleaseRecord) -> None:
+    """Raise Refused for a release that is in place, but with a failed check."""
+    if record.unwell:
+        raise Refused(
+            f"A check failed when {environment} got what it has in place: {record.unwell}. Nothing was changed. Next "
+            "step: mend that and release the same there again: where all is well then, it is promoted."
+        )
+
+
 def refuse_unsoaked(environment: str, record: ReleaseRecord, soak_minutes: int, now: datetime) -> None:
     """Raise Refused for a release that has not been in place for its time of soaking."""
     minutes = (now - record.at).total_seconds() / 60

@@ -54,9 +54,9 @@ def finish(runtime: Runtime) -> ReleaseRecord:
     return record
 
 
-def note_downtime(runtime: Runtime, record: ReleaseRecord, seconds: float) -> None:
-    """Put on record how long Odoo did not serve people for a release."""
-    noted = record.model_copy(update={"down_seconds": seconds})
+def note_outcome(runtime: Runtime, record: ReleaseRecord, down_seconds: float | None, unwell: str | None) -> None:
+    """Put on record how long Odoo did not serve people for a release, and which checks failed since."""
+    noted = record.model_copy(update={"down_seconds": down_seconds, "unwell": unwell})
     _write_records(runtime, tuple(noted if other.at == record.at else other for other in read_records(runtime)))
 
 

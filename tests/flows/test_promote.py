@@ -13,7 +13,9 @@ from shop import Shop
 
 from blocks import OdooEnvironment
 from flows.promote import promote
-from odoo_ops.errors import Refused, VerificationFailed
+from flows.release import release
+from odoo_ops.errors import CommandFailed, Refused, VerificationFailed
+from odoo_ops.model.checks import Check
 from odoo_ops.model.release import RELEASED_UNWELL, UNRELEASED
 from odoo_ops.runtimes.release_records import read_records
 
@@ -102,6 +104,32 @@ def test_nothing_goes_on_after_a_release_with_a_failed_check(site: Site, monkeyp
     monkeypatch.setattr("flows.promote.run_again_after", lambda *asked: planned.append(asked))
     state = promote(site.name, "production", refs={"ours": "main"}, return_state=True)
     assert (state.name, state.message, planned) == (RELEASED_UNWELL, told.message, [])
+
+
+def test_release_with_a_failed_check_is_promoted_when_the_same_is_released_once_more_and_all_is_well(
+    staging: Shop, target: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, name = staging.site.name, target.site.name
+    tried = staging.addons.push(_TRIED)
+
+    def fail(_environment: str) -> None:
+        raise CommandFailed("rm", 1, "no", where="here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("flows.release.remove_old_checkouts", fail)
+        assert release(source, return_state=True).name == RELEASED_UNWELL
+    with pytest.raises(Refused, match=f"A check failed when {source} got what it has in place: .*old commits deleted"):
+        promote(source, name, soak_minutes=0)
+    with monkeypatch.context() as patched:
+        late = Check(name="Scheduled actions run", outcome="failed", detail="the mail queue is late")
+        patched.setattr("flows.release.check_health", lambda _: [late])
+        again = release(source, return_state=True)
+    assert (again.name, f"{source} has it in place already, but" in str(again.message)) == (RELEASED_UNWELL, True)
+    with pytest.raises(Refused, match="the mail queue is late"):
+        promote(source, name, soak_minutes=0)
+    assert not staging.release().applied
+    assert promote(source, name, soak_minutes=0, return_state=True).is_completed()
+    _see_that_it_has(target, tried)
 
 
 def _checkout(shop: Shop, commit: str) -> Path:

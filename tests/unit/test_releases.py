@@ -590,6 +590,14 @@ def test_commits_that_were_tried_elsewhere_are_promoted_by_name_and_only_after_t
     releases.refuse_unsoaked("staging", record, 30, at + timedelta(minutes=30))
 
 
+def test_release_with_a_failed_check_is_not_promoted() -> None:
+    record = ReleaseRecord(at=datetime(2026, 11, 1, tzinfo=UTC), addons={}, former={})
+    releases.refuse_unwell("staging", record)
+    unwell = record.model_copy(update={"unwell": "Scheduled actions run: the mail queue is late"})
+    with pytest.raises(Refused, match="when staging got what it has in place: .* the mail queue is late. .* Next step"):
+        releases.refuse_unwell("staging", unwell)
+
+
 @pytest.mark.parametrize(
     ("placed", "kept"),
     [
@@ -693,6 +701,7 @@ def test_record_of_an_older_version_is_read_and_the_way_by_backup_names_the_back
     old = '{"at": "2026-11-01T12:00:00Z", "addons": {"/l": "/s/b"}, "former": {"/l": "/s/a"}, "changes": {}}'
     record = ReleaseRecord.model_validate_json(old)
     assert (record.asked, record.updated, record.run, record.backup_id, record.down_seconds) == ({}, (), *[None] * 3)
+    assert record.unwell is None
     assert "backup that the release took, and release a+ at once" in ways_back.way_by_backup(record)
     known = record.model_copy(update={"backup_id": "abc123"})
     assert "backup that the release took (abc123), and release" in ways_back.way_by_backup(known)

@@ -21,6 +21,7 @@ _SECOND = ReleaseRecord(
     updated=("shop",),
     backup_id="0123456789abcdef",
     down_seconds=61.4,
+    unwell="Disks have room: 2 % is free",
 )
 
 
@@ -38,7 +39,7 @@ def test_releases_are_listed_the_newest_first_with_what_is_known_of_each(records
     listed = CliRunner().invoke(app, ["releases", "erp"])
     known = "ours b; asked for as v2.1; updated modules: 1; 61 s of downtime; backup 01234567"
     assert listed.stdout.splitlines() == [
-        f"2026-11-02T00:00:00+00:00  in place: {known}",
+        f"2026-11-02T00:00:00+00:00  in place: {known}; a check failed: Disks have room: 2 % is free",
         "2026-11-01T00:00:00+00:00  rollback: ours a",
     ]
     newest, _ = json.loads(CliRunner().invoke(app, ["releases", "erp", "--json"]).stdout)
