@@ -722,20 +722,21 @@ def test_downtime_that_was_not_measured_is_never_none(parts: list[float | None],
 
 
 def test_what_cannot_be_tidied_keeps_nothing_else_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_environment: str, _seconds: float = 0) -> None:
+    def fail(*_asked: object) -> None:
         raise PreconditionFailed("The disk is full.")
 
-    done = list[str]()
+    done, noted = list[str](), list[list[Check]]()
+    well = Check(name="Pages", outcome="passed", detail="")
+    report = ReleaseReport(environment="erp", seconds=1, plan=ReleasePlan(environment="erp", addons=()), applied=True, checks=(well,))
     monkeypatch.setattr(release, "keep_images", fail)
     monkeypatch.setattr(release, "remove_old_checkouts", done.append)
-    monkeypatch.setattr(release, "note_downtime", fail)
-    assert [(check.name, check.detail) for check in release._tidied("erp", 3)] == [
-        ("Former images are kept", "The disk is full."),
-        ("The downtime is on record", "The disk is full."),
-    ]
-    assert done == ["erp"]
+    monkeypatch.setattr(release, "note_outcome", lambda _environment, _seconds, checks: noted.append(checks))
+    failed = release._tidied("erp", report)
+    assert [(check.name, check.detail) for check in failed] == [("Former images are kept", "The disk is full.")]
+    assert (done, noted) == (["erp"], [[well, *failed]])
     monkeypatch.setattr(release, "keep_images", done.append)
-    assert release._tidied("erp", None) == []
+    monkeypatch.setattr(release, "note_outcome", fail)
+    assert [check.name for check in release._tidied("erp", report)] == ["What came of it is on record"]
 
 
 @pytest.mark.parametrize(
