@@ -727,7 +727,8 @@ def test_what_cannot_be_tidied_keeps_nothing_else_from_it(monkeypatch: pytest.Mo
 
     done, noted = list[str](), list[list[Check]]()
     well = Check(name="Pages", outcome="passed", detail="")
-    report = ReleaseReport(environment="erp", seconds=1, plan=ReleasePlan(environment="erp", addons=()), applied=True, checks=(well,))
+    plan = ReleasePlan(environment="erp", addons=())
+    report = ReleaseReport(environment="erp", seconds=1, plan=plan, applied=True, checks=(well,))
     monkeypatch.setattr(release, "keep_images", fail)
     monkeypatch.setattr(release, "remove_old_checkouts", done.append)
     monkeypatch.setattr(release, "note_outcome", lambda _environment, _seconds, checks: noted.append(checks))
