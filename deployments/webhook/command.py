@@ -19,7 +19,8 @@ app = typer.Typer(no_args_is_help=True, help="The webhook receiver: a push becom
 _FAILED = 2
 _MAX_BODY_BYTES = 25_000_000  # GitHub sends no larger ones, and none again
 _SWITCH_SECONDS = 0.0005
-_SLOW_SENDER_SECONDS = 5  # whoever has not sent all by then, when the receiver ends, sends it to the next one
+# When the receiver ends, what has not come by then is lost: GitHub waits for 10 s, and sends nothing again by itself.
+_SLOW_SENDER_SECONDS = 15
 
 
 @app.callback()

@@ -100,7 +100,7 @@ def test_receiver_ends_in_time_when_a_sender_is_slow(tmp_path: Path) -> None:
         time.sleep(0.5)  # so that the receiver reads it
         begun = time.monotonic()
         assert receiver.signal(signal.SIGTERM) == -signal.SIGTERM
-        assert time.monotonic() - begun < 15
+        assert 10 < time.monotonic() - begun < 25, "as long as GitHub waits, and not for ever"
 
 
 @pytest.mark.parametrize(
