@@ -81,12 +81,14 @@ class Statuses:
         if not self._sources.known:  # else whom to tell would be taken as nobody
             return
         away: list[TransientError] = []
-        held: set[str] = set()  # sources whose forge took something ill in this round
-        for release in self._queue.untold():
-            source = self._sources.get(release.source)
+        held: set[str] = set()  # sources whose forge does not answer, or was asked too often, in this round
+        refused: set[tuple[str, str]] = set()  # sources, each with a repository in which its token may not tell
+        # What was refused before would hold up what came later.
+        for release in sorted(self._queue.untold(), key=lambda untold: untold.id in self._refused):
+            source, repository = self._sources.get(release.source), (release.source, release.push.repository)
             if source is None or source.token is None:
-                self._queue.mark_told(release)
-            elif source.name not in held and not self._rests(source, release):
+                self._mark_told(release)
+            elif source.name not in held and repository not in refused and not self._rests(source, release):
                 try:
                     self._tell(source, release)
                 except TransientError as error:
@@ -95,7 +97,7 @@ class Statuses:
                     if isinstance(error, RateLimited):
                         self._rest_until[source.name] = time.monotonic() + error.seconds
                 except PreconditionFailed as error:
-                    held.add(source.name)
+                    refused.add(repository)
                     self._let_rest(source, release, error)
         if away:
             raise away[0]

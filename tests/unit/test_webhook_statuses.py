@@ -17,7 +17,9 @@ from deployments.webhook.metrics import Metrics
 from deployments.webhook.prefect_api import PrefectApi
 from deployments.webhook.queue import Queue
 from deployments.webhook.sources import Sources
+from odoo_ops.errors import PreconditionFailed
 from odoo_ops.model.webhooks import Accepted, Delivery, Push, Source
+from odoo_ops.policy.commit_status import CommitStatus
 
 WEEK_SECONDS = 7 * 86400
 RUN = str(uuid4())
@@ -73,12 +75,16 @@ class Receiver:
             OneRun(),
             OneSource(folder / "s", forge.api),
         )
-        push = Push(repository="acme/addons", ref="refs/heads/main", commit=COMMIT)
+        self.push("acme/addons", received_at)
+        self.statuses = statuses.Statuses(self.queue, self.sources, self.prefect, Metrics())
+
+    def push(self, repository: str, received_at: float) -> None:
+        """Queue another release, and note its run."""
+        push = Push(repository=repository, ref="refs/heads/main", commit=COMMIT)
         accepted = Accepted(push=push, environments=("staging",))
-        delivery = Delivery(source="hub", id="1", body_digest=None, accepted=accepted, received_at=received_at)
+        delivery = Delivery(source="hub", id=str(uuid4()), body_digest=None, accepted=accepted, received_at=received_at)
         self.queue.add([delivery])
         self.queue.mark_made(self.queue.in_state("queued")[0], RUN)
-        self.statuses = statuses.Statuses(self.queue, self.sources, self.prefect, Metrics())
 
     def work(self, state: Any = None) -> None:  # noqa: ANN401 - Prefect's states are generic
         """See this state of the run, and tell of it."""
@@ -137,6 +143,33 @@ def test_status_is_given_up_when_no_token_would_mend_it_or_none_came_for_a_week(
     receiver.work(Completed())
     receiver.work()
     assert (forge.states(COMMIT), receiver.queue.untold()) == ([], [])
+
+
+def test_statuses_that_a_forge_refuses_hold_up_none_of_another_repository_nor_later_ones(
+    forge: StandInForge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver, lost, asked = Receiver(tmp_path, forge, received_at=time.time()), {"acme/addons"}, list[str]()
+
+    def tell(_source: Source, status: CommitStatus) -> None:
+        repository = status.url.partition("/repos/")[2].partition("/statuses/")[0]
+        asked.append(repository)
+        if repository in lost:
+            raise PreconditionFailed("404")
+
+    monkeypatch.setattr(statuses, "tell", tell)
+    for repository in ("acme/addons", "acme/addons", "acme/other"):
+        receiver.push(repository, time.time())
+    receiver.statuses.work()
+    assert asked == ["acme/addons", "acme/other"]
+    receiver.push("acme/addons", time.time())
+    refused = receiver.queue.untold()[0].id
+    lost.clear()
+    told = list[int]()
+    monkeypatch.setattr(receiver.queue, "mark_told", lambda release: told.append(release.id))
+    later = time.monotonic() + 3601
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    receiver.statuses.work()
+    assert min(told) == told[-1] == refused, "it comes after those that were never refused"
 
 
 def test_status_waits_until_it_is_known_who_is_told(forge: StandInForge, tmp_path: Path) -> None:
