@@ -211,11 +211,13 @@ class Site:
                     [self.settings.database.user],
                 )
             ]
-        with Path(self.settings.state_dir, "lock").open() as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                found.append("the lock")
+        lock_file = Path(self.settings.state_dir, "lock")
+        if lock_file.exists():  # else none was ever taken
+            with lock_file.open() as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    found.append("the lock")
         return found
 
     def free_limit(self) -> None:
