@@ -33,7 +33,7 @@ from flows.rotate_repository_key import rotate_repository_key
 from odoo_ops.commands import repositories
 from odoo_ops.commands import restic as restic_commands
 from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, VerificationFailed
-from odoo_ops.model.environment import Retention
+from odoo_ops.model.environment import Objectives, Retention
 from odoo_ops.model.repository import Repository
 from odoo_ops.model.runtimes import ComposeProject
 from odoo_ops.model.snapshot import PROOF_TAG, VERIFIED_TAG
@@ -167,7 +167,8 @@ def repo(site: Site, restic: Path) -> Repo:
 
 def _keep_two_days(site: Site) -> None:
     retention = Retention(keep_daily=2, keep_weekly=0, keep_monthly=0, keep_yearly=0)
-    site.register(backup=site.settings.backup.model_copy(update={"retention": retention}))
+    backup_policy = site.settings.backup.model_copy(update={"retention": retention})
+    site.register(backup=backup_policy, objectives=Objectives(rpo_minutes=30 * 24 * 60))  # days lie between backups
 
 
 def test_backup_is_kept_and_the_run_marked_when_the_clock_was_set_back_an_hour(site: Site, repo: Repo) -> None:

@@ -52,7 +52,7 @@ def test_connection_raises_an_error_of_this_project_when_a_statement_fails(
     statement: str, kind: type[OdooOpsError], said: str, postgres_cluster: PostgresCluster
 ) -> None:
     settings = DatabaseSettings(
-        name="postgres",
+        name="erp",
         server="127.0.0.1",
         port=postgres_cluster.port,
         user="postgres",
@@ -60,7 +60,7 @@ def test_connection_raises_an_error_of_this_project_when_a_statement_fails(
     )
     with (
         pytest.raises(OdooOpsError, match=said) as failure,
-        database.connect(HostAdapter(Host(name="here")), settings) as connection,
+        database.connect(HostAdapter(Host(name="here")), settings, "postgres") as connection,
     ):
         connection.execute(statement)
     assert type(failure.value) is kind
