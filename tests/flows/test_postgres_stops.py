@@ -32,6 +32,8 @@ def _said_when_postgresql_stopped(site: Site, flow: Callable[..., object], *name
         with restore_held(site, seconds=600) as pg_restore_sleeps:
             run = pool.submit(copy_context().run, flow, *names)
             wait_until(lambda: run.done() or pg_restore_sleeps(), "pg_restore works", 90)
+        with site.admin() as connection:  # the tests' server would lose what it was told last
+            connection.execute("CHECKPOINT")
         site.cluster._control("stop", "-m", "immediate")
         try:
             with pytest.raises((CommandFailed, TransientError, PreconditionFailed)) as failure:

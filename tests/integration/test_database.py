@@ -14,16 +14,20 @@ from odoo_ops.model.host import Host
 pytestmark = pytest.mark.postgres
 
 
+def _settings(cluster: PostgresCluster, name: str) -> DatabaseSettings:
+    return DatabaseSettings(
+        name=name,
+        server="127.0.0.1",
+        port=cluster.port,
+        user="postgres",
+        password=SecretStr(cluster.superuser_password),
+    )
+
+
 def test_names_are_text_when_the_server_was_made_without_a_locale(postgres_cluster: PostgresCluster) -> None:
     with psycopg.connect(postgres_cluster.conninfo, autocommit=True) as connection:
         connection.execute("CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
-    settings = DatabaseSettings(
-        name="ascii",
-        server="127.0.0.1",
-        port=postgres_cluster.port,
-        user="postgres",
-        password=SecretStr(postgres_cluster.superuser_password),
-    )
+    settings = _settings(postgres_cluster, "ascii")
     with database.connect(HostAdapter(Host(name="here")), settings) as connection:
         assert "ascii" in cluster.list_databases(connection)
 
@@ -51,13 +55,7 @@ def test_version_of_odoo_is_nothing_where_there_is_no_odoo(postgres_cluster: Pos
 def test_connection_raises_an_error_of_this_project_when_a_statement_fails(
     statement: str, kind: type[OdooOpsError], said: str, postgres_cluster: PostgresCluster
 ) -> None:
-    settings = DatabaseSettings(
-        name="erp",
-        server="127.0.0.1",
-        port=postgres_cluster.port,
-        user="postgres",
-        password=SecretStr(postgres_cluster.superuser_password),
-    )
+    settings = _settings(postgres_cluster, "erp")
     with (
         pytest.raises(OdooOpsError, match=said) as failure,
         database.connect(HostAdapter(Host(name="here")), settings, "postgres") as connection,
