@@ -122,7 +122,8 @@ class Agent:
         if first:
             sources, message = _sources(), {**message, "processors": self._processors}
             message = {"bootstrap": sources[f"{_PACKAGE}.bootstrap"], "sources": sources, "request": message}
-        self._send(json.dumps(message, default=_in_clear).encode())
+        if not self._sends(json.dumps(message, default=_in_clear).encode()):
+            raise self._lost()
 
     def wait_for(self, event: str, on_line: OnLine | None = None, on_progress: OnProgress | None = None) -> Any:
         """Read events up to the one named and return it; raise what the agent reports as an error."""
@@ -141,15 +142,18 @@ class Agent:
 
     def ping(self) -> None:
         """Make sure the agent is still there. Raises TransientError if it is not."""
-        self._send(b"ping")
+        if not self._sends(b"ping"):
+            raise self._lost()
         self.wait_for("pong")
 
-    def _send(self, line: bytes) -> None:
+    def _sends(self, line: bytes) -> bool:
+        """Write a line and return whether it could be. No error leaves this: its frames hold the line's secrets."""
         try:
             self.pipes.stdin.write(line + b"\n")
             self.pipes.stdin.flush()
-        except (OSError, ValueError) as error:  # ValueError: the pipe was closed when the agent was lost
-            raise self._lost() from error
+        except (OSError, ValueError):  # ValueError: the pipe was closed when the agent was lost
+            return False
+        return True
 
     def _parse(self, line: bytes) -> dict[str, Any]:
         try:

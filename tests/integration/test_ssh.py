@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from real_processes import wait_until
 from real_sshd import RealSshd, free_port, make_key, public_part
 
+from odoo_ops.adapters.agent import Agent
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.adapters.ssh import SshTransport
 from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, TransientError
@@ -232,15 +233,31 @@ def test_the_connection_closes_with_its_transport(server: RealSshd) -> None:
     wait_until(lambda: not ssh.is_active(), "the connection is still open")
 
 
-def test_no_secret_goes_with_the_error_of_a_lost_connection(far: HostAdapter, server: RealSshd) -> None:
+def _close(agent: Agent, _server: RealSshd) -> None:
+    agent.pipes.close()
+
+
+def _cut(agent: Agent, server: RealSshd) -> None:
+    server.cut_connections()
+    wait_until(agent.pipes.ended, "the agent's channel is closed")
+
+
+def _write_by(agent: Agent, secret: SecretStr) -> None:
+    agent.request("write_text", {"path": "/nowhere", "text": secret})
+    agent.wait_for("result")
+
+
+@pytest.mark.parametrize("lose", [_cut, _close])
+def test_no_secret_goes_with_the_error_of_a_lost_connection(
+    far: HostAdapter, server: RealSshd, lose: Callable[[Agent, RealSshd], None]
+) -> None:
     secret = SecretStr(secrets.token_hex(16))
     with far.agents_kept():
         far.call("describe_path", path="/")
         (agent,) = far._launcher._idle
-        server.cut_connections()
-        wait_until(agent.pipes.ended, "the agent's channel is closed")
+        lose(agent, server)
         with pytest.raises(TransientError, match="was lost during `write_text`") as lost:
-            agent.request("write_text", {"path": "/nowhere", "text": secret})
+            _write_by(agent, secret)
     shown = "".join(traceback.TracebackException.from_exception(lost.value, capture_locals=True).format())
     assert "write_text" in shown
     assert secret.get_secret_value() not in shown
