@@ -9,11 +9,11 @@ from contextvars import copy_context
 from datetime import datetime
 from typing import Any
 
-from odoo_ops.adapters.agent import Agent, AgentLauncher, AsUser, Locked, OnLine, OnProgress, Transport
+from odoo_ops.adapters.agent import Agent, AgentLauncher, AsUser, BelowRoot, Locked, OnLine, OnProgress, Transport
 from odoo_ops.adapters.containers import ContainerTransport
 from odoo_ops.adapters.local import LocalTransport
 from odoo_ops.adapters.tunnel import tunnel_to
-from odoo_ops.errors import CommandFailed, PermanentError, Refused, TransientError
+from odoo_ops.errors import CommandFailed, PermanentError, PreconditionFailed, Refused, TransientError
 from odoo_ops.model.command import Command, Result
 from odoo_ops.model.host import Host, LocalConnection, OpenHost, SshConnection
 from odoo_ops.model.runtimes import ComposeProject
@@ -56,16 +56,21 @@ class HostAdapter:
     """
 
     def __init__(
-        self, host: Host, container: ContainerTransport | None = None, *, processors: int | None = None
+        self,
+        host: Host,
+        container: ContainerTransport | None = None,
+        *,
+        below_root: BelowRoot | None = None,
+        processors: int | None = None,
     ) -> None:
         local = isinstance(host.connection, LocalConnection)
         self.host = host
-        self.name = container.name if container else host.name
+        self.name = container.name if container else host.name + (f" (as {below_root.user})" if below_root else "")
         self.restic = "restic" if container else host.restic
         self.registry = host.registry if isinstance(host, OpenHost) else None
         self._container = container
-        self._transport = container or _transport(host)
-        self._is_here = local and not host.become and not container
+        self._transport = container or below_root or _transport(host)
+        self._is_here = local and not host.become and not container and not below_root
         self.python = "python3" if container else host.python or (sys.executable if local else "python3")
         self.processors = processors
         self._launcher = AgentLauncher(self._transport, host=self.name, python=self.python, processors=processors)
@@ -74,6 +79,25 @@ class HostAdapter:
         """A container of a service on this host, as a host of its own; it runs only while something is done in it."""
         container = ContainerTransport(self._transport, project, service, host=self.name)
         return HostAdapter(self.host, container, processors=self.processors)
+
+    def below_root(self, owner_of: str | None = None) -> "HostAdapter":
+        """This host for foreign code: where agents are root, these are the user to whom a path belongs, or `nobody`.
+
+        Raises PreconditionFailed where that user cannot run Python there.
+        """
+        user = self.call("user_below_root", owner_of=owner_of)
+        if user is None:
+            return self
+        below = HostAdapter(self.host, below_root=BelowRoot(self._transport, user), processors=self.processors)
+        try:
+            below.call("describe_path", path="/")
+        except TransientError as error:
+            self.call("describe_path", path="/")  # the host answers root
+            raise PreconditionFailed(
+                f"{user} on {self.name}, as whom foreign code is run there, cannot run {self.python}: {error} "
+                "Nothing was changed. Next step: name a Python that every user can run as `python` of the host."
+            ) from error
+        return below
 
     @property
     def container(self) -> str | None:

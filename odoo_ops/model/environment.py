@@ -250,8 +250,10 @@ class Environment(Value):
 
     @property
     def copy_dir(self) -> str:
-        """Folder for the configuration and the log of an Odoo that is booted on a copy, where that Odoo runs."""
-        return "/tmp/odoo-ops-copy" if isinstance(self.runtime, ComposeProject) else f"{self.state_dir}/copy"  # noqa: S108 - of a container that is nobody else's
+        """Folder for the configuration and the log of an Odoo that is booted on a copy, where its user may write."""
+        if isinstance(self.runtime, ComposeProject):
+            return "/tmp/odoo-ops-copy"  # noqa: S108 - of a container that is nobody else's
+        return f"{self.data_dir}/odoo-ops-copy-{self.name}"
 
     @property
     def marker(self) -> str:

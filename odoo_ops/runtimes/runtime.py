@@ -90,14 +90,25 @@ class Runtime:
 
     @contextmanager
     def beside_odoo(self) -> Iterator[HostAdapter]:
-        """Where Odoo's own program can be run: the host, or a container of Odoo's service that ends with the block."""
+        """Where Odoo's own program can be run: the host, or a container of Odoo's service that ends with the block.
+
+        On a host it is run as the user to whom its data belongs, where agents are root there.
+        """
         match self.trial or self.environment.runtime:
             case OnHost():
-                yield self.host
+                beside = self.machine.below_root(self.environment.data_dir)
             case ComposeProject() as project:
-                container = self.machine.in_container(project, project.odoo_services[0])
-                with container.agents_kept():
-                    yield container
+                beside = self.machine.in_container(project, project.odoo_services[0])
+        with beside.agents_kept():
+            yield beside
+
+    def beside_nothing(self) -> HostAdapter:
+        """Where other programs of foreign code are run: the host, where they reach as little as can be had there.
+
+        Where agents are root there, that is Odoo's user, and beside a compose project the user `nobody`.
+        """
+        native = isinstance(self.environment.runtime, OnHost)
+        return self.machine.below_root(self.environment.data_dir if native else None)
 
     def try_to_start_odoo(self) -> str | None:
         """Start Odoo; if it cannot be started, return why: what was done before is true all the same."""

@@ -160,7 +160,7 @@ def test_drill_passes_when_the_run_before_was_killed_while_odoo_ran(odoo_site: S
     backup(odoo_site.name)
     run = run_flow("drill", odoo_site.name, drill_site.name, log=odoo_site.folder / "drill.log")
     try:
-        run.wait_for_child("/copy/odoo.conf", "--database=odoo_ops_scratch")
+        run.wait_for_child(f"{drill_site.settings.copy_dir}/odoo.conf", "--database=odoo_ops_scratch")
         run.kill()
     finally:
         run.close()

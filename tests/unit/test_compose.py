@@ -136,7 +136,7 @@ def test_runtime_may_still_be_written_as_a_kind_alone() -> None:
         "state_dir": "/var/lib/odoo-ops",
     }
     assert Environment.model_validate({**values, "runtime": "native"}).runtime == OnHost()
-    assert Environment.model_validate(values).copy_dir == "/var/lib/odoo-ops/copy"
+    assert Environment.model_validate(values).copy_dir == "/var/lib/odoo/odoo-ops-copy-erp"
     assert Environment.model_validate({**values, "runtime": SHOP}).copy_dir == "/tmp/odoo-ops-copy"  # noqa: S108 - in a container
 
 
