@@ -10,7 +10,7 @@ from deployments.command_line import errors_told
 from deployments.registration import prefect_api
 from odoo_ops.model.release import ListedRelease
 from odoo_ops.policy.ways_back import listed
-from odoo_ops.runtimes.release_records import read_records
+from odoo_ops.runtimes.release_records import read_databases, read_records
 
 _FAILED = 2
 
@@ -22,7 +22,9 @@ def list_releases(
 ) -> None:
     """List the releases of an environment, the newest first. Changes nothing."""
     with errors_told(_FAILED), prefect_api():
-        found = listed(read_records(OdooEnvironment.open(environment)))
+        runtime = OdooEnvironment.open(environment)
+        records = read_records(runtime)
+        found = listed(records, read_databases(runtime)) if records else []
     if as_json:
         typer.echo(json.dumps([release.model_dump(mode="json") for release in found], indent=1))
         return

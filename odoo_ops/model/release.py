@@ -242,7 +242,7 @@ class ListedRelease(Value):
     Attributes:
         moment: what tells it from another one.
         placed: what it put in place: commits or image.
-        standing: whether it is in place, or a rollback may lead to it.
+        standing: whether it is in place, or a rollback may lead to it, or why none does any more.
         record: all that is on record.
     """
 

@@ -1,6 +1,6 @@
 """To which release before the present one an environment can go back, and what stays for that."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain, pairwise
 
 from odoo_ops.errors import Refused
@@ -54,12 +54,12 @@ def _ways(records: Sequence[ReleaseRecord]) -> dict[str, ReleaseRecord]:
     return ways
 
 
-def listed(records: Sequence[ReleaseRecord]) -> list[ListedRelease]:
+def listed(records: Sequence[ReleaseRecord], databases: Collection[str]) -> list[ListedRelease]:
     """All releases, the newest first, with which is in place and to which a rollback may lead.
 
-    Whether what that needs is still there, only the rollback itself looks.
+    `databases` are those that are there. Whether all else that it needs is there, too, only the rollback itself looks.
     """
-    standing = _standing(records)
+    standing = _standing(records, databases)
     return [
         ListedRelease(
             moment=record.moment, placed=_shown(record), standing=standing.get(record.moment, ""), record=record
@@ -68,7 +68,7 @@ def listed(records: Sequence[ReleaseRecord]) -> list[ListedRelease]:
     ]
 
 
-def _standing(records: Sequence[ReleaseRecord]) -> dict[str, str]:
+def _standing(records: Sequence[ReleaseRecord], databases: Collection[str]) -> dict[str, str]:
     stood = _that_stood(records)
     failed = {record.moment: "was taken back" for record in records if record not in stood}
     takes_back = {record.moment: "takes back" for record in records if record.taken_back}
@@ -77,7 +77,9 @@ def _standing(records: Sequence[ReleaseRecord]) -> dict[str, str]:
     last = stood[-1]
     back = {moment: f"rollback with to={moment}" for moment in _ways(stood)}
     if len(stood) > 1 and (stood[-2].addons, stood[-2].image) == (last.former, last.former_image):
-        back[stood[-2].moment] = "rollback"
+        kept = last.kept_database
+        lost = kept is not None and kept not in databases
+        back[stood[-2].moment] = f"no rollback, as the database {kept} is gone" if lost else "rollback"
     return failed | takes_back | back | {last.moment: "in place"}
 
 

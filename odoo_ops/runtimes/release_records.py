@@ -89,9 +89,14 @@ def _was_noted(runtime: Runtime, journal: ReleaseRecord) -> bool:
 
 
 def _was_swapped(runtime: Runtime, journal: ReleaseRecord) -> bool:
-    with database.connect(runtime.host, runtime.environment.database, "postgres", admin=True) as connection:
-        names = cluster.list_databases(connection)
+    names = read_databases(runtime)
     return journal.scratch is not None and journal.scratch not in names and journal.kept_database in names
+
+
+def read_databases(runtime: Runtime) -> list[str]:
+    """Names of all databases that are there, kept ones too."""
+    with database.connect(runtime.host, runtime.environment.database, "postgres", admin=True) as connection:
+        return cluster.list_databases(connection)
 
 
 def replaced_since(runtime: Runtime, record: ReleaseRecord) -> list[str]:

@@ -28,7 +28,8 @@ from odoo_ops.adapters.odoo_site import open_site
 from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.release import RELEASED_UNWELL
-from odoo_ops.runtimes.release_records import read_records
+from odoo_ops.policy.ways_back import listed
+from odoo_ops.runtimes.release_records import read_databases, read_records
 from tasks.forecasts import READS, TESTS
 from tasks.smoke import IN_USE
 
@@ -91,6 +92,7 @@ def test_release_updates_what_changed_and_nothing_else(shop: Shop) -> None:
     assert "a shelf with the second edition" in shop.page()
     assert shop.sql("SELECT name FROM shelf_book ORDER BY 1") == [("dune",), ("emma",)]
     assert back.kept_database not in shop.site.made_databases()
+    _see_that_no_rollback_leads_to_a_database_that_is_gone(shop)
 
     shop.addons.push({**SHELF, **SECOND, "shelf/static/read.txt": "other words\n"})
     report = shop.release()
@@ -112,6 +114,16 @@ def test_release_updates_what_changed_and_nothing_else(shop: Shop) -> None:
     shop.link.symlink_to(present.with_name(commit))
     with pytest.raises(PreconditionFailed, match=f"replaced by something else: .* leads to .*{commit}"):
         rollback(shop.site.name, confirm=shop.site.name)
+
+
+def _see_that_no_rollback_leads_to_a_database_that_is_gone(shop: Shop) -> None:
+    shop.drop_kept()
+    with pytest.raises(PreconditionFailed, match=r"is gone: it is kept for \d+ hours .*Next step: restore the backup"):
+        rollback(shop.site.name, confirm=shop.site.name)
+    runtime = OdooEnvironment.open(shop.site.name)
+    _, former, *_ = listed(read_records(runtime), read_databases(runtime))
+    assert re.fullmatch(r"no rollback, as the database \w+ is gone", former.standing)
+    assert "a shelf with the second edition" in shop.page()
 
 
 def test_release_to_production_waits_until_its_plan_is_approved(

@@ -662,15 +662,22 @@ class TestWaysBack:
     def test_list_says_which_is_in_place_and_to_which_a_rollback_may_lead(self) -> None:
         first, second, third, failed = self.records({"kept_database": "a"}, {}, {}, {"kept_database": "b"})
         taken_back = failed.reversed(failed.at + timedelta(minutes=9), "no login page")
-        assert [release.standing for release in listed([first, second, third, failed, taken_back])] == [
+        assert [release.standing for release in listed([first, second, third, failed, taken_back], ["erp"])] == [
             "takes back",
             "was taken back",
             "in place",
             "rollback",
             f"rollback with to={first.moment}",
         ]
-        assert [release.standing for release in listed([failed, taken_back])] == ["takes back", "was taken back"]
-        assert listed([]) == []
+        standing = [release.standing for release in listed([failed, taken_back], [])]
+        assert standing == ["takes back", "was taken back"]
+        assert listed([], []) == []
+
+    def test_list_says_so_when_the_database_is_gone_to_which_a_rollback_would_lead(self) -> None:
+        records = self.records({}, {"kept_database": "kept"})
+        there, gone = listed(records, ["erp", "kept"]), listed(records, ["erp"])
+        assert [release.standing for release in there] == ["in place", "rollback"]
+        assert [release.standing for release in gone] == ["in place", "no rollback, as the database kept is gone"]
 
     def test_all_since_the_named_one_are_taken_back_as_one(self) -> None:
         record = way_back("erp", self.records({}, {}, {}), "2026-11-01T12:00:00+00:00")

@@ -31,6 +31,7 @@ def records(monkeypatch: pytest.MonkeyPatch) -> list[ReleaseRecord]:
     monkeypatch.setattr(releases_command, "prefect_api", nullcontext)
     monkeypatch.setattr(releases_command.OdooEnvironment, "open", lambda name: name)
     monkeypatch.setattr(releases_command, "read_records", lambda _: tuple(found))
+    monkeypatch.setattr(releases_command, "read_databases", lambda _: ["erp", "kept"])
     return found
 
 
@@ -44,6 +45,15 @@ def test_releases_are_listed_the_newest_first_with_what_is_known_of_each(records
     ]
     newest, _ = json.loads(CliRunner().invoke(app, ["releases", "erp", "--json"]).stdout)
     assert (newest["standing"], newest["record"]["backup_id"]) == ("in place", _SECOND.backup_id)
+
+
+def test_release_to_which_no_rollback_leads_any_more_is_listed_with_why(
+    records: list[ReleaseRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records += [_FIRST, _SECOND]
+    monkeypatch.setattr(releases_command, "read_databases", lambda _: ["erp"])
+    *_, oldest = CliRunner().invoke(app, ["releases", "erp"]).stdout.splitlines()
+    assert oldest == "2026-11-01T00:00:00+00:00  no rollback, as the database kept is gone: ours a"
 
 
 @pytest.mark.usefixtures("records")
