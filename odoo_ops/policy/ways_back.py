@@ -72,8 +72,8 @@ def _standing(records: Sequence[ReleaseRecord], databases: Collection[str]) -> d
     stood = _that_stood(records)
     failed = {record.moment: "was taken back" for record in records if record not in stood}
     takes_back = {record.moment: "takes back" for record in records if record.taken_back}
-    if not stood:
-        return failed | takes_back
+    if not stood:  # what was there before the first of them is there again
+        return failed | takes_back | {record.moment: "in place, as before all of these" for record in records[-1:]}
     last = stood[-1]
     back = {moment: f"rollback with to={moment}" for moment in _ways(stood)}
     if len(stood) > 1 and (stood[-2].addons, stood[-2].image) == (last.former, last.former_image):
@@ -86,7 +86,7 @@ def _standing(records: Sequence[ReleaseRecord], databases: Collection[str]) -> d
 def _shown(record: ReleaseRecord) -> str:
     folders = {link.rpartition("/")[2]: folder for link, folder in record.addons.items() if folder}
     commits = [f"{name} {shown_revision(folder.rpartition('/')[2])}" for name, folder in folders.items()]
-    return ", ".join([*commits, *([record.image] if record.image else [])])
+    return ", ".join([*commits, *([record.image] if record.image else [])]) or "nothing"
 
 
 def refuse_way_to_failed(environment: str, record: ReleaseRecord) -> None:

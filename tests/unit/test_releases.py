@@ -669,9 +669,25 @@ class TestWaysBack:
             "rollback",
             f"rollback with to={first.moment}",
         ]
-        standing = [release.standing for release in listed([failed, taken_back], [])]
-        assert standing == ["takes back", "was taken back"]
         assert listed([], []) == []
+
+    @pytest.mark.parametrize(
+        ("first", "former"),
+        [
+            ({"former": {"/opt/ours": None}}, "nothing"),
+            ({"addons": {}, "former": {}, "image": "erp:2", "former_image": "erp:1"}, "erp:1"),
+        ],
+    )
+    def test_list_says_what_is_in_place_when_the_first_release_of_all_was_taken_back(
+        self, first: dict[str, object], former: str
+    ) -> None:
+        (failed,) = self.records(first)
+        taken_back = failed.reversed(failed.at + timedelta(minutes=9), "no login page")
+        again = failed.model_copy(update={"at": failed.at + timedelta(hours=1)})
+        taken_back_again = again.reversed(again.at + timedelta(minutes=9), "no login page")
+        present, *before = listed([failed, taken_back, again, taken_back_again], [])
+        assert (present.standing, present.placed) == ("in place, as before all of these", former)
+        assert [release.standing for release in before] == ["was taken back", "takes back", "was taken back"]
 
     def test_list_says_so_when_the_database_is_gone_to_which_a_rollback_would_lead(self) -> None:
         records = self.records({}, {"kept_database": "kept"})
