@@ -37,7 +37,7 @@ def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float, 
     former, before = _looked_at(plan, begun)
     stopped = time.monotonic()
     with _former_proved_when_it_fails(plan, former, before, begun):
-        record, checks = _update_and_put_in_place(environment, plan, lock, backup_id)
+        record, checks = _update_and_put_in_place(environment, plan, lock, backup_id, former)
     with actions_held_off(environment):
         came_back = start_again(environment)
         down_seconds = time.monotonic() - stopped
@@ -62,7 +62,7 @@ def replace_beside(environment: str, plan: ReleasePlan, lock: HeldLock, begun: f
     """Let a new Odoo take over from the present one while people work; no request fails."""
     former, before = _looked_at(plan, begun)
     with _former_proved_when_it_fails(plan, former, before, begun):
-        record, checks = put_beside(environment, planned_record(plan, None, backup_id), lock, new=True)
+        record, checks = put_beside(environment, planned_record(plan, None, backup_id, former), lock, new=True)
     looked_at = list[Check]()
     with told_when_it_fails(plan, begun, looked_at, lambda: _is_present(environment, record)):
         after, in_use = check_health(environment), check_in_use(environment)
@@ -79,7 +79,7 @@ def replace_beside(environment: str, plan: ReleasePlan, lock: HeldLock, begun: f
 
 
 def _update_and_put_in_place(
-    environment: str, plan: ReleasePlan, lock: HeldLock, backup_id: str
+    environment: str, plan: ReleasePlan, lock: HeldLock, backup_id: str, former: ReleaseRecord | None
 ) -> tuple[ReleaseRecord, list[Check]]:
     """Put the release in place of a database and addons that nobody uses. Odoo is to be started then."""
     checks, changes = list[Check](), None
@@ -90,7 +90,7 @@ def _update_and_put_in_place(
             changes = clone_data(environment, scratch)
             checks += update_modules(environment, scratch, plan, _left(until))
             checks += try_release(environment, scratch, plan, _left(until))
-        record, placed = put_in_place(environment, planned_record(plan, scratch, backup_id), lock, changes)
+        record, placed = put_in_place(environment, planned_record(plan, scratch, backup_id, former), lock, changes)
     return record, [*checks, *placed]
 
 

@@ -18,7 +18,7 @@ from odoo_ops.policy import releases as policy
 from odoo_ops.policy.commit_checks import unseen_commit
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.policy.wanted_commits import refuse_refs
-from odoo_ops.policy.ways_back import refuse_way_to_failed, way_back, way_by_backup
+from odoo_ops.policy.ways_back import refuse_way_to_failed, unwell_before, way_back, way_by_backup
 from odoo_ops.runtimes import image_releases, release_records, releases, staging
 from odoo_ops.runtimes.commit_checks import check_commit, check_pinned
 from odoo_ops.runtimes.project import Project
@@ -167,14 +167,19 @@ def refuse_without_space(environment: str) -> None:
     refuse_without_room(needs, runtime.host.name)
 
 
-def planned_record(plan: ReleasePlan, scratch: str | None, backup_id: str | None = None) -> ReleaseRecord:
-    """What is put in place of a plan; `scratch` is the database in which its modules were updated."""
+def planned_record(
+    plan: ReleasePlan, scratch: str | None, backup_id: str, present: ReleaseRecord | None
+) -> ReleaseRecord:
+    """What is put in place of a plan; `scratch` is the database in which its modules were updated.
+
+    `present`: the release that is on record as the present one.
+    """
     asked = {fetched.folder: fetched.ref for fetched in plan.addons} | (
         {"image": plan.image.asked} if plan.image else {}
     )
     former = {fetched.folder: fetched.present for fetched in plan.addons}
     image, former_image = (plan.image.image, plan.image.present) if plan.image else (None, None)
-    return ReleaseRecord(
+    record = ReleaseRecord(
         at=datetime.now(UTC),
         addons=dict(plan.links),
         former=former,
@@ -186,6 +191,7 @@ def planned_record(plan: ReleasePlan, scratch: str | None, backup_id: str | None
         run=flow_run.get_id(),
         backup_id=backup_id,
     )
+    return record.model_copy(update={"former_unwell": unwell_before(record, present)})
 
 
 @task(cache_policy=NO_CACHE)

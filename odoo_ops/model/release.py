@@ -194,6 +194,7 @@ class ReleaseRecord(Value):
         backup_id: the backup that was taken before it.
         down_seconds: how long Odoo did not serve people; None: it was not stopped, or nobody knows.
         unwell: which checks failed since it is in place; None: none did, or all was well at a later look.
+        former_unwell: which checks had failed of what was there before; None: none had, or no release had put it there.
     """
 
     at: datetime
@@ -212,6 +213,7 @@ class ReleaseRecord(Value):
     backup_id: str | None = None
     down_seconds: float | None = None
     unwell: str | None = None
+    former_unwell: str | None = None
 
     @property
     def moment(self) -> str:
@@ -224,7 +226,7 @@ class ReleaseRecord(Value):
         return self.image is not None and self.kept_database is None
 
     def reversed(self, at: datetime, why: str = "") -> "ReleaseRecord":
-        """What takes this release back: its kept database is what is swapped in."""
+        """What takes this release back: its kept database is what is swapped in. A mark stays with what it is of."""
         return ReleaseRecord(
             at=at,
             addons=self.former,
@@ -233,6 +235,8 @@ class ReleaseRecord(Value):
             former_image=self.image,
             scratch=self.kept_database,
             taken_back=why,
+            unwell=self.former_unwell,
+            former_unwell=self.unwell,
         )
 
 

@@ -27,8 +27,8 @@ def way_back(environment: str, records: Sequence[ReleaseRecord], to: str) -> Rel
             "back further, restore a backup."
         )
     target = ways[to]
-    changes = {"former": target.addons, "former_image": target.image, "database_oid": target.database_oid}
-    return last.model_copy(update={**changes, "taken_back": ""})
+    changes = {"former": target.addons, "former_image": target.image, "former_unwell": target.unwell}
+    return last.model_copy(update={**changes, "database_oid": target.database_oid, "taken_back": ""})
 
 
 def _that_stood(records: Sequence[ReleaseRecord]) -> list[ReleaseRecord]:
@@ -76,11 +76,22 @@ def _standing(records: Sequence[ReleaseRecord], databases: Collection[str]) -> d
         return failed | takes_back | {record.moment: "in place, as before all of these" for record in records[-1:]}
     last = stood[-1]
     back = {moment: f"rollback with to={moment}" for moment in _ways(stood)}
-    if len(stood) > 1 and (stood[-2].addons, stood[-2].image) == (last.former, last.former_image):
+    if len(stood) > 1 and _replaces(last, stood[-2]):
         kept = last.kept_database
         lost = kept is not None and kept not in databases
         back[stood[-2].moment] = f"no rollback, as the database {kept} is gone" if lost else "rollback"
     return failed | takes_back | back | {last.moment: "in place"}
+
+
+def unwell_before(record: ReleaseRecord, former: ReleaseRecord | None) -> str | None:
+    """Which checks failed of what a release replaces; None: none did, or the former release is not what was there."""
+    return former.unwell if former is not None and _replaces(record, former) else None
+
+
+def _replaces(record: ReleaseRecord, former: ReleaseRecord) -> bool:
+    """Whether what was there before a release is what another one put there, and nothing since."""
+    same_links = all(former.addons.get(link) == folder for link, folder in record.former.items())
+    return same_links and former.image == record.former_image
 
 
 def _shown(record: ReleaseRecord) -> str:

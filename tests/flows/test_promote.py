@@ -14,6 +14,7 @@ from shop import Shop
 from blocks import OdooEnvironment
 from flows.promote import promote
 from flows.release import release
+from flows.rollback import rollback
 from odoo_ops.errors import CommandFailed, Refused, VerificationFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.release import RELEASED_UNWELL, UNRELEASED
@@ -118,16 +119,23 @@ def test_release_with_a_failed_check_is_promoted_when_the_same_is_released_once_
     with monkeypatch.context() as patched:
         patched.setattr("flows.release.remove_old_checkouts", fail)
         assert release(source, return_state=True).name == RELEASED_UNWELL
-    with pytest.raises(Refused, match="A check failed when .* got what it has in place: .*Old commits are deleted"):
+    marked = "A check failed when .* got what it has in place: .*Old commits are deleted"
+    with pytest.raises(Refused, match=marked):
         promote(source, name, soak_minutes=0)
+    staging.addons.push({**_TRIED, _TEXT: "not wanted\n"})
+    assert staging.release().applied
+    rollback(source, confirm=source)
+    with pytest.raises(Refused, match=marked):
+        promote(source, name, soak_minutes=0)
+    refs = {"ours": tried}
     with monkeypatch.context() as patched:
         late = Check(name="Scheduled actions run", outcome="failed", detail="the mail queue is late")
         patched.setattr("flows.release.check_health", lambda _: [late])
-        again = release(source, return_state=True)
+        again = release(source, refs=refs, return_state=True)
     assert (again.name, f"{source} has it in place already, but" in str(again.message)) == (RELEASED_UNWELL, True)
     with pytest.raises(Refused, match="the mail queue is late"):
         promote(source, name, soak_minutes=0)
-    assert not staging.release().applied
+    assert release(source, refs=refs, return_state=True).name == "Completed"
     assert promote(source, name, soak_minutes=0, return_state=True).is_completed()
     _see_that_it_has(target, tried)
 

@@ -22,6 +22,7 @@ from odoo_ops.hostside.modules import find_modules, hash_modules
 from odoo_ops.model.addons import MOST_MERGES, AddonsRepository, MergedRef, ReleasePolicy, place_of
 from odoo_ops.model.checks import Check, failures
 from odoo_ops.model.release import (
+    FetchedAddons,
     InstalledModules,
     ModuleFacts,
     ModuleUpdate,
@@ -34,6 +35,7 @@ from odoo_ops.model.revisions import exactly, is_commit, is_exact, revision_of, 
 from odoo_ops.policy import releases, wanted_commits, ways_back
 from odoo_ops.policy.ways_back import listed, recent_checkouts, recent_images, way_back
 from odoo_ops.render import render
+from tasks.releases import planned_record
 from tasks.reports import publish_release_report
 
 PATTERNS = ("*.pyc", "*.pyo", "i18n/*.pot", "i18n_extra/*.pot", "static/*", "tests/*")
@@ -229,6 +231,41 @@ def test_reversed_record_takes_a_release_back() -> None:
         "kept",
         None,
     )
+
+
+def test_mark_of_a_failed_check_stays_with_what_it_is_of_when_a_release_is_taken_back() -> None:
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    record = ReleaseRecord(at=at, addons={}, former={}, unwell="Mails go out: 3 wait", former_unwell="Disks: 2 % free")
+    back = record.reversed(at, "no login page")
+    assert (back.unwell, back.former_unwell) == ("Disks: 2 % free", "Mails go out: 3 wait")
+    assert back.reversed(at).unwell == "Mails go out: 3 wait"
+
+
+_MARKED = ReleaseRecord(
+    at=datetime(2026, 10, 1, tzinfo=UTC), addons={"/ours": "/s/a"}, former={}, unwell="Disks: 2 % free"
+)
+
+
+@pytest.mark.parametrize(
+    ("former", "present", "noted"),
+    [
+        ({"/ours": "/s/a"}, _MARKED, "Disks: 2 % free"),
+        ({"/ours": "/s/a", "/more": None}, _MARKED, "Disks: 2 % free"),
+        ({"/ours": "/s/a"}, _MARKED.model_copy(update={"unwell": None}), None),
+        ({"/ours": "/s/by hand"}, _MARKED, None),
+        ({"/ours": "/s/a"}, _MARKED.model_copy(update={"image": "erp:1"}), None),
+        ({"/ours": None}, None, None),
+    ],
+)
+def test_release_notes_which_checks_had_failed_of_what_it_replaces(
+    former: dict[str, str | None], present: ReleaseRecord | None, noted: str | None
+) -> None:
+    addons = tuple(
+        FetchedAddons(folder=link, ref="main", commit="b", checkout="/s/b", present=folder)
+        for link, folder in former.items()
+    )
+    plan = ReleasePlan(environment="erp", addons=addons)
+    assert planned_record(plan, None, "abc123", present).former_unwell == noted
 
 
 def test_page_of_a_rollback_names_a_repository_that_came_with_the_release() -> None:
@@ -696,11 +733,12 @@ class TestWaysBack:
         assert [release.standing for release in gone] == ["in place", "no rollback, as the database kept is gone"]
 
     def test_all_since_the_named_one_are_taken_back_as_one(self) -> None:
-        record = way_back("erp", self.records({}, {}, {}), "2026-11-01T12:00:00+00:00")
+        records = self.records({"unwell": "Disks: 2 % free"}, {"unwell": "Mails go out: 3 wait"}, {})
+        record = way_back("erp", records, "2026-11-01T12:00:00+00:00")
         assert (record.addons["/opt/ours"], record.former["/opt/ours"]) == (
             *("/opt/.ours.releases/3", "/opt/.ours.releases/1"),
         )
-        assert record.database_oid == 1
+        assert (record.database_oid, record.reversed(record.at).unwell) == (1, "Disks: 2 % free")
 
     @pytest.mark.parametrize(
         ("changes", "kept"),
@@ -724,7 +762,7 @@ def test_record_of_an_older_version_is_read_and_the_way_by_backup_names_the_back
     old = '{"at": "2026-11-01T12:00:00Z", "addons": {"/l": "/s/b"}, "former": {"/l": "/s/a"}, "changes": {}}'
     record = ReleaseRecord.model_validate_json(old)
     assert (record.asked, record.updated, record.run, record.backup_id, record.down_seconds) == ({}, (), *[None] * 3)
-    assert record.unwell is None
+    assert (record.unwell, record.former_unwell) == (None, None)
     assert "backup that the release took, and release a+ at once" in ways_back.way_by_backup(record)
     known = record.model_copy(update={"backup_id": "abc123"})
     assert "backup that the release took (abc123), and release" in ways_back.way_by_backup(known)
