@@ -5,7 +5,8 @@ beside the present one, with the filestore's files by hard links, and neutralise
 once more, which a release does, too, to see how long that takes. Then its modules are updated, timed, while another
 session looks which tables are locked, and the result is booted and looked at. People go on working meanwhile; nothing
 of theirs is changed, and the copy is deleted, whatever happens. What a killed run leaves, the next one of any flow
-deletes.
+deletes. A forecast whose copy could not be made, as where a disk is full or PostgreSQL is lost, ends with that error
+and without a page: of the release nothing is known.
 """
 
 import time
@@ -87,6 +88,12 @@ def forecast(
                 parts = [copy_seconds, update_seconds, boot_seconds, boot_seconds] if plan.updates else [boot_seconds]
                 checks.append(judge_downtime(environment, parts))
         except (VerificationFailed, CommandFailed) as error:
+            if not checks:  # there was no harmless copy yet
+                error.say_first(
+                    f"The release to {environment} could not be tried out, so nothing is known of it, and nothing was "
+                    "changed:"
+                )
+                raise
             checks.append(Check(name="Came to the end", outcome="failed", detail=str(error)))
     report = ForecastReport(
         environment=environment,

@@ -1,4 +1,4 @@
-"""How a drill ends that something else than its backup keeps from its end; the host and Prefect are stand-ins."""
+"""How drills and forecasts end that something else keeps from their end; the host and Prefect are stand-ins."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +11,15 @@ from prefect.states import Completed, Failed
 
 from flows import _settle, _trial_copy
 from flows import drill as runbook
+from flows import forecast as forecasting
 from odoo_ops.adapters.host import HeldLock, LockLost
 from odoo_ops.errors import CommandFailed, OdooOpsError, TransientError, VerificationFailed
+from odoo_ops.model.checks import Check
+from odoo_ops.model.release import ReleasePlan
 
-FULL = CommandFailed("pg_restore", 1, "No space left on device", where="here", hint="make room, then run again.")
+
+def _full() -> CommandFailed:
+    return CommandFailed("pg_restore", 1, "No space left on device", where="here", hint="make room, then run again.")
 
 
 class _Lock(HeldLock):
@@ -109,7 +114,7 @@ def _fail_with(error: OdooOpsError, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_drill_that_a_full_disk_ends_blames_no_backup(pages: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    _fail_with(FULL, monkeypatch)
+    _fail_with(_full(), monkeypatch)
     with pytest.raises(CommandFailed, match="(?s)^The drill of erp could not .* neither proved nor refuted.*make room"):
         runbook.drill.fn("erp", "drill")
     assert pages == []
@@ -120,3 +125,57 @@ def test_drill_of_a_backup_that_is_not_whole_says_so(pages: list[Any], monkeypat
     with pytest.raises(VerificationFailed, match="(?s)erp did not stand the drill.*Came to the end: The dump is cut"):
         runbook.drill.fn("erp", "drill")
     assert [page.verified for page in pages] == [False]
+
+
+@pytest.fixture
+def forecasts(monkeypatch: pytest.MonkeyPatch, settled: list[str], lock: _Lock) -> list[Any]:  # noqa: ARG001
+    """The reports that a forecast published, on a copy that is made without an error."""
+    found: list[Any] = []
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+
+    @contextmanager
+    def locked(*_: object) -> Iterator[_Lock]:
+        yield lock
+
+    stand_ins: dict[str, Any] = {
+        "environment_locked": locked,
+        "fetched_plan": lambda *_: ReleasePlan(environment="erp", addons=()),
+        "read_snapshot": lambda *_, **__: SimpleNamespace(id="aa11"),
+        "read_manifest": lambda *_, **__: SimpleNamespace(taken_at=at, odoo_series="19.0"),
+        "neutralize_copy": lambda *_, **__: [Check(name="Neutralised", outcome="passed")],
+        "watch_locks": lambda *_: SimpleNamespace(found=None),
+        "publish_forecast_report": found.append,
+    }
+    done = ("refuse_unfit_request", "check_identity", "settle_leftovers", "scratch_name", "downtime_budget")
+    for name in (*done, "fetch_dump", "create_scratch", "restore_database", "link_filestore"):
+        stand_ins[name] = lambda *_, **__: None
+    for name, stand_in in stand_ins.items():
+        monkeypatch.setattr(forecasting, name, stand_in)
+    return found
+
+
+@pytest.mark.parametrize(
+    "error", [_full(), VerificationFailed("The dump is cut short. Next step: make room for another one.")]
+)
+def test_forecast_whose_copy_cannot_be_made_blames_no_release(
+    forecasts: list[Any], monkeypatch: pytest.MonkeyPatch, error: OdooOpsError
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(forecasting, "restore_database", fail)
+    with pytest.raises(type(error), match="(?s)^The release to erp could not be tried out, so nothing .*make room"):
+        forecasting.forecast.fn("erp")
+    assert forecasts == []
+
+
+def test_forecast_of_a_release_that_does_not_boot_says_so(
+    forecasts: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise VerificationFailed("Odoo ended while it was starting.")
+
+    monkeypatch.setattr(forecasting, "try_release", fail)
+    with pytest.raises(VerificationFailed, match="(?s)erp did not stand its forecast.*Came to the end: Odoo ended"):
+        forecasting.forecast.fn("erp")
+    assert [check.name for report in forecasts for check in report.checks] == ["Neutralised", "Came to the end"]
