@@ -31,7 +31,7 @@ _OF_OTHERS = ("RESTIC_", "AWS_", "RCLONE_")
 
 # what rclone calls the repository that it reaches for restic
 _REMOTE = "odoo_ops"
-_AMAZON = re.compile(r"https?://s3(?:[.-](?P<region>[a-z0-9-]+))?\.amazonaws\.com")
+AMAZON = re.compile(r"https?://s3(?:[.-](?P<region>[a-z0-9-]+))?\.amazonaws\.com")
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _access_by_rclone(bucket: S3Location, keys: S3Keys) -> _Access:
 
     https://rclone.org/s3/, https://restic.readthedocs.io/en/stable/030_preparing_a_new_repo.html#other-services-via-rclone
     """
-    amazon = _AMAZON.fullmatch(bucket.endpoint)
+    amazon = AMAZON.fullmatch(bucket.endpoint)
     fields = {
         "TYPE": "s3",
         "PROVIDER": "AWS" if amazon else "Other",

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from pydantic import SecretStr
 
-from odoo_ops.commands.repositories import repository_command
+from odoo_ops.commands.repositories import AMAZON, repository_command
 from odoo_ops.model.command import Command
-from odoo_ops.model.repository import OpenRepository
+from odoo_ops.model.repository import OpenRepository, S3Location
 from odoo_ops.model.snapshot import MARKS, TAG, mark_file, mark_tags
 
 # exit status of every command where there is no repository (restic 0.17 and later)
@@ -27,6 +27,17 @@ def open_repository(program: str, repository: OpenRepository) -> Command:
     Also while another run holds the repository for itself, or a dead one's lock says so: nothing else is read.
     """
     return repository_command(program, repository, "cat", "config", "--no-lock")
+
+
+def look_for_bucket(program: str, repository: OpenRepository, bucket: S3Location) -> Command:
+    """The same without the bucket's region, which restic asks the server for then: so a missing bucket shows.
+
+    Where it knows the region it asks for the file alone, by HEAD, and the answer to that has no text: a missing bucket
+    looks like a missing file. It takes the region from an address of Amazon, too.
+    """
+    endpoint = "https://s3.amazonaws.com" if AMAZON.fullmatch(bucket.endpoint) else bucket.endpoint
+    asked = bucket.model_copy(update={"region": None, "endpoint": endpoint})
+    return open_repository(program, repository.model_copy(update={"location": asked}))
 
 
 def unlock_stale(program: str, repository: OpenRepository) -> Command:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 # `restic init` makes folders, then a key, then `config`; each file under a name of its own first
 _OF_A_MAKING = re.compile(r"keys/[0-9a-f]{64}(-tmp-\d+)?|config-tmp-\d+")
 _SHOWN = 5
+# Amazon, MinIO and Ceph; Garage; a server that sends the code alone
+_NO_BUCKET = re.compile(r"bucket does not exist|bucket not found|NoSuchBucket", re.IGNORECASE)
 
 
 def is_unfinished_repository(files: Iterable[str]) -> bool:
@@ -14,6 +16,11 @@ def is_unfinished_repository(files: Iterable[str]) -> bool:
     Such a key opens nothing: there is no `config`, no snapshot, no index and no data.
     """
     return all(_OF_A_MAKING.fullmatch(file) for file in files)
+
+
+def says_no_bucket(output: str) -> bool:
+    """Whether a server of S3 said to restic that the bucket is not there (not so a missing file)."""
+    return _NO_BUCKET.search(output) is not None
 
 
 def what_is_there(names: Sequence[str]) -> str:

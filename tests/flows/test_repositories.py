@@ -118,6 +118,23 @@ def test_failure_says_what_to_do_when_the_keys_or_the_bucket_are_wrong(site: Sit
     assert "not-there" not in str(client(s3.port, "s3", s3.keys).list_buckets()["Buckets"])
 
 
+@pytest.mark.parametrize("region", ["us-east-1", None])
+def test_first_backup_and_first_copy_make_no_bucket_when_it_is_missing(
+    site: Site, s3: S3Server, region: str | None
+) -> None:
+    missing = s3.location(bucket="not-made", prefix=site.name, region=region)
+    said = r"There is no bucket not-made at .*none was made.* Next step: correct the name .* or make the bucket"
+    main = OdooEnvironment.load(site.name).repository
+    _use(site, _block(site.name, missing, s3.keys))
+    with pytest.raises(PreconditionFailed, match=said):
+        backup(site.name)
+    _use(site, main)
+    _use_offsite(site, _block(f"{site.name}-offsite", missing, s3.keys))
+    with pytest.raises(PreconditionFailed, match=said):
+        copy_offsite(site.name)
+    assert "not-made" not in str(client(s3.port, "s3", s3.keys).list_buckets()["Buckets"])
+
+
 @pytest.mark.parametrize("kind", ["s3", pytest.param("rest", marks=pytest.mark.long)])
 def test_restore_from_the_copy_brings_everything_back_when_the_repository_is_lost(
     site: Site, kind: str, request: pytest.FixtureRequest

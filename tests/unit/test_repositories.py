@@ -21,7 +21,7 @@ from odoo_ops.model.repository import (
 )
 from odoo_ops.model.snapshot import PROOF_TAG, TAG, VERIFIED_TAG, Snapshot, mark_tags
 from odoo_ops.policy.offsite import copy_faults, refuse_uncopyable, snapshots_to_copy
-from odoo_ops.policy.repositories import is_unfinished_repository, what_is_there
+from odoo_ops.policy.repositories import is_unfinished_repository, says_no_bucket, what_is_there
 
 SECRET = "canary-secret"
 KEYS = S3Keys(access_key_id="AKIA", secret_access_key=SecretStr(SECRET))
@@ -58,6 +58,36 @@ def test_restore_advises_another_snapshot_and_a_check_where_what_it_reads_is_dam
     command = restic.restore_folder("restic", repository, "1a2b3c4d", folder="/srv/filestore", into="/srv/scratch")
     for step in ("the disk of /srv/scratch has room", "restore another snapshot", "`check_repository`", "main answers"):
         assert step in command.next_step
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "asked"),
+    [
+        ("https://s3.eu-central-1.amazonaws.com", "https://s3.amazonaws.com"),
+        ("https://s3.amazonaws.com", "https://s3.amazonaws.com"),
+        ("https://s3.example.com", "https://s3.example.com"),
+    ],
+)
+def test_look_for_a_bucket_leaves_its_region_to_the_server(endpoint: str, asked: str) -> None:
+    bucket = S3Location(endpoint=endpoint, bucket="odoo", prefix="erp", region="eu-central-1")
+    command = restic.look_for_bucket("restic", _repository(bucket, KEYS), bucket)
+    assert command.environment["RESTIC_REPOSITORY"] == f"s3:{asked}/odoo/erp"
+    assert "AWS_DEFAULT_REGION" not in command.environment
+    assert command.secrets["AWS_SECRET_ACCESS_KEY"].get_secret_value() == SECRET
+
+
+@pytest.mark.parametrize(
+    ("output", "missing"),
+    [
+        ("unable to open config file: Stat: The specified bucket does not exist", True),
+        ("Stat(<config/>) returned error, retrying after 1s: Bucket not found: odoo", True),
+        ("Error response code NoSuchBucket.", True),
+        ("repository does not exist: unable to open config file: The specified key does not exist.", False),
+        ("unable to open config file: Stat: Access Denied.", False),
+    ],
+)
+def test_missing_bucket_is_told_from_a_missing_file(output: str, missing: bool) -> None:
+    assert says_no_bucket(output) is missing
 
 
 def test_command_names_a_private_key_as_a_file() -> None:
