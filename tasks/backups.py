@@ -25,7 +25,7 @@ from odoo_ops.policy.dumps import compression
 from odoo_ops.policy.snapshots import newest_clean, newest_proved
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes.runtime import Runtime
-from tasks.progress import Progress, show_retry
+from tasks.progress import Progress, TableProgress, show_retry
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 _AFTER_DUMP = (
@@ -61,7 +61,8 @@ def dump_database(environment: str) -> Manifest:
     settings, host = runtime.environment, runtime.host
     host.call("make_directory", path=settings.spool)
     with database.connect(host, settings.database) as connection, database.exported_snapshot(connection) as snapshot:
-        dump = runtime.need("the dump", settings.spool, odoo_database.read_table_bytes(connection))
+        table_bytes = odoo_database.read_table_bytes(connection)
+        dump = runtime.need("the dump", settings.spool, sum(table_bytes.values()))
         refuse_without_room([dump], host.name)
         taken_at = datetime.now(UTC)
         major = connection.info.server_version // 10000
@@ -71,11 +72,10 @@ def dump_database(environment: str) -> Manifest:
             f" {odoo_database.INVENTORY};"
         )
         psql = runtime.postgres_program("psql", major)
-        tables = len(odoo_database.list_tables(connection))
         # before pg_dump reads them: what is restored may be ahead of the manifest, never behind it
         sequences = odoo_database.read_sequences(connection)
         number_sequences = read_number_sequences(connection)
-        with _dumping(runtime, major, snapshot, tables=tables, compress=compress):
+        with _dumping(runtime, major, snapshot, table_bytes, compress=compress):
             host.run(
                 postgres.run_script(psql, settings.database, script=script),
                 stdout_file=f"{settings.spool}/inventory.jsonl",
@@ -105,10 +105,11 @@ def dump_database(environment: str) -> Manifest:
 
 
 @contextmanager
-def _dumping(runtime: Runtime, major: int, snapshot: str, *, tables: int, compress: str) -> Iterator[None]:
+def _dumping(
+    runtime: Runtime, major: int, snapshot: str, table_bytes: dict[str, int], *, compress: str
+) -> Iterator[None]:
     """pg_dump in an exported snapshot, while the block reads other things in it."""
     settings = runtime.environment
-    progress = Progress(f"Dumping {tables} tables")
     command = postgres.dump_database(
         runtime.postgres_program("pg_dump", major),
         settings.database,
@@ -117,15 +118,8 @@ def _dumping(runtime: Runtime, major: int, snapshot: str, *, tables: int, compre
         compress=compress,
         into=settings.dump,
     )
-    done = 0
-
-    def count(_stream: str, line: str) -> None:
-        nonlocal done
-        if "dumping contents of table" in line:
-            done += 1
-            progress(done, tables, "tables")
-
-    with runtime.host.run_beside(command, on_line=count, next_step=_AFTER_DUMP):
+    shown = TableProgress(f"Dumping {len(table_bytes)} tables", table_bytes, "bytes", jobs=runtime.jobs)
+    with runtime.host.run_beside(command, on_line=shown, next_step=_AFTER_DUMP):
         yield
 
 

@@ -1,6 +1,8 @@
 """Progress of long steps, for every task module: log lines, and a bar in the Prefect UI, which ends no step."""
 
+import re
 import time
+from collections.abc import Mapping
 from uuid import UUID
 
 from prefect import get_run_logger
@@ -11,6 +13,10 @@ from odoo_ops.units import shown_progress
 
 _EVERY_SECONDS = 5.0
 _WHOLE = 100.0
+# lines of `pg_dump --verbose` and `pg_restore --verbose`; the last one only with several jobs
+_BEGUN = re.compile(r'(?:dumping contents of|processing data for) table "(?P<table>.+)"')
+_OTHER = re.compile(r"pg_restore: (?:creating|executing) ")
+_FINISHED = re.compile(r"finished item (?P<item>\d+) TABLE DATA (?P<table>.+)")
 
 
 def show_retry(_stream: str, line: str) -> None:
@@ -57,3 +63,46 @@ class Progress:
             get_run_logger().warning(
                 "%s goes on without its bar: Prefect's API does not answer (%s)", self._work, error
             )
+
+
+class TableProgress:
+    """Shows how much of the tables pg_dump or pg_restore has finished, told by the lines of its `--verbose`.
+
+    With several jobs it says which item is finished; with one, a table is finished when something else begins.
+
+    Args:
+        work: what is done.
+        weights: what each table counts, by `schema.table`, or by its item's number in the dump.
+        unit: what the weights are.
+        jobs: how many tables are worked on at once.
+        then: what goes on after the last table.
+    """
+
+    def __init__(self, work: str, weights: Mapping[str, int], unit: str, *, jobs: int, then: str = "") -> None:
+        self._show, self._work, self._unit, self._then = Progress(work), work, unit, then
+        # an item says a table's name without its schema
+        self._weights = {_bare(name): weight for name, weight in weights.items()}
+        self._total = sum(self._weights.values())
+        self._done, self._parallel, self._begun = 0, jobs > 1, ""
+
+    def __call__(self, _stream: str, line: str) -> None:
+        """Take the next line."""
+        if self._parallel:
+            if found := _FINISHED.search(line):
+                self._finish(found["item"] if found["item"] in self._weights else found["table"])
+        elif (found := _BEGUN.search(line)) or _OTHER.search(line):
+            self._finish(self._begun)
+            self._begun = _bare(found["table"]) if found else ""
+
+    def _finish(self, table: str) -> None:
+        weight = self._weights.pop(table, None)
+        if weight is None:
+            return
+        self._done += weight
+        self._show(self._done, self._total, self._unit)
+        if self._then and not self._weights:
+            get_run_logger().info("%s: %s", self._work, self._then)
+
+
+def _bare(table: str) -> str:
+    return table.rpartition(".")[2]

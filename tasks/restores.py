@@ -21,13 +21,13 @@ from odoo_ops.model.report import Swap
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy.business import compare_business
 from odoo_ops.policy.comparison import compare_facts, compare_inventory, judge_files
-from odoo_ops.policy.dumps import kept_mark, made_name
+from odoo_ops.policy.dumps import kept_mark, made_name, table_file_bytes
 from odoo_ops.policy.fences import refuse_restore, refuse_unreachable_repository, refuse_version
 from odoo_ops.policy.loading import failed_load
 from odoo_ops.policy.snapshots import choose_snapshot, refuse_damaged
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes import staging, stored
-from tasks.progress import Progress, show_retry
+from tasks.progress import Progress, TableProgress, show_retry
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 
@@ -116,15 +116,6 @@ def restore_database(target: str, manifest: Manifest, scratch: str) -> None:
     """Restore the fetched dump into the scratch database. Raises what `failed_load` makes of a failure."""
     runtime = OdooEnvironment.open(target)
     settings, host = runtime.environment, runtime.host
-    progress = Progress("Restoring the database")
-    done, total = 0, len(manifest.facts.rows)
-
-    def count(_stream: str, line: str) -> None:
-        nonlocal done
-        if "processing data for table" in line:
-            done += 1
-            progress(done, total, "tables")
-
     with database.connect(host, settings.database, "postgres") as connection:
         major = connection.info.server_version // 10000
     try:
@@ -136,8 +127,9 @@ def restore_database(target: str, manifest: Manifest, scratch: str) -> None:
                 jobs=runtime.jobs,
                 folder=f"{settings.restore_spool}/dump",
             ),
-            on_line=count,
+            on_line=_restoring(manifest, runtime.jobs),
         )
+        get_run_logger().info("Restoring the database: making the planner's statistics")
         host.run(
             postgres.analyze(
                 runtime.postgres_program("vacuumdb", major), settings.database, name=scratch, jobs=runtime.jobs
@@ -147,6 +139,16 @@ def restore_database(target: str, manifest: Manifest, scratch: str) -> None:
         how = f"{error}\n{settings.database.name!r} is as it was."
         problem = f"The dump could not be restored into the scratch database {scratch}: {how}"
         raise failed_load(error, problem, "name an older snapshot.") from error
+
+
+def _restoring(manifest: Manifest, jobs: int) -> TableProgress:
+    """With several jobs by the bytes of the dump's files, which their items name; a single one names tables alone."""
+    if jobs > 1:
+        weights, unit = table_file_bytes(manifest.dump_files), "bytes"
+    else:
+        weights, unit = manifest.facts.rows, "rows"
+    then = "all rows are there; what is left of indexes and constraints is made"
+    return TableProgress("Restoring the database", weights, unit, jobs=jobs, then=then)
 
 
 @contextmanager

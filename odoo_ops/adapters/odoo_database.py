@@ -49,7 +49,7 @@ def read_sequences(connection: Connection) -> dict[str, Sequence]:
     return {f"{schema}.{name}": Sequence(last_value=value) for schema, name, value in rows}
 
 
-def list_tables(connection: Connection) -> list[tuple[str, str]]:
+def _list_tables(connection: Connection) -> list[tuple[str, str]]:
     """Schema and name of every table that is dumped with rows."""
     return [
         (schema, table)
@@ -62,7 +62,7 @@ def list_tables(connection: Connection) -> list[tuple[str, str]]:
 
 
 def _row_counts(connection: Connection) -> dict[str, int]:
-    tables = list_tables(connection)
+    tables = _list_tables(connection)
     counts: dict[str, int] = {}
     for begin in range(0, len(tables), _TABLES_PER_QUERY):
         part = tables[begin : begin + _TABLES_PER_QUERY]
@@ -133,13 +133,18 @@ def read_database_bytes(connection: Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def read_table_bytes(connection: Connection) -> int:
-    """Bytes of the tables and what is stored out of line, without indexes: a compressed dump is rarely larger."""
-    row = connection.execute(
-        "SELECT coalesce(sum(pg_table_size(c.oid)), 0) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
-    ).fetchone()
-    return int(row[0]) if row else 0
+def read_table_bytes(connection: Connection) -> dict[str, int]:
+    """Bytes of each table, by `schema.table`, and what is stored out of line, without indexes.
+
+    A compressed dump is rarely larger.
+    """
+    return dict(
+        connection.execute(
+            "SELECT n.nspname || '.' || c.relname, coalesce(pg_table_size(c.oid), 0)"
+            " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
+        ).fetchall()
+    )
 
 
 def read_unsettled_modules(connection: Connection) -> list[str]:

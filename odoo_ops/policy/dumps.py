@@ -1,6 +1,7 @@
 """How a database is dumped, and how the databases that flows make are called."""
 
 import hashlib
+import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +10,9 @@ _MADE = "odoo_ops_"
 
 # What PostgreSQL compresses in its own tables is larger in a plain dump.
 _PLAIN_GROWTH = 4
+
+# `3456.dat`, `3456.dat.zst`
+_TABLE_FILE = re.compile(r"(\d+)\.dat(\.\w+)?")
 
 
 def compression(client_major: int, table_bytes: int, free_bytes: int) -> str:
@@ -25,6 +29,11 @@ def compression(client_major: int, table_bytes: int, free_bytes: int) -> str:
     if free_bytes >= _PLAIN_GROWTH * table_bytes:
         return "0"
     return "zstd:1" if client_major >= _ZSTD_SINCE else "1"
+
+
+def table_file_bytes(dump_files: Mapping[str, int]) -> dict[str, int]:
+    """Bytes of each table's file in a dump, by the number of its item there."""
+    return {found[1]: size for name, size in dump_files.items() if (found := _TABLE_FILE.fullmatch(name))}
 
 
 def made_name(kind: str, database: str, now: datetime) -> str:

@@ -14,8 +14,9 @@ from odoo_ops.adapters.agent import OnLine, OnProgress
 from odoo_ops.model.command import Command
 from odoo_ops.model.repository import FolderLocation, OpenRepository
 from odoo_ops.model.snapshot import Snapshot
+from odoo_ops.policy.dumps import table_file_bytes
 from tasks import progress, restores, trends
-from tasks.progress import Progress
+from tasks.progress import Progress, TableProgress
 
 _REQUEST = httpx.Request("POST", "http://prefect/api/artifacts/")
 _AWAY = [
@@ -76,6 +77,70 @@ def test_bar_follows_the_step_when_prefect_answers(api: _Api) -> None:
     for done in range(5):
         shown(done, 4, "files")
     assert api.asked == [0, 25, 50, 75, 100]
+
+
+DUMPED_BY_TWO = [
+    'pg_dump: dumping contents of table "public.mail_message"',
+    'pg_dump: dumping contents of table "public.res_partner"',
+    "pg_dump: finished item 4106 TABLE DATA res_partner",
+    'pg_dump: dumping contents of table "public.res_users"',
+    "pg_dump: finished item 4108 TABLE DATA res_users",
+    "pg_dump: finished item 4104 TABLE DATA mail_message",
+]
+DUMPED_BY_ONE = [
+    'pg_dump: dumping contents of table "public.res_partner"',
+    'pg_dump: dumping contents of table "public.res_users"',
+    'pg_dump: dumping contents of table "public.mail_message"',
+]
+RESTORED_BY_TWO = [
+    'pg_restore: creating TABLE "public.mail_message"',
+    "pg_restore: entering main parallel loop",
+    "pg_restore: launching item 4104 TABLE DATA mail_message",
+    "pg_restore: launching item 4106 TABLE DATA res_partner",
+    'pg_restore: processing data for table "public.mail_message"',
+    'pg_restore: processing data for table "public.res_partner"',
+    "pg_restore: finished item 4106 TABLE DATA res_partner",
+    "pg_restore: launching item 4108 TABLE DATA res_users",
+    'pg_restore: processing data for table "public.res_users"',
+    "pg_restore: finished item 4108 TABLE DATA res_users",
+    "pg_restore: launching item 3950 CONSTRAINT res_users res_users_pkey",
+    "pg_restore: finished item 3950 CONSTRAINT res_users res_users_pkey",
+    "pg_restore: finished item 4104 TABLE DATA mail_message",
+]
+RESTORED_BY_ONE = [
+    'pg_restore: creating TABLE "public.mail_message"',
+    'pg_restore: processing data for table "public.res_partner"',
+    'pg_restore: processing data for table "public.res_users"',
+    'pg_restore: processing data for table "public.mail_message"',
+    "pg_restore: executing SEQUENCE SET res_users_id_seq",
+    'pg_restore: creating CONSTRAINT "public.res_users res_users_pkey"',
+]
+_BY_NAME = {"public.mail_message": 900, "public.res_partner": 60, "public.res_users": 40}
+
+
+_BY_ITEM = table_file_bytes({"toc.dat": 5000, "4104.dat.zst": 900, "4106.dat": 60, "4108.dat.gz": 40, "blobs.toc": 7})
+
+
+@pytest.mark.parametrize(
+    ("lines", "jobs", "weights"),
+    [
+        (DUMPED_BY_TWO, 2, _BY_NAME),
+        (DUMPED_BY_ONE, 1, _BY_NAME),
+        (RESTORED_BY_TWO, 2, _BY_ITEM),
+        (RESTORED_BY_ONE, 1, _BY_NAME),
+    ],
+)
+def test_tables_count_when_they_are_finished_and_by_their_size(
+    api: _Api, caplog: pytest.LogCaptureFixture, lines: list[str], jobs: int, weights: dict[str, int]
+) -> None:
+    caplog.set_level(logging.INFO, "step")
+    shown = TableProgress("Working", weights, "bytes", jobs=jobs, then="indexes")
+    for line in lines:
+        shown("stderr", line)
+    # nothing tells the end of a dump's last table when there is one job
+    ended = lines is not DUMPED_BY_ONE
+    assert api.asked == ([6, 10, 100] if ended else [6, 10])
+    assert ("Working: indexes" in caplog.text) is ended
 
 
 def test_mistake_of_our_own_ends_the_step(api: _Api) -> None:
