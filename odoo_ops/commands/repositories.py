@@ -57,7 +57,7 @@ def repository_command(
         passwords["RESTIC_FROM_PASSWORD"] = source.password
         addresses = {"RESTIC_REPOSITORY": access.address, "RESTIC_FROM_REPOSITORY": other.address}
         access = _trusting_system(_merged(access, other))
-    limits = repository.limits
+    limits = repository.limits if source is None else repository.limits.and_of(source.limits)
     processors = {"GOMAXPROCS": str(limits.processors)} if limits.processors else {}
     by_rclone = any(str(address).startswith("rclone:") for address in addresses.values())
     shown = {name: address for name, address in addresses.items() if isinstance(address, str)}

@@ -91,6 +91,12 @@ class Limits(Value):
         "an Odoo of a drill. PostgreSQL's own processes and the Odoo that serves people are not bound.",
     )
 
+    def and_of(self, other: Self) -> Self:
+        """What keeps both: of each limit the smaller one."""
+        names = type(self).model_fields
+        given = {name: [each for each in (getattr(self, name), getattr(other, name)) if each] for name in names}
+        return type(self)(**{name: min(both, default=None) for name, both in given.items()})
+
 
 class Repository(Value):
     """A restic repository."""

@@ -111,6 +111,20 @@ def test_command_keeps_to_the_limits() -> None:
     assert command.environment["GOMAXPROCS"] == "1"
 
 
+@pytest.mark.parametrize(
+    ("ours", "of_source", "kept"),
+    [
+        (Limits(download_kib_per_second=200), Limits(download_kib_per_second=50, upload_kib_per_second=9), (9, 50)),
+        (Limits(upload_kib_per_second=7), Limits(upload_kib_per_second=9, download_kib_per_second=50), (7, 50)),
+    ],
+)
+def test_copy_keeps_to_the_smaller_limit_of_both(ours: Limits, of_source: Limits, kept: tuple[int, int]) -> None:
+    source = _repository(FolderLocation(path="/srv/backups"), limits=of_source)
+    command = restic.copy_snapshots("restic", _repository(REST, limits=ours), source, ["aa11"])
+    rates = [argument for argument in command.argv if argument.startswith("--limit-")]
+    assert rates == [f"--limit-upload={kept[0]}", f"--limit-download={kept[1]}"]
+
+
 def test_copy_has_both_passwords_and_addresses() -> None:
     source = _repository(FolderLocation(path="/srv/backups"), password=SecretStr("canary-source"))
     command = restic.copy_snapshots("restic", _repository(S3Location(bucket="odoo"), KEYS), source, ["aa11"])
