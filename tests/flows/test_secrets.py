@@ -555,7 +555,7 @@ def _check_planted(planted: Planted, outcomes: list[Any]) -> None:
     held = [outcome for outcome in outcomes if isinstance(outcome, dict)]
     known = {canary.sha256 for canary in planted.canaries}
     found = {field for each in held for field, digests in each.items() if known.issuperset(digests)}
-    # in tests/docker/test_provision.py and test_registry.py
+    # in tests/docker/test_provision.py and test_stage_production.py
     in_docker = {
         "Provisioning.admin_password",
         "Provisioning.master_password",
