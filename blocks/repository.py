@@ -4,7 +4,11 @@ from prefect_aws import AwsCredentials
 from pydantic import ConfigDict, Field
 
 from blocks.schemas import SchemaMadeOnce
+from odoo_ops.errors import PreconditionFailed
 from odoo_ops.model.repository import OpenRepository, Repository, S3Keys
+
+# ways of AwsCredentials to log in that a repository has no use for
+_UNUSED = ("aws_session_token", "profile_name", "assume_role_arn")
 
 
 class BackupRepository(SchemaMadeOnce):
@@ -32,8 +36,21 @@ class BackupRepository(SchemaMadeOnce):
     )
 
     def open(self) -> OpenRepository:
-        """The repository with the keys that its server asks for."""
-        keys, found = None, self.credentials
-        if found and found.aws_access_key_id and found.aws_secret_access_key:
-            keys = S3Keys(access_key_id=found.aws_access_key_id, secret_access_key=found.aws_secret_access_key)
-        return OpenRepository(**dict(self.settings), keys=keys)
+        """The repository with the keys that its server asks for.
+
+        Raises PreconditionFailed when the credentials name another way to log in than a pair of keys.
+        """
+        return OpenRepository(**dict(self.settings), keys=self.credentials and self._keys(self.credentials))
+
+    def _keys(self, found: AwsCredentials) -> S3Keys | None:
+        key_id, secret = found.aws_access_key_id, found.aws_secret_access_key
+        faults = [f"set {name}" for name in _UNUSED if getattr(found, name)]
+        if bool(key_id) != bool(secret):
+            faults.append("have an access key's id or its secret alone")
+        if faults:
+            raise PreconditionFailed(
+                f"The credentials of the repository {self.settings.name} {', '.join(faults)}: restic is given a "
+                "pair of keys that last, and nothing else. Nothing was changed. Next step: empty these fields and "
+                "write both aws_access_key_id and aws_secret_access_key; or neither, where the host has a role."
+            )
+        return S3Keys(access_key_id=key_id, secret_access_key=secret) if key_id and secret else None

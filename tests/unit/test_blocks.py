@@ -5,8 +5,12 @@ from typing import Any
 
 import pytest
 from prefect.blocks.core import Block
+from prefect_aws import AwsCredentials
+from pydantic import SecretStr
 
 import blocks
+from odoo_ops.errors import PreconditionFailed
+from odoo_ops.model.repository import Repository, S3Keys, S3Location
 
 SLUGS = {
     "OdooHost": "odoo-host",
@@ -67,3 +71,27 @@ def test_block_hides_every_field_that_is_a_secret_by_its_name(block: type[Block]
 def test_block_holds_one_value_of_the_model_when_it_has_fields(block: type[Block]) -> None:
     values = set(block.model_fields) - set(block.model_json_schema()["block_schema_references"])
     assert values == {"settings"}, "fields are written once, in odoo_ops.model"
+
+
+def _repository(**credentials: str | SecretStr) -> blocks.BackupRepository:
+    settings = Repository(name="main", location=S3Location(bucket="odoo"), password=SecretStr("a-password"))
+    return blocks.BackupRepository(settings=settings, credentials=AwsCredentials.model_validate(credentials))
+
+
+def test_repository_refuses_at_once_every_way_to_log_in_that_restic_is_not_given() -> None:
+    block = _repository(
+        aws_access_key_id="AKIA",
+        aws_session_token="canary-token",
+        profile_name="backup",
+        assume_role_arn="arn:aws:iam::1:role/backup",
+    )
+    fields = "set aws_session_token, set profile_name, set assume_role_arn, have an access key's id or its secret alone"
+    with pytest.raises(PreconditionFailed, match=f"main {fields}: .*Next step: empty these fields") as refused:
+        block.open()
+    assert "canary" not in str(refused.value)
+
+
+def test_repository_opens_with_a_pair_of_keys_or_the_role_of_the_host() -> None:
+    pair = {"aws_access_key_id": "AKIA", "aws_secret_access_key": SecretStr("canary-secret")}
+    assert _repository(**pair).open().keys == S3Keys(access_key_id="AKIA", secret_access_key=SecretStr("canary-secret"))
+    assert _repository(region_name="eu-central-1").open().keys is None
