@@ -5,7 +5,7 @@ environment, compared with its manifest, neutralised before any Odoo process see
 RTO are measured against the objectives. That a snapshot stood every test is put on record beside it. Whatever
 happens, the copy is deleted again; what a killed run leaves, the next one deletes. A drill that could not be made to
 its end, as where a disk is full or PostgreSQL is lost, ends with that error and without a page: the backup is neither
-proved nor refuted.
+proved nor refuted. Where restic says that it read something else than was stored, the backup is refuted.
 """
 
 import time
@@ -18,6 +18,7 @@ from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import DrillReport
+from odoo_ops.policy.upkeep import not_as_stored, unrestorable_message
 from tasks.copies import neutralize_copy, try_copy
 from tasks.drills import (
     create_role,
@@ -84,11 +85,15 @@ def drill(environment: str, target: str, snapshot: str = "latest", from_offsite:
                 checks += trial.checks
                 if trial.ready_seconds is not None:
                     ready_seconds = restored_seconds + trial.ready_seconds
-        except CommandFailed as error:  # a full disk, a lost PostgreSQL, a repository that another run holds
-            error.say_first(
-                f"The drill of {environment} could not be made to its end, so its backup is neither proved nor refuted:"
-            )
-            raise
+        except CommandFailed as error:
+            if not (said := not_as_stored(error.output)):  # a full disk, a lost PostgreSQL, a repository that is away
+                error.say_first(
+                    f"The drill of {environment} could not be made to its end, so its backup is neither proved nor "
+                    "refuted:"
+                )
+                raise
+            detail = unrestorable_message(chosen.short_id, said)
+            checks.append(Check(name="Came to the end", outcome="failed", detail=detail))
         except VerificationFailed as error:
             # what was answered so far is reported, the rest is not measured
             checks.append(Check(name="Came to the end", outcome="failed", detail=str(error)))

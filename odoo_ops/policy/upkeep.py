@@ -15,6 +15,8 @@ _PACKS_DONE = re.compile(r"^\[[\d:]+\] .*? (\d+) / (\d+) packs")
 _BLOB = re.compile(r"\bblob ([0-9a-f]{64}): \w+ blob <(data|tree)/")
 _FILE = re.compile(r"^ \.\.\. in file (.+)$")
 _SNAPSHOT = re.compile(r"^ \.\.\. in snapshot ([0-9a-f]+) ")
+# how restic says that a piece is not the one that was stored: its seal or its hash is wrong
+_NOT_AS_STORED = ("ciphertext verification failed", "wrong data returned", "invalid data returned")
 
 DAMAGED = "repository contains errors"
 _SHOWN = 20
@@ -58,6 +60,30 @@ def packs_read(lines: Iterable[str]) -> str:
     """How much `restic check` says that it read."""
     found = next((match for line in lines if (match := _READ.search(line))), None)
     return f"{int(found[1]):,} of {int(found[2]):,} packs read" if found else "restic found no error"
+
+
+def not_as_stored(output: str) -> list[str]:
+    """The lines in which restic says that it read something else than was stored; none where it says no such thing.
+
+    What it tries again is left out, as it may come right. So is a file that it cannot find or read: the repository
+    may only be away.
+    """
+    return [
+        line
+        for line in output.splitlines()
+        if any(words in line for words in _NOT_AS_STORED) and " retrying after " not in line
+    ]
+
+
+def unrestorable_message(snapshot: str, said: list[str]) -> str:
+    """Which snapshot does not restore, since its repository is damaged, and what to do."""
+    lines = [f"Snapshot {snapshot} does not restore: its repository is damaged. restic said:", *said[:_SHOWN]]
+    lines.append(
+        "Next step: run `check_repository`, which names what else is concerned and says how to mend it, and keep "
+        "`forget` and `prune` from running until then. Who needs a backup now restores an older snapshot or the copy "
+        "off-site, after a drill of it."
+    )
+    return "\n".join(lines)
 
 
 def damaged_packs(said: Iterable[str]) -> list[str]:

@@ -93,7 +93,7 @@ def pages(monkeypatch: pytest.MonkeyPatch, settled: list[str], lock: _Lock) -> l
 
     stand_ins: dict[str, Any] = {
         "environment_locked": locked,
-        "read_snapshot": lambda *_, **__: SimpleNamespace(id="aa11", taken_at=at),
+        "read_snapshot": lambda *_, **__: SimpleNamespace(id="aa11", short_id="aa11", taken_at=at),
         "measure_rpo": lambda *_, **__: None,
         "judge": lambda _name, _manifest, checks, *_: (checks, ["all"]),
         "publish_drill_report": found.append,
@@ -179,3 +179,13 @@ def test_forecast_of_a_release_that_does_not_boot_says_so(
     with pytest.raises(VerificationFailed, match="(?s)erp did not stand its forecast.*Came to the end: Odoo ended"):
         forecasting.forecast.fn("erp")
     assert [check.name for report in forecasts for check in report.checks] == ["Neutralised", "Came to the end"]
+
+
+def test_drill_of_a_damaged_repository_says_that_the_backup_does_not_restore(
+    pages: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "ignoring error for /f: decrypting blob <data/ab> from cd failed: ciphertext verification failed"
+    _fail_with(CommandFailed("restic restore", 1, said, where="here"), monkeypatch)
+    with pytest.raises(VerificationFailed, match="(?s)aa11 does not restore.*ciphertext.*`check_repository`"):
+        runbook.drill.fn("erp", "drill")
+    assert [page.verified for page in pages] == [False]

@@ -14,6 +14,7 @@ from odoo_ops.policy.upkeep import (
     damaged_blobs,
     damaged_packs,
     freed_space,
+    not_as_stored,
     packs_done,
     packs_read,
     part_of_week,
@@ -117,3 +118,12 @@ def test_why_not_freed_is_that_nothing_may_be_deleted_and_says_where_it_may() ->
     assert why_not_freed(REPOSITORY) is None
     why = why_not_freed(REPOSITORY.model_copy(update={"append_only": True}))
     assert why == "its repository main is append-only; run `restic prune` where the full-access key is"
+
+
+def test_only_what_restic_read_and_found_to_be_another_thing_counts_as_damage() -> None:
+    broken = "ignoring error for /f: decrypting blob <data/ab> from cd failed: ciphertext verification failed"
+    again = "Load(<data/ab>) returned error, retrying after 1s: invalid data returned"
+    away = "Load(<data/ab>) failed: open /r/data/ab/abcd: no such file or directory"
+    full = "ignoring error for /f: write /o/f: no space left on device"
+    assert not_as_stored(f"{again}\n{broken}\n{full}") == [broken]
+    assert not_as_stored(f"{again}\n{away}\n{full}") == []
