@@ -93,7 +93,7 @@ def project_files(
     return (
         _file(COMPOSE_FILE, compose),
         _file(ODOO_CONF, odoo_conf),
-        _file(POSTGRESQL_CONF, render("postgres/postgresql.conf", sizing=sizing.postgres)),
+        _file(POSTGRESQL_CONF, render("postgres/postgresql.conf", sizing=sizing.postgres, wanted=wanted)),
         _file(FIRST_START, render("postgres/first-start.sql", **_named(environment))),
         _file(NGINX_CONF, _nginx(environment, wanted, sizing.odoo, nginx_version)),
         _secret(ODOO_PASSWORD, environment.database.password),

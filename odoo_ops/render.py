@@ -30,6 +30,11 @@ def _revision(folder: str) -> str:
     return shown_revision(folder.rpartition("/")[2])
 
 
+def _postgres_text(value: Any) -> str:
+    """A value between the quotes of PostgreSQL's configuration, where a backslash begins a sign."""
+    return str(value).replace("\\", "\\\\").replace("'", "''")
+
+
 def _postgres_size(value: int) -> str:
     """Bytes as PostgreSQL's configuration has them, such as `512MB`."""
     return f"{value // 2**20}MB" if value % 2**20 == 0 else f"{value // 2**10}kB"
@@ -55,6 +60,7 @@ def render(template: str, **values: Any) -> str:
         compose=_compose,
         pgbouncer=_pgbouncer,
         postgres_size=_postgres_size,
+        postgres_text=_postgres_text,
         revision=_revision,
         yaml=_yaml,
     )

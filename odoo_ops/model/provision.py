@@ -18,6 +18,7 @@ LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
 Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:-]*(@sha256:[0-9a-f]{64})?$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Option = bool | int | float | str
 Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]+)?$")]
 
 
@@ -187,6 +188,15 @@ class Provisioning(Value):
     pgbouncer: PgBouncer | None = Field(
         default=None,
         description="Put PgBouncer between Odoo and PostgreSQL. Empty: Odoo connects to PostgreSQL itself.",
+    )
+    odoo_options: dict[str, Option] = Field(
+        default={},
+        description="Options of odoo.conf that the project does not decide, such as `limit_time_real_cron: 1800`.",
+    )
+    postgres_options: dict[str, Option] = Field(
+        default={},
+        description="Settings of postgresql.conf that the project does not decide, or decides otherwise, such as "
+        "`statement_timeout: 15min`. What PostgreSQL takes only when it starts waits for `restart`.",
     )
     body_limit_bytes: int = Field(default=128 * 2**20, ge=2**20, description="Largest upload.")
     cors_origins: tuple[Origin, ...] = Field(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.provision import LETS_ENCRYPT, Acme, LocalCa, NoTls, Provisioning, is_pinned
 from odoo_ops.model.runtimes import ComposeProject
+from odoo_ops.policy.server_options import odoo_option_mistakes, postgres_option_mistakes
 
 Mistake = tuple[tuple[str, ...], str]
 
@@ -54,6 +55,7 @@ def provision_mistakes(environment: Environment) -> Iterator[Mistake]:
     yield from _unsafe_database(environment)
     yield from _unsafe_edge(environment.provision)
     yield from _unfit_for_pgbouncer(environment, environment.provision)
+    yield from _unfit_options(environment, environment.provision)
     yield from _without_admin_password(environment, environment.provision)
     master_password = environment.provision.master_password
     if master_password is not None and not master_password.get_secret_value():
@@ -144,6 +146,14 @@ def _unfit_for_pgbouncer(environment: Environment, wanted: Provisioning) -> Iter
         yield ("provision", "images", "pgbouncer"), "is needed for `provision.pgbouncer`; name one, or delete that"
     if environment.database.name == PGBOUNCER_SERVICE:
         yield ("database", "name"), "is what PgBouncer calls its own console; choose another, or do without PgBouncer"
+
+
+def _unfit_options(environment: Environment, wanted: Provisioning) -> Iterator[Mistake]:
+    mail_is_kept = environment.stage != "production" or wanted.images.mail is not None
+    for name, text in odoo_option_mistakes(wanted.odoo_options, mail_is_kept=mail_is_kept):
+        yield ("provision", "odoo_options", name), text
+    for name, text in postgres_option_mistakes(wanted.postgres_options):
+        yield ("provision", "postgres_options", name), text
 
 
 def _unfit_for_production(wanted: Provisioning) -> Iterator[Mistake]:

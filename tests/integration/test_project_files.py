@@ -141,6 +141,12 @@ class TestPostgresqlConf:
         with pytest.raises(CommandFailed, match="shared_bufferz"):
             self.asked(cluster, conf.replace("shared_buffers", "shared_bufferz"), "work_mem")
 
+    def test_postgres_reads_options_of_the_environment_file(self, cluster: PostgresCluster) -> None:
+        options = {"statement_timeout": "15min", "jit": True, "log_line_prefix": r"it's \p "}
+        conf = files_of("production", postgres_options=options)["config/postgres/postgresql.conf"]
+        read = {name: self.asked(cluster, conf.content.get_secret_value(), name) for name in options}
+        assert read == {"statement_timeout": "900000", "jit": "on", "log_line_prefix": r"it's \p"}
+
     def test_every_setting_is_one_of_postgresql(self, cluster: PostgresCluster) -> None:
         settings = _settings_in(files_of("production")["config/postgres/postgresql.conf"].content.get_secret_value())
         known = {name for (name,) in ask(cluster, "SELECT name FROM pg_settings")}
@@ -205,6 +211,21 @@ def test_no_password_opens_the_database_manager_but_one_that_is_given(odoo19: Pa
     with_hash = files_of("production", addons=[], master_password="a master password")["secrets/odoo/odoo.conf"]
     assert what_opens(with_hash.content.get_secret_value()) == "['a master password']"
     assert what_opens(rendered.replace("admin_passwd =\n", "")) == "['admin']"
+
+
+@pytest.mark.odoo
+def test_odoo_reads_options_of_the_environment_file(odoo19: Path, tmp_path: Path) -> None:
+    options = {"server_wide_modules": "base,web,rpc", "unaccent": True, "limit_time_real": 1800}
+    rendered = files_of("production", addons=[], odoo_options=options)["config/odoo/odoo.conf"]
+    engine, conf = odoo19.resolve().parents[1], tmp_path / "odoo.conf"
+    conf.write_text(rendered.content.get_secret_value())
+    variables = {**os.environ, "PYTHONPATH": str(engine / "debian/usr/lib/python3/dist-packages")}
+    script = (
+        "import sys; from odoo.tools import config; config.parse_config(['--config', sys.argv[1]], setup_logging=False)"
+        "; print([config[name] for name in sys.argv[2:]])"
+    )
+    said = run([engine / "venv/bin/python", "-c", script, conf, *options], environment=variables).strip()
+    assert said == "[['base', 'web', 'rpc'], True, 1800]"
 
 
 @pytest.mark.odoo

@@ -1,6 +1,7 @@
 """What may be asked of `provision`, and the files that it makes: golden files, and what must hold for all of them."""
 
 from collections.abc import Mapping
+from configparser import RawConfigParser
 from pathlib import Path
 from typing import Any
 from unittest.mock import create_autospec
@@ -477,10 +478,101 @@ def test_image_is_pinned_when_its_name_says_its_content(image: str, *, pinned: b
     assert is_pinned(image) == pinned
 
 
+OPTIONS: dict[str, Any] = {
+    "odoo_options": {"server_wide_modules": "base,web,queue_job", "unaccent": True, "limit_time_real": 1800},
+    "postgres_options": {"statement_timeout": "15min", "jit": True, "log_line_prefix": r"it's \p "},
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_options_stand_once_in_odoo_conf_and_last_in_postgresql_conf(stage: str) -> None:
+    files = files_of(stage, **OPTIONS)
+    read = RawConfigParser()  # as Odoo reads it: an option that is there twice is an error
+    read.read_string(text(files, "config/odoo/odoo.conf"))
+    assert {name: read["options"][name] for name in OPTIONS["odoo_options"]} == {
+        "server_wide_modules": "base,web,queue_job",
+        "unaccent": "True",
+        "limit_time_real": "1800",
+    }
+    ours = ["statement_timeout = '15min'", "jit = 'True'", r"log_line_prefix = 'it''s \\p '"]
+    assert text(files, "config/postgres/postgresql.conf").splitlines()[-3:] == ours
+
+
+def test_options_change_no_other_file_but_the_label_of_odoo_s_containers() -> None:
+    plain, with_options = files_of("staging"), files_of("staging", **OPTIONS)
+    changed = {path for path in plain if plain[path] != with_options[path]}
+    assert changed == {"compose.yaml", "config/odoo/odoo.conf", "config/postgres/postgresql.conf"}
+    services, others = (yaml.safe_load(text(files, "compose.yaml"))["services"] for files in (plain, with_options))
+    assert [name for name in ("db", "odoo", "odoo-cron", "nginx") if services[name] != others[name]] == [
+        "odoo",
+        "odoo-cron",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "value", "mistake"),
+    [
+        ("odoo", "admin_passwd", "x", "is a secret; write it as `provision.master_password`"),
+        ("odoo", "smtp_password", "x", "may hold a secret"),
+        ("odoo", "proxy_access_token", "x", "may hold a secret"),
+        ("odoo", "db_password", "x", "is the project's own"),
+        ("odoo", "db_maxconn", 64, "is counted with the memory"),
+        ("odoo", "workers", 12, "is counted with the memory"),
+        ("odoo", "limit_memory_hard_gevent", 2**30, "is counted with the memory"),
+        ("odoo", "max_cron_threads", 2, "is counted with the memory of the service odoo-cron"),
+        ("odoo", "data_dir", "/srv", "is the project's own"),
+        ("odoo", "http_interface", "::", "is the project's own"),
+        ("odoo", "xmlrpc_port", 1, "is the project's own"),
+        ("odoo", "gevent_port", 1, "is the project's own"),
+        ("odoo", "addons_path", "/srv", "is the project's own; name the folders"),
+        ("odoo", "list_db", True, "is the project's own: it keeps strangers out"),
+        ("odoo", "dbfilter", ".*", "is the project's own: it keeps strangers out"),
+        ("odoo", "proxy_mode", False, "is the project's own: it keeps strangers out"),
+        ("odoo", "dev_mode", "all", "lets people run code in it"),
+        ("odoo", "logfile", "/tmp/x", "is the project's own: the log goes to Docker"),  # noqa: S108
+        ("odoo", "update", "all", "is for a single start"),
+        ("odoo", "with_demo", True, "is said by `provision.demo_data`"),
+        ("odoo", "smtp_server", "mail.example.com", "is the project's own: outside production"),
+        ("odoo", "List_db", True, "is no name of an option"),
+        ("odoo", "unaccent = x\nlist_db", True, "is no name of an option"),
+        ("odoo", "log_handler", ":INFO\nlist_db = True", "holds a line break"),
+        ("odoo", "log_handler", ":INFO\u2028", "holds a line break"),
+        ("postgres", "listen_addresses", "x", "is the project's own"),
+        ("postgres", "port", 1, "is the project's own"),
+        ("postgres", "data_directory", "/srv", "is the project's own"),
+        ("postgres", "hba_file", "/srv", "is the project's own"),
+        ("postgres", "shared_preload_libraries", "x", "is the project's own: it holds pg_stat_statements"),
+        ("postgres", "ssl", True, "is the project's own: it keeps strangers out"),
+        ("postgres", "ssl_key_file", "x", "is the project's own: it keeps strangers out"),
+        ("postgres", "include_dir", "/srv", "would read a file that no plan shows"),
+        ("postgres", "logging_collector", True, "is the project's own: the log goes to Docker"),
+        ("postgres", "fsync", False, "would risk the data"),
+        ("postgres", "primary_conninfo", "x", "may hold a secret"),
+        ("postgres", "my.ext.name", 1, "is no name of an option"),
+        ("postgres", "work_mem", "8MB\nfsync = off", "holds a line break"),
+    ],
+)
+def test_option_is_refused_when_the_project_decides_it_or_it_is_unsafe(
+    field: str, name: str, value: object, mistake: str
+) -> None:
+    (found,) = _mistakes(described("staging", **{f"{field}_options": {name: value}}))
+    assert found.startswith(f"erp-staging.provision.{field}_options.{name}: {mistake}")
+
+
+def test_production_s_mail_server_may_be_named_and_a_catcher_s_may_not() -> None:
+    mail_server = {"smtp_server": "mail.example.com"}
+    assert "smtp_server = mail.example.com" in text(
+        files_of("production", odoo_options=mail_server), "config/odoo/odoo.conf"
+    )
+    images = {**described("staging")["provision"]["images"], "mail": "axllent/mailpit:v1.21"}
+    assert len(_mistakes(described("staging", odoo_options=mail_server, images=images))) == 1
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     data = described("production", demo_data=True, tls={"kind": "local_ca"})
     data["data_dir"] = "/srv/odoo"
-    assert len(_mistakes(data)) == 3
+    data["provision"] |= {"odoo_options": {"workers": 1, "list_db": True}, "postgres_options": {"port": 1}}
+    assert len(_mistakes(data)) == 6
 
 
 def test_golden_files_are_of_known_projects() -> None:
