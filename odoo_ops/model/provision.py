@@ -209,6 +209,11 @@ class Provisioning(Value):
         description="Addresses or networks whose people are led to Odoo, such as it is then, while a release tells "
         "everybody else to come back soon.",
     )
+    trusted_proxies: tuple[IpNetwork, ...] = Field(
+        default=(),
+        description="Addresses or networks of a load balancer or CDN before it, whose word in X-Forwarded-For on who "
+        "asks is taken.",
+    )
     admin_password: SecretStr | None = Field(
         default=None,
         description="Password of Odoo's user `admin` in a new database. Needed outside development: Odoo's is `admin`.",

@@ -114,6 +114,9 @@ def _unsafe_edge(wanted: Provisioning) -> Iterator[Mistake]:
         text = f"is `none`, and {wanted.bind} is not loopback: passwords would pass in the clear"
         yield ("provision", "tls"), f"{text}; write `bind: 127.0.0.1`, or name a certificate"
     yield from _shared_ports(wanted)
+    if all_of_them := [one for one in wanted.trusted_proxies if one.endswith("/0")]:
+        text = f"holds {', '.join(all_of_them)}: anybody could say to be anybody"
+        yield ("provision", "trusted_proxies"), f"{text}; name the balancer's own addresses"
     if isinstance(wanted.tls, Acme) and wanted.images.certbot is None:
         yield ("provision", "images", "certbot"), "is needed for `tls: {kind: acme}`, such as certbot/certbot:v4.2.0"
     if isinstance(wanted.tls, Acme) and wanted.tls.directory == LETS_ENCRYPT:

@@ -110,10 +110,16 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def placed(
-    stage: str, folder: Path, certificates: Path, replaced: Mapping[str, str], operators: Sequence[str] = ()
+    stage: str,
+    folder: Path,
+    certificates: Path,
+    replaced: Mapping[str, str],
+    operators: Sequence[str] = (),
+    *,
+    proxies: Sequence[str] = (),
 ) -> Path:
     """A stage's nginx.conf with addresses and folders of the test."""
-    files = files_of(stage, body_limit_bytes=2**20, operator_networks=list(operators))
+    files = files_of(stage, body_limit_bytes=2**20, operator_networks=list(operators), trusted_proxies=list(proxies))
     conf = files["config/nginx/nginx.conf"].content.get_secret_value()
     places = {
         "/etc/nginx-tls": str(certificates),
@@ -138,7 +144,13 @@ def test_nginx_accepts_the_configuration(nginx_program: Path, certificates: Path
 
 @contextmanager
 def served(
-    stage: str, nginx_program: Path, certificates: Path, folder: Path, operators: Sequence[str] = ()
+    stage: str,
+    nginx_program: Path,
+    certificates: Path,
+    folder: Path,
+    operators: Sequence[str] = (),
+    *,
+    proxies: Sequence[str] = (),
 ) -> Iterator[Edge]:
     """nginx of a stage before the repeating server."""
     ports = {"8080": free_port(), "8443": free_port(), "127.0.0.1:8081": free_port()}
@@ -152,7 +164,7 @@ def served(
     replaced = {f"http://$odoo_host:{port}": address for port in (8069, 8072)}
     replaced |= {"/var/lib/odoo/filestore": str(filestore), "/etc/nginx-odoo/": f"{folder}/"}
     replaced |= {f"listen {port}": f"listen 127.0.0.1:{own}" for port, own in ports.items()}
-    conf = placed(stage, folder, certificates, replaced, operators)
+    conf = placed(stage, folder, certificates, replaced, operators, proxies=proxies)
     words = [nginx_program, "-c", conf, "-g", "daemon off; user root;"]
     process = subprocess.Popen(words, stderr=(folder / "error.log").open("w"))
     try:
@@ -328,6 +340,22 @@ def test_operators_see_odoo_while_everybody_else_is_told_to_come_back(
     with served("staging", nginx_program, certificates, tmp_path, ["192.0.2.0/24", "127.0.0.1"]) as edge:
         for path in ("/web", "/web/login", "/base/static/logo.png"):
             assert edge.get(path, "erp-staging.example.com").status_code == 200
+
+
+@pytest.mark.parametrize("proxies", [["127.0.0.1", "192.0.2.0/24"], ["192.0.2.0/24"]])
+def test_logins_count_for_those_whom_a_trusted_proxy_names_and_no_stranger_names_another(
+    nginx_program: Path, certificates: Path, tmp_path: Path, proxies: list[str]
+) -> None:
+    trusted = "127.0.0.1" in proxies
+    with served("production", nginx_program, certificates, tmp_path, proxies=proxies) as edge:
+
+        def login(forwarded: str) -> httpx.Response:
+            return edge.get("/web/login", "erp.example.com", method="POST", X_Forwarded_For=forwarded)
+
+        seen = login("6.6.6.6, 203.0.113.1, 192.0.2.9").headers["Seen-X-Forwarded-For"]
+        assert seen == ("203.0.113.1" if trusted else "127.0.0.1"), "what stands before it is the client's own word"
+        assert 429 in [login("203.0.113.1").status_code for _ in range(25)]
+        assert login("203.0.113.2").status_code == (200 if trusted else 429)
 
 
 def test_nginx_accepts_that_a_release_names_a_container(

@@ -299,6 +299,8 @@ def test_project_is_refused_when_the_host_is_too_small() -> None:
         ({"cors_origins": ["*"]}, "should match pattern"),
         ({"operator_networks": ["203.0.113.7/24"]}, "neither an IP address nor a network"),
         ({"operator_networks": ["fe80::1%x 1; default 1;"]}, "neither an IP address nor a network"),
+        ({"trusted_proxies": ["203.0.113.7/24"]}, "neither an IP address nor a network"),
+        ({"trusted_proxies": ["unix:; }"]}, "neither an IP address nor a network"),
         ({"expected_users": 0}, "greater than or equal to 1"),
         ({"http_port": 0}, "greater than or equal to 1"),
         ({"tls": {"kind": "letsencrypt"}}, "does not match any of the expected tags"),
@@ -329,6 +331,7 @@ def _mistakes(data: dict[str, Any]) -> list[str]:
         ("production", {"tls": {"kind": "local_ca"}}, "tls: is a local authority, which no user's browser trusts"),
         ("production", {"demo_data": True}, "demo_data: would put Odoo's demo data among production's"),
         ("staging", {"tls": {"kind": "none"}}, "tls: is `none`, and 0.0.0.0 is not loopback"),
+        ("staging", {"trusted_proxies": ["::/0"]}, "trusted_proxies: holds ::/0: anybody could say to be anybody"),
         ("staging", {"https_port": 80}, "https_port: is the same as http_port"),
         ("development", {"mail_port": 8080}, "mail_port: is the same as http_port"),
         ("development", {"mail_port": 8443}, "mail_port: is the same as https_port"),
@@ -496,6 +499,18 @@ def test_options_stand_once_in_odoo_conf_and_last_in_postgresql_conf(stage: str)
     }
     ours = ["statement_timeout = '15min'", "jit = 'True'", r"log_line_prefix = 'it''s \\p '"]
     assert text(files, "config/postgres/postgresql.conf").splitlines()[-3:] == ours
+
+
+def test_nginx_believes_trusted_proxies_alone() -> None:
+    believed = text(files_of("staging", trusted_proxies=["203.0.113.0/24", "2001:db8::1"]), "config/nginx/nginx.conf")
+    lines = [line.strip() for line in believed.splitlines() if "real_ip" in line]
+    assert lines == [
+        "set_real_ip_from 203.0.113.0/24;",
+        "set_real_ip_from 2001:db8::1/128;",
+        "real_ip_header X-Forwarded-For;",
+        "real_ip_recursive on;",
+    ]
+    assert "real_ip" not in text(files_of("staging"), "config/nginx/nginx.conf")
 
 
 def test_options_change_no_other_file_but_the_label_of_odoo_s_containers() -> None:
