@@ -96,6 +96,7 @@ def _refuse_way_out(runtime: Runtime, host: HostAdapter) -> None:
 def booted(runtime: Runtime, database: str, instead: Mapping[str, str] | None = None) -> Iterator[BootedCopy]:
     """Run an Odoo server on a copy; it ends with the block, and with the worker.
 
+    Its configuration and its log go with the block, too.
     `instead` names links in its addons path, and where they are taken to lead.
     """
     settings = runtime.environment
@@ -105,11 +106,14 @@ def booted(runtime: Runtime, database: str, instead: Mapping[str, str] | None = 
         config = write_config(settings, host, database, port, instead)
         command = odoo.serve(settings.odoo.command, config, settings.database.model_copy(update={"name": database}))
         log_file = f"{settings.copy_dir}/odoo.log"
-        with (
-            host.serve(command, log_file=log_file) as agent,
-            open_site(host, f"http://127.0.0.1:{port}") as site,
-        ):
-            yield BootedCopy(site, database, host, log_file, agent)
+        try:
+            with (
+                host.serve(command, log_file=log_file) as agent,
+                open_site(host, f"http://127.0.0.1:{port}") as site,
+            ):
+                yield BootedCopy(site, database, host, log_file, agent)
+        finally:
+            host.call("remove_tree", path=settings.copy_dir)
 
 
 def print_invoice(copy: BootedCopy) -> str:

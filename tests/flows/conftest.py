@@ -195,10 +195,11 @@ class Site:
             connection.close()  # by a test that dropped the database it was ended already
 
     def leftovers(self) -> list[str]:
-        """What a run that has ended must not leave: spools, journals, scratch, sessions, locks."""
-        found = [path for path in (self.settings.spool, self.settings.restore_spool) if Path(path).exists()]
-        journals = (self.settings.swap_journal, self.settings.export_journal, self.settings.release_journal)
-        found += [path for path in journals if Path(path).exists()]
+        """What a run that has ended must not leave: spools, an Odoo's on a copy, journals, scratch, sessions, locks."""
+        settings = self.settings
+        folders = (settings.spool, settings.restore_spool, settings.copy_dir)
+        journals = (settings.swap_journal, settings.export_journal, settings.release_journal, settings.restart_mark)
+        found = [path for path in (*folders, *journals) if Path(path).exists()]
         found += [str(path) for path in self.filestore.parent.glob("odoo_ops_scratch*")]
         found += [name for name in self.made_databases() if "scratch" in name]
         found += [str(path) for path in (self.folder / "repository").glob("locks/*")]

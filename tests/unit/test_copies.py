@@ -2,16 +2,18 @@
 
 import json
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.commands import odoo
-from odoo_ops.errors import PreconditionFailed, Refused
+from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.environment import DatabaseSettings, Environment, Objectives, OdooSettings, Stage
 from odoo_ops.model.host import Host, SshConnection
-from odoo_ops.model.repository import FolderLocation, Repository, S3Location
+from odoo_ops.model.repository import FolderLocation, OpenRepository, Repository, S3Location
 from odoo_ops.policy import drills
 from odoo_ops.policy.configuration import options_for_copy
 from odoo_ops.policy.fences import (
@@ -23,6 +25,8 @@ from odoo_ops.policy.fences import (
     refuse_unreachable_repository,
 )
 from odoo_ops.render import render
+from odoo_ops.runtimes.copies import booted
+from odoo_ops.runtimes.runtime import Runtime
 
 
 def _environment(
@@ -248,3 +252,19 @@ def test_judge_objectives_tells_missed_from_not_measured() -> None:
     assert outcomes == ["failed", "passed"]
     outcomes = [check.outcome for check in drills.judge_objectives(objectives, None, None)]
     assert outcomes == ["not measured", "not measured"]
+
+
+@pytest.mark.parametrize("error", [None, VerificationFailed("the page does not answer")])
+def test_configuration_and_log_of_a_booted_copy_go_with_it(tmp_path: Path, error: VerificationFailed | None) -> None:
+    odoo_program = tmp_path / "odoo"
+    odoo_program.write_text("#!/bin/sh\nexec sleep 60\n")
+    odoo_program.chmod(0o700)
+    settings = _environment("drill", data_dir=str(tmp_path))
+    settings = settings.model_copy(update={"odoo": OdooSettings(version="19.0", command=(str(odoo_program),))})
+    repository = OpenRepository(name="r", location=FolderLocation(path="/r"), password=SecretStr("password"))
+    runtime = Runtime.of(settings, HostAdapter(Host(name="here")), repository)
+    with pytest.raises(VerificationFailed) if error else nullcontext(), booted(runtime, "scratch"):
+        assert sorted(file.name for file in Path(settings.copy_dir).iterdir()) == ["odoo.conf", "odoo.log"]
+        if error:
+            raise error
+    assert not Path(settings.copy_dir).exists()
