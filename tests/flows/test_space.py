@@ -5,11 +5,13 @@ import re
 import secrets
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from deployments.engines.cluster import PostgresCluster
 from flows.backup import backup
 from flows.restore import restore
 from odoo_ops.errors import CommandFailed, OdooOpsError, PreconditionFailed
@@ -50,16 +52,32 @@ def _add_much(site: Site) -> None:
         connection.execute("CREATE TABLE much AS SELECT md5(random()::text) FROM generate_series(1, 200000)")
 
 
-@pytest.fixture
-def small_disk(site: Site, require: Callable[[str, Path | None, str], Path]) -> Iterator[Path]:
-    """A file system of one megabyte: a tmpfs, which only root can mount, and not in every container."""
-    folder = site.folder / "small"
-    folder.mkdir()
-    mount = ["/bin/mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+Require = Callable[[str, Path | None, str], Path]
+
+
+@contextmanager
+def _mounted(folder: Path, size: str, require: Require) -> Iterator[Path]:
+    """A file system of a size: a tmpfs, which only root can mount, and not in every container."""
+    folder.mkdir(parents=True)
+    mount = ["/bin/mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
     mounted = os.geteuid() == 0 and subprocess.run(mount, check=False).returncode == 0
     require("a small file system", folder if mounted else None, "run the tests as root where a tmpfs can be mounted")
     yield folder
     subprocess.run(["/bin/umount", folder], check=True)
+
+
+@pytest.fixture
+def small_disk(site: Site, require: Require) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    with _mounted(site.folder / "small", "1m", require) as folder:
+        yield folder
+
+
+@pytest.fixture
+def postgres_disk(tmp_path: Path, require: Require) -> Iterator[Path]:
+    """A file system beside the data of a PostgreSQL: asked for before that one, it is unmounted after its end."""
+    with _mounted(tmp_path / "postgres" / "disk", "1g", require) as folder:
+        yield folder
 
 
 def test_flow_is_refused_before_it_writes_when_the_disk_is_too_small(site: Site, small_disk: Path) -> None:
@@ -146,4 +164,46 @@ def test_nothing_is_lost_when_the_filestore_s_disk_fills_while_it_is_restored(si
 
     restore(site.name)
     assert site.content() == before
+    assert site.leftovers() == []
+
+
+def _leave(disk: Path, free_bytes: int) -> None:
+    """As where others fill a disk, or somebody makes room."""
+    found = os.statvfs(disk)
+    size = (found.f_blocks - found.f_bfree) * found.f_frsize + free_bytes
+    subprocess.run(["/bin/mount", "-o", f"remount,size={size}", disk], check=True)
+
+
+@pytest.mark.long
+def test_nothing_is_lost_when_postgresql_s_own_disk_fills_while_it_is_restored(
+    postgres_disk: Path, site_on_own_cluster: Site
+) -> None:
+    """Its tables lie on a disk of their own, and a restore asks for room where PostgreSQL's folder is."""
+    site, disk = site_on_own_cluster, postgres_disk
+    assert isinstance(site.cluster, PostgresCluster)
+    tables = site.cluster.data / "base"
+    site.cluster.stop()
+    subprocess.run(["/bin/mv", tables, disk / "base"], check=True)
+    tables.symlink_to("../disk/base")  # PostgreSQL's account may not enter all folders above
+    site.cluster.start()
+    _add_much(site)
+    kept = backup(site.name).snapshot_id
+    backed_up = site.content()
+    site.attach(b"made after the backup")
+    present = site.content()
+
+    _leave(disk, 12 * 2**20)  # enough for a new database, not for its tables
+    said = r"(?s)pg_restore.*No space left on device.*Next step: make room on the disk of PostgreSQL's data"
+    with pytest.raises(CommandFailed, match=said) as failure:
+        restore(site.name)
+    assert "What was begun is settled: dropped database odoo_ops_scratch" in str(failure.value)
+    assert site.leftovers() == []
+    assert site.made_databases() == []
+    _leave(disk, 2**29)
+    assert site.content() == present
+
+    report = restore(site.name)
+    assert report.snapshot_id == kept
+    assert site.content() == backed_up
+    assert site.made_databases() == [report.kept_database]
     assert site.leftovers() == []
