@@ -59,6 +59,7 @@ from tasks.releases import (
 )
 from tasks.reports import publish_release_plan, publish_release_report, told_failures
 from tasks.services import refuse_without_service
+from tasks.smoke import check_in_use
 
 _APPROVAL_SECONDS = 24 * 3600
 
@@ -167,12 +168,15 @@ def _failed(name: str, step: Callable[[], object]) -> list[Check]:
 
 
 def _seen_again(environment: str) -> list[Check]:
-    """Look again at a release that is in place, but with a failed check; where all is well now, that is on record."""
+    """Look again at a release that is in place, but with a failed check, or whose run died before all were made.
+
+    Where all is well now, that is on record.
+    """
     with environment_locked(environment, "look at a release again"):
         present = read_present_release(environment)
         if present is None or present.unwell is None:
             return []
-        seen = check_health(environment)
+        seen = [*check_health(environment), check_in_use(environment)]
         note_outcome(environment, present.down_seconds, seen)
         return seen
 

@@ -13,7 +13,7 @@ from odoo_ops.adapters.modules import read_database_oid, read_installed, read_ro
 from odoo_ops.errors import PreconditionFailed, Refused
 from odoo_ops.model.addons import ReleasePolicy
 from odoo_ops.model.checks import Check, failures, first_of
-from odoo_ops.model.release import FetchedAddons, ImageChange, ReleasePlan, ReleaseRecord
+from odoo_ops.model.release import UNSEEN, FetchedAddons, ImageChange, ReleasePlan, ReleaseRecord
 from odoo_ops.policy import releases as policy
 from odoo_ops.policy.commit_checks import unseen_commit
 from odoo_ops.policy.space import refuse_without_room
@@ -172,7 +172,8 @@ def planned_record(
 ) -> ReleaseRecord:
     """What is put in place of a plan; `scratch` is the database in which its modules were updated.
 
-    `present`: the release that is on record as the present one.
+    `present`: the release that is on record as the present one. Until `note_outcome` says what came of it, it counts
+    as one with a failed check: a run that dies on its way leaves no release that seems to be well.
     """
     asked = {fetched.folder: fetched.ref for fetched in plan.addons} | (
         {"image": plan.image.asked} if plan.image else {}
@@ -190,6 +191,7 @@ def planned_record(
         updated=tuple(update.name for update in plan.updates),
         run=flow_run.get_id(),
         backup_id=backup_id,
+        unwell=UNSEEN,
     )
     return record.model_copy(update={"former_unwell": unwell_before(record, present)})
 

@@ -11,6 +11,7 @@ from odoo_ops.model.table_locks import UpdateLocks
 
 UNRELEASED = "Unreleased"  # the state in which a dry run ends that found something to release
 RELEASED_UNWELL = "ReleasedUnwell"  # the state in which a release ends that is in place, but with a failed check
+UNSEEN = "the run that put it there ended before it had looked at all of it"  # `unwell` of a release until then
 SUPERSEDED = "Superseded"  # the state in which the release of a push ends that is not the newest
 
 
@@ -193,7 +194,7 @@ class ReleaseRecord(Value):
         run: the flow run, by its id in Prefect.
         backup_id: the backup that was taken before it.
         down_seconds: how long Odoo did not serve people; None: it was not stopped, or nobody knows.
-        unwell: which checks failed since it is in place; None: none did, or all was well at a later look.
+        unwell: which checks failed since it is in place, or `UNSEEN`; None: none did, or all was well at a later look.
         former_unwell: which checks had failed of what was there before; None: none had, or no release had put it there.
     """
 

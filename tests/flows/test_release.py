@@ -27,7 +27,7 @@ from odoo_ops.adapters.host import LockLost
 from odoo_ops.adapters.odoo_site import open_site
 from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.checks import Check
-from odoo_ops.model.release import RELEASED_UNWELL
+from odoo_ops.model.release import RELEASED_UNWELL, UNSEEN
 from odoo_ops.policy.ways_back import listed
 from odoo_ops.runtimes.release_records import read_databases, read_records
 from tasks.forecasts import READS, TESTS
@@ -124,6 +124,25 @@ def _see_that_no_rollback_leads_to_a_database_that_is_gone(shop: Shop) -> None:
     _, former, *_ = listed(read_records(runtime), read_databases(runtime))
     assert re.fullmatch(r"no rollback, as the database \w+ is gone", former.standing)
     assert "a shelf with the second edition" in shop.page()
+
+
+def test_release_whose_run_died_before_its_checks_is_looked_at_when_the_same_is_released(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(_environment: str) -> Check:
+        raise RuntimeError("the worker is gone")
+
+    put_on_record(shop.site.name)
+    runtime = OdooEnvironment.open(shop.site.name)
+    with monkeypatch.context() as patched:
+        patched.setattr("flows._cut_over.check_in_use", die)
+        with pytest.raises(RuntimeError):
+            shop.release()
+    assert read_records(runtime)[-1].unwell == UNSEEN
+    report = shop.release()
+    assert (report.applied, IN_USE in {check.name for check in report.checks}) == (False, True)
+    assert read_records(runtime)[-1].unwell is None
+    assert shop.release().checks == report.plan.gate
 
 
 def test_release_to_production_waits_until_its_plan_is_approved(

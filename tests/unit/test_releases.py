@@ -22,6 +22,7 @@ from odoo_ops.hostside.modules import find_modules, hash_modules
 from odoo_ops.model.addons import MOST_MERGES, AddonsRepository, MergedRef, ReleasePolicy, place_of
 from odoo_ops.model.checks import Check, failures
 from odoo_ops.model.release import (
+    UNSEEN,
     FetchedAddons,
     InstalledModules,
     ModuleFacts,
@@ -265,7 +266,8 @@ def test_release_notes_which_checks_had_failed_of_what_it_replaces(
         for link, folder in former.items()
     )
     plan = ReleasePlan(environment="erp", addons=addons)
-    assert planned_record(plan, None, "abc123", present).former_unwell == noted
+    record = planned_record(plan, None, "abc123", present)
+    assert (record.former_unwell, record.unwell) == (noted, UNSEEN)
 
 
 def test_page_of_a_rollback_names_a_repository_that_came_with_the_release() -> None:
