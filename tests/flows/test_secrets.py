@@ -27,7 +27,7 @@ from prefect.settings import PREFECT_API_URL, get_current_settings
 from psycopg import sql
 from real_sshd import RealSshd, make_key
 from released_addons import ReleasedAddons
-from secret_traces import Canary, Watch, secret_fields, seen, seen_in_database, seen_in_files
+from secret_traces import Canary, Watch, open_to_others, secret_fields, seen, seen_in_database, seen_in_files
 from served_odoo import described
 
 import blocks
@@ -117,6 +117,17 @@ def test_recording_holds_a_program_however_short_it_lives(strace: Path, tmp_path
     found = [(each.program, seen(each.argv, [canary]), seen(each.variables, [canary])) for each in _started(tmp_path)]
     assert found.count(("true", {"it"}, set())) == 5
     assert found.count(("true", set(), {"it"})) == 5
+
+
+def test_what_others_may_use_is_found(tmp_path: Path) -> None:
+    root, inner = tmp_path / "state", tmp_path / "state" / "inner"
+    for folder in (root, inner):
+        folder.mkdir(mode=0o700)
+    (inner / "own").touch(mode=0o600)
+    assert open_to_others([root]) == []
+    (inner / "group").touch(mode=0o640)
+    root.chmod(0o701)
+    assert open_to_others([root]) == [f"{root} 701", f"{inner / 'group'} 640"]
 
 
 def _started(folder: Path) -> list[Started]:
@@ -494,7 +505,8 @@ def test_secrets_are_seen_nowhere_when_flows_pass_and_fail(planted: Planted) -> 
     searched = [*planted.canaries, Canary("control", site.name, (site.name,))]
     plan = [*_passing(planted), *_failing(planted)]
     states = [Path(each.settings.state_dir) for each in (site, planted.trial)]
-    watch = Watch([*states, *_homes(site)], searched)
+    copies = [Path(each.settings.copy_dir) for each in (site, planted.trial)]
+    watch = Watch([*states, *copies, *_homes(site)], searched)
     with watch.running():
         outcomes = _run(planted, [step for step, _ in plan])
     _check_outcomes(plan, outcomes, (site.folder / "output").read_text())
@@ -502,7 +514,8 @@ def test_secrets_are_seen_nowhere_when_flows_pass_and_fail(planted: Planted) -> 
 
     _check_started(_started(planted.folder), searched)
     assert {path: names for path, names in watch.in_files.items() if names - {"control"}} == {}
-    assert any(path.endswith("manifest.json") for path in watch.in_files)
+    assert {"manifest.json", "odoo.conf"} <= {Path(path).name for path in watch.in_files}
+    assert open_to_others(states) == []
 
     logs = [planted.sshd.folder / "log", planted.rest.folder.parent / "rest.log", site.cluster.log]
     roots = [site.folder, *_homes(site), *logs]

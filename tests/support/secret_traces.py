@@ -88,6 +88,13 @@ def seen_in_files(roots: Iterable[Path], canaries: list[Canary], without: Path |
     return found
 
 
+def open_to_others(roots: Iterable[Path]) -> list[str]:
+    """Files and folders that not their owner alone may use, the roots too, each with its mode."""
+    paths = (path for root in roots for path in [root, *root.rglob("*")] if not path.is_symlink())
+    modes = ((path, path.stat().st_mode & 0o777) for path in paths)
+    return [f"{path} {mode:o}" for path, mode in modes if mode & 0o077]
+
+
 def seen_in_database(path: Path, canaries: list[Canary]) -> dict[str, set[str]]:
     """Names of the canaries in each table of Prefect's database: a value may be spread over its pages."""
     found = {}
