@@ -1,5 +1,6 @@
 """What an operator sees in the Prefect UI while a flow runs and afterwards."""
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ from flows.prune import prune
 from flows.restart import restart
 from flows.restore import restore
 from flows.rotate_repository_key import rotate_repository_key
+from odoo_ops.model.environment import BackupPolicy
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -27,9 +29,22 @@ else:
 pytestmark = [pytest.mark.postgres, pytest.mark.restic]
 
 
+@pytest.mark.parametrize(
+    ("jobs", "finished"),
+    [
+        (2, [r"Dumping 6 tables: 100 % \((\S+ kB) of \1,", r"Restoring the database: 100 % \((\S+ kB) of \1,"]),
+        # nothing tells the end of a single job's last table
+        pytest.param(
+            1,
+            [r"Dumping 6 tables: [1-9]\d? % \(", r"Restoring the database: 100 % \((\d+) rows of \1 rows,"],
+            marks=pytest.mark.long,
+        ),
+    ],
+)
 def test_long_steps_show_a_bar_and_a_rate(
-    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    site: Site, jobs: int, finished: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    site.register(backup=BackupPolicy(jobs=jobs))
     monkeypatch.setattr("tasks.progress._EVERY_SECONDS", 0)
     backup(site.name)
     restore(site.name)
@@ -37,6 +52,8 @@ def test_long_steps_show_a_bar_and_a_rate(
         bars = client.read_artifacts(artifact_filter=ArtifactFilter(type=ArtifactFilterType(any_=["progress"])))
     shown = {str(bar.description) for bar in bars}
     assert {"Dumping 6 tables", "Restoring the database", "Checking every sha1"} <= shown
+    assert all(re.search(line, caplog.text) for line in finished)
+    assert "Restoring the database: all rows are there" in caplog.text
     assert "Checking every sha1: 100 % (20 files of 20 files," in caplog.text
 
 
