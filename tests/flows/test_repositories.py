@@ -120,9 +120,8 @@ def test_failure_says_what_to_do_when_the_keys_or_the_bucket_are_wrong(site: Sit
 
 @pytest.mark.parametrize("region", ["us-east-1", pytest.param(None, marks=pytest.mark.long)])
 def test_first_backup_and_first_copy_make_no_bucket_when_it_is_missing(
-    site: Site, s3: S3Server, region: str | None, monkeypatch: pytest.MonkeyPatch
+    site: Site, s3: S3Server, region: str | None
 ) -> None:
-    monkeypatch.setattr("odoo_ops.runtimes.new_repository._LOOK_SECONDS", 5)
     missing = s3.location(bucket="not-made", prefix=site.name, region=region)
     said = r"There is no bucket not-made at .*none was made.* Next step: correct the name .* or make the bucket"
     main = OdooEnvironment.load(site.name).repository
