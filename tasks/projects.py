@@ -95,7 +95,7 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
         )
         anew = bool(set(ODOO_SERVICES) & set(plan.services_to("create", "recreate")))
         check_odoo(project, cluster_facts.odoo_version, anew=anew, show=show)
-        if anew:
+        if set(ODOO_SERVICES) & set(plan.services_to("create", "recreate", "start", "restart")):
             project.check_owner(FILESTORE_VOLUME)
         if plan.files or plan.services_to("create", "recreate", "start"):
             check_machine(project, containers, plan.files, much=plan.new_database or bool(plan.pull))

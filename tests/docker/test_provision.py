@@ -431,12 +431,13 @@ def test_image_of_another_series_of_odoo_is_refused(site: Provisioned, tmp_path:
     assert site.containers() == before
 
 
-def test_filestore_in_which_odoo_could_not_write_is_refused(site: Provisioned) -> None:
-    """As one is that root brought back by hand."""
+@pytest.mark.parametrize("gone", [("rm", "--stop", "--force"), ("stop",)])
+def test_filestore_in_which_odoo_could_not_write_is_refused(site: Provisioned, gone: tuple[str, ...]) -> None:
+    """As one is that root brought back by hand; whether Odoo is made or only started."""
     before = site.containers()
     filestore = "/var/lib/odoo/filestore/erp"
     site.project.run("toolbox-restore", "chown", "0:0", filestore)
-    site.project.compose("rm", "--stop", "--force", "odoo-cron")
+    site.project.compose(*gone, "odoo-cron")
     try:
         with pytest.raises(Refused, match=r"Odoo's data belongs to 0:0, and Odoo in .*Nothing was changed"):
             site.provision()
