@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from acme_server import AcmeServer, acme_network, acme_server
+from artifacts import read_all_artifacts
 from compose_project import ComposeProject
 from prefect.client.orchestration import get_client
 from provisioned_site import ADMIN, REPOSITORY, SECRETS, Provisioned, secret_of
@@ -340,7 +341,7 @@ def test_page_tells_each_domain_its_issuer_and_its_days(site: Secured) -> None:
     assert renew_certificates(site.made.name).certificates
     key = f"renew-certificates-{site.made.name}"
     with get_client(sync_client=True) as client:
-        pages = [str(each.data) for each in client.read_artifacts() if each.key == key]
+        pages = [str(each.data) for each in read_all_artifacts(client) if each.key == key]
     lines = [rf"\| {domain} \| Pebble Intermediate CA.*\| 364 \| yes \|" for domain in DOMAINS]
     assert any(all(re.search(line, page) for line in lines) for page in pages), pages
 
@@ -351,6 +352,6 @@ def test_certbot_keeps_its_keys_to_itself_and_nobody_is_root(site: Secured) -> N
     assert project.compose(*one_off).strip() == "65534"
     key = site.in_place().key.get_secret_value().splitlines()[1]
     with get_client(sync_client=True) as client:
-        told = [str(artifact.data) for artifact in client.read_artifacts()]
+        told = [str(artifact.data) for artifact in read_all_artifacts(client)]
     told += [project.compose("logs"), project.engine.run("inspect", project.container("nginx"))]
     assert not [text for text in told if key in text]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from artifacts import read_all_artifacts
 from compose_project import ComposeProject
 from deployed_flow import DeployedFlow
 from prefect.artifacts import Artifact
@@ -592,7 +593,7 @@ def test_secrets_are_in_their_folder_and_nowhere_else(site: Provisioned) -> None
         str(file.relative_to(site.project.folder)) for file in _files(site.project.folder) if hashed in _text(file)
     ] == ["secrets/odoo/odoo.conf"]
     with get_client(sync_client=True) as client:
-        told = [str(artifact.data) for artifact in client.read_artifacts()]
+        told = [str(artifact.data) for artifact in read_all_artifacts(client)]
     told += [site.project.engine.run("inspect", container) for container in site.containers().values()]
     told += [site.project.compose("top"), site.project.compose("logs")]
     assert not [canary for canary in canaries for text in told if canary in text]

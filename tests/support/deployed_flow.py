@@ -10,6 +10,7 @@ from uuid import UUID
 
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Scheduled
 from real_processes import execute_run
@@ -72,11 +73,12 @@ class DeployedFlow:
 
     def page_of(self, run: FlowRun) -> str:
         """What the run published."""
-        artifacts = [each for each in self.client.read_artifacts() if each.flow_run_id == run.id]
+        artifacts = self.client.read_artifacts(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])))
         (page,) = [str(each.data) for each in artifacts if each.type == "markdown"]
         return page
 
     def planned(self) -> list[FlowRun]:
         """Runs of it that are to begin later."""
-        runs = self.client.read_flow_runs()
-        return [run for run in runs if run.deployment_id == self.deployment and run.state and run.state.is_scheduled()]
+        of_it = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[self.deployment]))
+        runs = self.client.read_flow_runs(flow_run_filter=of_it)
+        return [run for run in runs if run.state and run.state.is_scheduled()]
