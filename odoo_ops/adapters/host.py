@@ -9,10 +9,11 @@ from contextvars import copy_context
 from datetime import datetime
 from typing import Any
 
-from odoo_ops.adapters.agent import Agent, AgentLauncher, AsUser, BelowRoot, Locked, OnLine, OnProgress, Transport
+from odoo_ops.adapters.agent import Agent, AgentLauncher, Locked, OnLine, OnProgress, Transport
 from odoo_ops.adapters.containers import ContainerTransport
 from odoo_ops.adapters.local import LocalTransport
 from odoo_ops.adapters.tunnel import tunnel_to
+from odoo_ops.adapters.users import AsUser, BelowRoot
 from odoo_ops.errors import CommandFailed, PermanentError, PreconditionFailed, Refused, TransientError
 from odoo_ops.model.command import Command, Result
 from odoo_ops.model.host import Host, LocalConnection, OpenHost, SshConnection

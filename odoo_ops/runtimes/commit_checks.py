@@ -54,7 +54,7 @@ def _changed(runtime: Runtime, checkout: str) -> list[str]:
 
 
 def _linted(runtime: Runtime, repository: AddonsRepository, checkout: str, show: Callable[[str], None]) -> Check:
-    machine, name = runtime.beside_nothing(), f"{repository.name}: pylint-odoo finds nothing"
+    machine, name = runtime.for_foreign_programs(), f"{repository.name}: pylint-odoo finds nothing"
     modules = machine.call("find_modules", folder=checkout)
     if not modules:
         return Check(name=name, outcome="not measured", detail="there is no module in it")
@@ -92,7 +92,7 @@ def _judged(runtime: Runtime, repository: AddonsRepository, words: tuple[str, ..
     command = Command(argv=words, working_directory=checkout, environment={"PYTHONDONTWRITEBYTECODE": "1"})
     name = f"{repository.name}: {command}"
     try:
-        seconds = runtime.beside_nothing().run(command, timeout_seconds=_CHECK_SECONDS).seconds
+        seconds = runtime.for_foreign_programs().run(command, timeout_seconds=_CHECK_SECONDS).seconds
     except (CommandFailed, PreconditionFailed) as error:
         return Check(name=name, outcome="failed", detail=str(error))
     return Check(name=name, outcome="passed", detail=f"{seconds:.1f} s")

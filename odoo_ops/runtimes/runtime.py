@@ -102,10 +102,10 @@ class Runtime:
         with beside.agents_kept():
             yield beside
 
-    def beside_nothing(self) -> HostAdapter:
-        """Where other programs of foreign code are run: the host, where they reach as little as can be had there.
+    def for_foreign_programs(self) -> HostAdapter:
+        """Where what comes with a commit, and is not run by Odoo, is run: the host.
 
-        Where agents are root there, that is Odoo's user, and beside a compose project the user `nobody`.
+        Where agents are root there, as the user to whom Odoo's data belongs; beside a compose project as `nobody`.
         """
         native = isinstance(self.environment.runtime, OnHost)
         return self.machine.below_root(self.environment.data_dir if native else None)

@@ -1,7 +1,6 @@
 """How drills and forecasts end that something else keeps from their end; the host and Prefect are stand-ins."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +15,8 @@ from odoo_ops.adapters.host import HeldLock, LockLost
 from odoo_ops.errors import CommandFailed, OdooOpsError, TransientError, VerificationFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.release import ReleasePlan
+
+_AT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def _full() -> CommandFailed:
@@ -85,15 +86,9 @@ def test_nothing_is_deleted_when_the_lock_was_lost(settled: list[str], lock: _Lo
 def pages(monkeypatch: pytest.MonkeyPatch, settled: list[str], lock: _Lock) -> list[Any]:  # noqa: ARG001
     """The reports that a drill published."""
     found: list[Any] = []
-    at = datetime(2026, 3, 1, tzinfo=UTC)
-
-    @contextmanager
-    def locked(*_: object) -> Iterator[_Lock]:
-        yield lock
-
     stand_ins: dict[str, Any] = {
-        "environment_locked": locked,
-        "read_snapshot": lambda *_, **__: SimpleNamespace(id="aa11", short_id="aa11", taken_at=at),
+        "environment_locked": lambda *_: nullcontext(lock),
+        "read_snapshot": lambda *_, **__: SimpleNamespace(id="aa11", short_id="aa11", taken_at=_AT),
         "measure_rpo": lambda *_, **__: None,
         "judge": lambda _name, _manifest, checks, *_: (checks, ["all"]),
         "publish_drill_report": found.append,
@@ -131,17 +126,11 @@ def test_drill_of_a_backup_that_is_not_whole_says_so(pages: list[Any], monkeypat
 def forecasts(monkeypatch: pytest.MonkeyPatch, settled: list[str], lock: _Lock) -> list[Any]:  # noqa: ARG001
     """The reports that a forecast published, on a copy that is made without an error."""
     found: list[Any] = []
-    at = datetime(2026, 3, 1, tzinfo=UTC)
-
-    @contextmanager
-    def locked(*_: object) -> Iterator[_Lock]:
-        yield lock
-
     stand_ins: dict[str, Any] = {
-        "environment_locked": locked,
+        "environment_locked": lambda *_: nullcontext(lock),
         "fetched_plan": lambda *_: ReleasePlan(environment="erp", addons=()),
         "read_snapshot": lambda *_, **__: SimpleNamespace(id="aa11"),
-        "read_manifest": lambda *_, **__: SimpleNamespace(taken_at=at, odoo_series="19.0"),
+        "read_manifest": lambda *_, **__: SimpleNamespace(taken_at=_AT, odoo_series="19.0"),
         "neutralize_copy": lambda *_, **__: [Check(name="Neutralised", outcome="passed")],
         "watch_locks": lambda *_: SimpleNamespace(found=None),
         "publish_forecast_report": found.append,
