@@ -85,8 +85,19 @@ def list_ways_out(networks: Sequence[str]) -> Command:
 
 def read_odoo_user(image: str) -> Command:
     """Print the numbers of the user `odoo` and its group in an image of Odoo, such as `100:101`."""
-    script = 'echo "$(id -u odoo):$(id -g odoo)"'
-    return Command(argv=("docker", "run", "--rm", "--network=none", "--entrypoint=sh", image, "-c", script))
+    return ask_image(image, ("sh", "-c", 'echo "$(id -u odoo):$(id -g odoo)"'))
+
+
+def ask_image(image: str, program: Sequence[str], *options: str) -> Command:
+    """Run a program of an image, which perhaps nobody has approved yet, in a container that can do nothing.
+
+    `options`: more of Docker's, such as a volume that it may read.
+    """
+    confined = ("--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--read-only", "--tmpfs=/tmp")
+    limited = ("--memory=512m", "--pids-limit=256")
+    entrypoint, *arguments = program
+    options = ("--rm", *confined, *limited, *options, f"--entrypoint={entrypoint}")
+    return Command(argv=("docker", "run", *options, image, *arguments))
 
 
 def list_odoo(project: ComposeProject) -> Command:

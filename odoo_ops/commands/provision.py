@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import SecretStr
 
+from odoo_ops.commands.compose import ask_image
 from odoo_ops.model.command import Command
 from odoo_ops.model.environment import DatabaseSettings
 from odoo_ops.model.plan import WantedService
@@ -105,31 +106,26 @@ def parse_declared_volumes(output: str) -> tuple[str, ...]:
 
 def print_postgres_version(image: str) -> Command:
     """Print the version of the PostgreSQL in an image."""
-    return Command(argv=("docker", "run", "--rm", "--network=none", "--entrypoint=postgres", image, "--version"))
+    return ask_image(image, ("postgres", "--version"))
 
 
 def print_toolbox_version(image: str, folders: Sequence[str]) -> Command:
     """Print the version of the PostgreSQL programs in an image of the toolbox: first of these folders, then of PATH."""
     script = 'PATH="$1:$PATH"; exec pg_dump --version'
-    options = ("--rm", "--network=none", "--entrypoint=sh")
-    return Command(argv=("docker", "run", *options, image, "-c", script, "sh", ":".join(folders)))
+    return ask_image(image, ("sh", "-c", script, "sh", ":".join(folders)))
 
 
 def print_odoo_version(image: str, odoo: Sequence[str], container: str) -> Command:
-    """Print the version of the Odoo (its program) in an image, which perhaps nobody has approved yet.
+    """Print the version of the Odoo (its program) in an image.
 
-    It runs as the user as whom the project runs it, in a container of this name, and can do nothing there.
+    It runs as the user as whom the project runs it, in a container of this name.
     """
-    confined = ("--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--read-only", "--tmpfs=/tmp")
-    limited = ("--memory=512m", "--pids-limit=256")
-    options = ("--rm", f"--name={container}", "--user=odoo", *confined, *limited, f"--entrypoint={odoo[0]}")
-    return Command(argv=("docker", "run", *options, image, *odoo[1:], "--version"))
+    return ask_image(image, (*odoo, "--version"), f"--name={container}", "--user=odoo")
 
 
 def print_nginx_version(image: str) -> Command:
     """Print the version of the nginx in an image; `parse_nginx_version` reads it."""
-    script = "nginx -v 2>&1"
-    return Command(argv=("docker", "run", "--rm", "--network=none", "--entrypoint=sh", image, "-c", script))
+    return ask_image(image, ("sh", "-c", "nginx -v 2>&1"))
 
 
 def parse_nginx_version(output: str) -> tuple[int, ...]:
@@ -141,8 +137,7 @@ def parse_nginx_version(output: str) -> tuple[int, ...]:
 def print_data_version(image: str, volume: str) -> Command:
     """Print the major version of the PostgreSQL that made the data in a volume; nothing for an empty one."""
     script = "[ ! -e /data/PG_VERSION ] || cat /data/PG_VERSION"
-    options = ("--rm", "--network=none", "--user=0", f"--volume={volume}:/data:ro", "--entrypoint=sh")
-    return Command(argv=("docker", "run", *options, image, "-c", script))
+    return ask_image(image, ("sh", "-c", script), *_reading(volume))
 
 
 def print_docker_folder() -> Command:
@@ -156,8 +151,12 @@ def print_owners(image: str, volume: str, database: str) -> Command:
     And those of the first other folder in which Odoo writes, if that is another user's than the volume: of sessions,
     and those in the filestore.
     """
-    options = ("--rm", "--network=none", "--user=0", f"--volume={volume}:/data:ro", "--entrypoint=sh")
-    return Command(argv=("docker", "run", *options, image, "-c", _PRINT_OWNERS, "sh", database))
+    return ask_image(image, ("sh", "-c", _PRINT_OWNERS, "sh", database), *_reading(volume))
+
+
+def _reading(volume: str) -> tuple[str, ...]:
+    """Options by which a container sees a volume at /data, whoever owns its files."""
+    return ("--user=0", "--cap-add=DAC_READ_SEARCH", f"--volume={volume}:/data:ro")
 
 
 def find_volume(name: str) -> Command:

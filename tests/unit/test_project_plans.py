@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from odoo_ops.commands import provision
 from odoo_ops.errors import PreconditionFailed, Refused
+from odoo_ops.model.command import Command
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.plan import (
     ClusterFacts,
@@ -375,7 +376,24 @@ def test_another_series_of_odoo_than_the_named_one_is_refused(printed: str, data
 def test_odoo_of_an_image_tells_its_version_as_the_environment_runs_it() -> None:
     argv = provision.print_odoo_version("erp:1", ["python3", "/opt/odoo-bin"], "asked").argv
     assert argv[-4:] == ("--entrypoint=python3", "erp:1", "/opt/odoo-bin", "--version")
-    assert {"--rm", "--name=asked", "--user=odoo", "--network=none", "--cap-drop=ALL", "--read-only"} <= set(argv)
+    assert {"--name=asked", "--user=odoo"} <= set(argv)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        provision.print_odoo_version("erp:1", ["odoo"], "asked"),
+        provision.print_postgres_version("postgres:17"),
+        provision.print_toolbox_version("toolbox:1", ["/usr/lib/postgresql/17/bin"]),
+        provision.print_nginx_version("nginx:1.28"),
+        provision.print_data_version("postgres:17", "shop_db"),
+        provision.print_owners("erp:1", "shop_odoo", "shop"),
+    ],
+)
+def test_image_that_nobody_has_approved_yet_can_do_nothing_when_it_is_asked(asked: Command) -> None:
+    confined = {"--rm", "--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--read-only"}
+    assert confined <= set(asked.argv)
+    assert not any(option.startswith("--volume") and not option.endswith(":ro") for option in asked.argv)
 
 
 def test_folder_of_another_environment_is_refused_and_a_new_one_is_not() -> None:
