@@ -51,6 +51,13 @@ def test_ports_on_which_somebody_listens_are_taken() -> None:
         HERE.call("taken_ports", address="192.0.2.1", ports=[free])
 
 
+def test_nothing_is_run_in_the_workers_folder_which_may_go_before_it_ends(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert HERE.run(Command(argv=("pwd",))).stdout == "/\n"
+
+
 def test_run_refuses_a_program_that_is_not_there() -> None:
     with pytest.raises(PreconditionFailed, match="cannot run no-such-program"):
         HERE.run(Command(argv=("no-such-program",)))
