@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from operator import itemgetter
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.figures import History
@@ -103,7 +104,7 @@ def _panels_of_objectives(history: History, environment: Environment) -> list[_P
     ages: list[Point] = [(one.taken_at, one.verified_age_seconds) for one in backups]
     ages += [(one.begun_at, (one.begun_at - one.taken_at).total_seconds()) for one in drills if one.verified]
     oldest = timedelta(days=environment.backup.verified_age_days).total_seconds()
-    age = _Line("", _BLUE, sorted(ages))
+    age = _Line("", _BLUE, sorted(ages, key=itemgetter(0)))
     return [
         _Panel("RPO: time without a backup", time_unit, gaps, ("objective", objectives.rpo_minutes * 60)),
         _Panel("RTO: until Odoo answered", time_unit, [recovery], ("objective", objectives.rto_minutes * 60)),
@@ -128,7 +129,9 @@ def _draw_panel(axes: Axes, panel: _Panel) -> None:
         axes.axhline(seen / size, color=_GREY, linestyle="--", linewidth=1)
     if panel.logarithmic:
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(EngFormatter(unit="B"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_ylim(bottom=0)
         axes.set_ylabel(unit)

@@ -141,12 +141,13 @@ def test_marked_runs_are_listed_newest_first() -> None:
     [
         History(backups=(backup(0),)),
         History(drills=(drill(0, verified=False),)),
+        History(backups=(backup(0),), drills=(drill(0, verified=True),)),
         History(
             backups=tuple(backup(day, verified_days=day % 9, alarms=DATABASE if day == 3 else "") for day in range(90)),
             drills=tuple(drill(day, verified=day != 7) for day in range(0, 90, 7)),
         ),
     ],
-    ids=["one backup", "one failed drill", "ninety runs"],
+    ids=["one backup", "one failed drill", "both at once", "ninety runs"],
 )
 def test_picture_is_a_small_png_whatever_was_measured(history: History) -> None:
     """Looked at by a person: docs/images/trends.png. This shows that it is drawn, and its size."""
