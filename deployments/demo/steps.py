@@ -100,6 +100,14 @@ def compare_contents(stage: Stage) -> str:
     return f"{after.partners} names and {after.files} files are, byte for byte, as before the loss"
 
 
+def check_health(stage: Stage) -> str:
+    """Look at every layer of the restored Odoo by the deployment, which fails where one is not well."""
+    stage.run_deployment("health/health", environment="production")
+    answers = stage.prefect.read_table("health-production-checks")
+    well = [answer for answer in answers if answer["outcome"] == "passed"]
+    return f"{len(well)} layers are well, {len(answers) - len(well)} are not measured here"
+
+
 def drill(stage: Stage) -> str:
     """Restore production's backup into the environment `drill` by the deployment, and prove it there."""
     run = stage.run_deployment("drill/drill", environment="production", target="drill")
@@ -125,6 +133,7 @@ PROOFS: Steps = (
     ("lose database and filestore", lose_everything),
     ("restore", restore),
     ("log in, compare", compare_contents),
+    ("look at every layer", check_health),
     ("drill", drill),
 )
 
