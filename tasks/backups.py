@@ -23,7 +23,7 @@ from odoo_ops.model.snapshot import DAMAGED_TAG, PROOF_TAG, TAG
 from odoo_ops.policy.backups import backup_checks
 from odoo_ops.policy.dumps import compression
 from odoo_ops.policy.snapshots import newest_clean, newest_proved
-from odoo_ops.policy.space import refuse_without_room
+from odoo_ops.policy.space import Need, refuse_without_room
 from odoo_ops.runtimes.runtime import Runtime
 from tasks.progress import Progress, TableProgress, show_retry
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
@@ -54,8 +54,8 @@ def collector_held_off(environment: str) -> Iterator[None]:
 def dump_database(environment: str) -> Manifest:
     """Dump the database and write manifest and inventory beside it, all in one exported snapshot.
 
-    Everything is in the environment's spool on its host. Raises PreconditionFailed when there is no room for it,
-    and CommandFailed when pg_dump or psql fails.
+    Everything is in the environment's spool on its host. Raises PreconditionFailed when there is no room for it, or
+    not enough left while it is written, and CommandFailed when pg_dump or psql fails.
     """
     runtime = OdooEnvironment.open(environment)
     settings, host = runtime.environment, runtime.host
@@ -63,10 +63,11 @@ def dump_database(environment: str) -> Manifest:
     with database.connect(host, settings.database) as connection, database.exported_snapshot(connection) as snapshot:
         table_bytes = odoo_database.read_table_bytes(connection)
         dump = runtime.need("the dump", settings.spool, sum(table_bytes.values()))
-        refuse_without_room([dump], host.name)
+        reserve = runtime.reserve(settings.spool)
+        refuse_without_room([dump, reserve], host.name)
         taken_at = datetime.now(UTC)
         major = connection.info.server_version // 10000
-        compress = compression(major, dump.needed_bytes, dump.free_bytes)
+        compress = compression(major, dump.needed_bytes, dump.free_bytes - reserve.needed_bytes)
         script = (
             f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{snapshot}';"
             f" {odoo_database.INVENTORY};"
@@ -75,7 +76,7 @@ def dump_database(environment: str) -> Manifest:
         # before pg_dump reads them: what is restored may be ahead of the manifest, never behind it
         sequences = odoo_database.read_sequences(connection)
         number_sequences = read_number_sequences(connection)
-        with _dumping(runtime, major, snapshot, table_bytes, compress=compress):
+        with _dumping(runtime, major, snapshot, table_bytes, compress=compress, reserve=reserve):
             host.run(
                 postgres.run_script(psql, settings.database, script=script),
                 stdout_file=f"{settings.spool}/inventory.jsonl",
@@ -106,7 +107,7 @@ def dump_database(environment: str) -> Manifest:
 
 @contextmanager
 def _dumping(
-    runtime: Runtime, major: int, snapshot: str, table_bytes: dict[str, int], *, compress: str
+    runtime: Runtime, major: int, snapshot: str, table_bytes: dict[str, int], *, compress: str, reserve: Need
 ) -> Iterator[None]:
     """pg_dump in an exported snapshot, while the block reads other things in it."""
     settings = runtime.environment
@@ -119,7 +120,7 @@ def _dumping(
         into=settings.dump,
     )
     shown = TableProgress(f"Dumping {len(table_bytes)} tables", table_bytes, "bytes", jobs=runtime.jobs)
-    with runtime.host.run_beside(command, on_line=shown, next_step=_AFTER_DUMP):
+    with runtime.host.run_beside(command, on_line=shown, reserve=reserve, next_step=_AFTER_DUMP):
         yield
 
 

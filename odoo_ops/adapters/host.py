@@ -19,6 +19,7 @@ from odoo_ops.model.command import Command, Result
 from odoo_ops.model.host import Host, LocalConnection, OpenHost, SshConnection
 from odoo_ops.model.runtimes import ComposeProject
 from odoo_ops.model.sockets import Address
+from odoo_ops.policy.space import Need, ended_for_room
 
 _log = logging.getLogger(__name__)
 
@@ -188,11 +189,20 @@ class HostAdapter:
         return self._result(command, value, next_step)
 
     @contextmanager
-    def run_beside(self, command: Command, *, on_line: OnLine | None = None, next_step: str = "") -> Iterator[None]:
-        """Run a command to its end while the block does other things, as `beside`. Raises as `run` does."""
-        with self.beside("run", **_of_run(command, on_line)) as value:
+    def run_beside(
+        self, command: Command, *, on_line: OnLine | None = None, reserve: Need | None = None, next_step: str = ""
+    ) -> Iterator[None]:
+        """Run a command to its end while the block does other things, as `beside`. Raises as `run` does.
+
+        With a `reserve` it is ended, and PreconditionFailed raised, before it writes to what must stay free there.
+        """
+        room: dict[str, Any] = {"room_in": reserve.folder, "room_bytes": reserve.needed_bytes} if reserve else {}
+        with self.beside("run", **_of_run(command, on_line), **room) as value:
             yield
-            self._result(command, value(), next_step)
+            done = value()
+            if reserve and done["ended_for_room"] and done["exit_status"]:
+                raise ended_for_room(str(command), reserve, self.name)
+            self._result(command, done, next_step)
 
     def _result(self, command: Command, value: Mapping[str, Any], next_step: str) -> Result:
         if value["exit_status"]:

@@ -13,6 +13,7 @@ from typing import IO, Any, NoReturn
 from odoo_ops.hostside.channel import Channel, OperationError, end_processes
 from odoo_ops.hostside.memory_files import place_files
 from odoo_ops.hostside.processors import all_processors
+from odoo_ops.hostside.room import room_left
 
 _TAIL_LINES = 40
 _LINE_BYTES = 16 * 1024
@@ -85,11 +86,13 @@ def run(
     capture: bool,
     stdout_file: str | None,
     timeout_seconds: float | None,
+    room_in: str | None = None,
+    room_bytes: int = 0,
 ) -> dict[str, Any]:
-    """Run a process to its end.
+    """Run a process to its end, or until less than `room_bytes` are free on the disk of the folder `room_in`.
 
     Its stderr is streamed, and its stdout too unless it is captured or goes to a file.
-    Returns exit_status, stdout (when captured), stderr (last lines), timed_out and seconds.
+    Returns exit_status, stdout (when captured), stderr (last lines), timed_out, ended_for_room and seconds.
     """
     begun = time.monotonic()
     with _sink(stdout_file) as sink:
@@ -107,11 +110,12 @@ def run(
                 else threading.Thread(target=_stream, args=(channel, "stdout", process.stdout, tail))
             )
             readers.append(stdout)
-        for reader in readers:
-            reader.start()
-        for reader in readers:
-            reader.join()
-        status = process.wait()
+        with room_left(process, room_in, room_bytes) as ended_for_room:
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join()
+            status = process.wait()
         seconds = time.monotonic() - begun
         timed_out = bool(timeout_seconds and seconds >= timeout_seconds and status != 0)
         timer.cancel()
@@ -124,6 +128,7 @@ def run(
         "stdout": "".join(captured),
         "stderr": "\n".join(tail),
         "timed_out": timed_out,
+        "ended_for_room": ended_for_room.is_set(),
         "seconds": seconds,
     }
 

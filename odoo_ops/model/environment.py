@@ -182,7 +182,7 @@ class Environment(Value):
     data_dir: AbsolutePath = Field(description="Odoo's data_dir; the filestore is `filestore/<database>` in it.")
     state_dir: AbsolutePath = Field(
         description="Folder on the host for this environment's lock, marker and spool. "
-        "It needs room for one database dump."
+        "It needs room for one database dump, and a GiB (a tenth of a small disk) that stays free."
     )
     runtime: Runtime = Field(
         default=OnHost(),

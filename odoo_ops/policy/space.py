@@ -8,6 +8,10 @@ from odoo_ops.errors import PreconditionFailed
 # what is needed where PostgreSQL keeps its data, which cannot be seen everywhere
 RESTORED_DATABASE = "the restored database"
 
+# so much of a disk is left to others, a tenth of a small one: PostgreSQL's own data may lie there
+_RESERVE_BYTES = 2**30
+_RESERVE_PART = 10
+
 
 @dataclass(frozen=True)
 class Need:
@@ -18,6 +22,11 @@ class Need:
     needed_bytes: int
     free_bytes: int
     device: int
+
+
+def reserve_bytes(total_bytes: int) -> int:
+    """How much of a file system of this size stays free, whatever is written there."""
+    return min(_RESERVE_BYTES, total_bytes // _RESERVE_PART)
 
 
 def refuse_without_room(needs: Sequence[Need], host: str) -> None:
@@ -31,3 +40,12 @@ def refuse_without_room(needs: Sequence[Need], host: str) -> None:
                 f"{host} has {free:,} bytes free where {needed:,} can be needed: {parts}. Nothing was changed. "
                 "Next step: make room there, or name folders on a larger disk in the environment file."
             )
+
+
+def ended_for_room(command: str, reserve: Need, host: str) -> PreconditionFailed:
+    """What to raise where a program was ended because it would have written to what stays free."""
+    return PreconditionFailed(
+        f"`{command}` was ended on {host}: less than {reserve.needed_bytes:,} bytes were free on the disk of "
+        f"{reserve.folder}, and so much is left to others there. It wrote more than was foreseen, or others filled the "
+        "disk. Next step: make room there, or name a folder on a larger disk in the environment file, then run again."
+    )

@@ -14,7 +14,7 @@ from odoo_ops.model.runtimes import ComposeProject, OnHost, TrialProject
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy.repositories import one_was_seen, what_is_there
 from odoo_ops.policy.snapshots import backups_with_marks
-from odoo_ops.policy.space import Need
+from odoo_ops.policy.space import Need, reserve_bytes
 from odoo_ops.runtimes.odoo_service import OdooService, odoo_service
 
 _OPEN_SECONDS = 120
@@ -146,6 +146,12 @@ class Runtime:
         """What will be written into a folder on the host, and the room there now."""
         there = self.host.call("describe_path", path=folder)
         return Need(what, folder, needed_bytes, free_bytes=there["free_bytes"], device=there["device"])
+
+    def reserve(self, folder: str) -> Need:
+        """What must stay free on the disk of a folder on the host, for others, and the room there now."""
+        there = self.host.call("describe_path", path=folder)
+        needed = reserve_bytes(there["total_bytes"])
+        return Need("what is left to others", folder, needed, there["free_bytes"], there["device"])
 
     def open_repository(self, *, record: str = "") -> str:
         """Open the repository and return its id; it is never made here. Removes the locks of dead runs.

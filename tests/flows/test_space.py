@@ -74,6 +74,13 @@ def small_disk(site: Site, require: Require) -> Iterator[Path]:
 
 
 @pytest.fixture
+def spool_disk(site: Site, require: Require) -> Iterator[Path]:
+    """A file system that a dump of its size fills within seconds."""
+    with _mounted(site.folder / "spool-disk", "512m", require) as folder:
+        yield folder
+
+
+@pytest.fixture
 def postgres_disk(tmp_path: Path, require: Require) -> Iterator[Path]:
     """A file system beside the data of a PostgreSQL: asked for before that one, it is unmounted after its end."""
     with _mounted(tmp_path / "postgres" / "disk", "1g", require) as folder:
@@ -130,7 +137,8 @@ def test_nothing_is_lost_when_a_spool_fills_while_it_is_written(site: Site, smal
 
     site.register(state_dir=str(small_disk / "state"))
     with pytest.raises(
-        CommandFailed, match=r"(?s)pg_dump.*No space left on device.*What was begun is settled: deleted"
+        OdooOpsError,
+        match=r"(?s)pg_dump.*(No space left on device|is left to others).*What was begun is settled: deleted",
     ):
         backup(site.name)
     assert site.leftovers() == [], "the disk is not left full"
@@ -145,6 +153,31 @@ def test_nothing_is_lost_when_a_spool_fills_while_it_is_written(site: Site, smal
     assert site.content() == before
     assert backup(site.name).damaged_total == 0
     assert site.leftovers() == []
+
+
+def _add_what_swells(site: Site) -> None:
+    """Rows of a few kilobytes in PostgreSQL, which compresses them; a megabyte each in a dump."""
+    with site.connect() as connection:
+        connection.execute(f'SET ROLE "{site.settings.database.user}"')
+        connection.execute("CREATE TABLE swells AS SELECT repeat('odoo', 262144) AS text FROM generate_series(1, 800)")
+
+
+def test_backup_leaves_room_to_others_when_the_dump_is_far_larger_than_foreseen(site: Site, spool_disk: Path) -> None:
+    _add_what_swells(site)
+    roomy = site.settings.state_dir
+    site.register(state_dir=str(spool_disk / "state"))
+    said = (
+        r"(?s)`\S*pg_dump .* was ended on here: less than [\d,]+ bytes were free on the disk of \S+/odoo-ops-spool, "
+        r".*Next step: make room there.*What was begun is settled: deleted \S+/odoo-ops-spool"
+    )
+    with pytest.raises(PreconditionFailed, match=said):
+        backup(site.name)
+    assert site.leftovers() == []
+    found = os.statvfs(spool_disk)
+    assert found.f_bavail > 0.9 * found.f_blocks, "what it wrote is deleted"
+
+    site.register(state_dir=roomy)
+    assert backup(site.name).damaged_total == 0
 
 
 @pytest.mark.usefixtures("filled_later")

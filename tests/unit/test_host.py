@@ -1,5 +1,6 @@
 import fcntl
 import os
+import re
 import signal
 import socket
 import threading
@@ -19,8 +20,10 @@ from odoo_ops.hostside import files, processors
 from odoo_ops.hostside.channel import Channel
 from odoo_ops.model.command import Command, placed
 from odoo_ops.model.host import Host
+from odoo_ops.policy.space import Need
 
 HERE = HostAdapter(Host(name="here"))
+_SLEEP = Command(argv=("sleep", "600"))
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
@@ -106,6 +109,26 @@ def test_beside_ends_its_command_when_the_block_fails(tmp_path: Path) -> None:
 
 def test_beside_raises_when_its_command_fails_though_the_block_did_not() -> None:
     with pytest.raises(CommandFailed, match="status 3"), HERE.run_beside(Command(argv=("sh", "-c", "exit 3"))):
+        pass
+
+
+def _left_to_others(folder: Path, needed_bytes: int) -> Need:
+    return Need("what is left to others", str(folder), needed_bytes, free_bytes=0, device=0)
+
+
+def test_a_command_is_ended_where_a_disk_has_less_room_than_is_left_to_others(tmp_path: Path) -> None:
+    more_than_any_disk = _left_to_others(tmp_path, 2**62)
+    with pytest.raises(PreconditionFailed) as failure, HERE.run_beside(_SLEEP, reserve=more_than_any_disk):
+        pass
+    assert re.search(
+        rf"`sleep 600` was ended on here: less than {2**62:,} bytes were free on the disk of {tmp_path}, .*Next step",
+        str(failure.value),
+    )
+
+
+def test_a_command_that_fails_by_itself_is_not_said_to_have_filled_the_disk(tmp_path: Path) -> None:
+    fails = Command(argv=("sh", "-c", "sleep 0.5; exit 3"))
+    with pytest.raises(CommandFailed, match="status 3"), HERE.run_beside(fails, reserve=_left_to_others(tmp_path, 1)):
         pass
 
 

@@ -27,7 +27,7 @@ from odoo_ops.policy.snapshots import (
     refuse_damaged,
     widest_gap_seconds,
 )
-from odoo_ops.policy.space import Need, refuse_without_room
+from odoo_ops.policy.space import Need, refuse_without_room, reserve_bytes
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(days=7)
@@ -314,3 +314,8 @@ def test_refuse_without_room_lets_pass_what_fits(needs: list[Need]) -> None:
 def test_refuse_without_room_names_the_folders_when_a_file_system_is_too_small(needs: list[Need], message: str) -> None:
     with pytest.raises(PreconditionFailed, match=message):
         refuse_without_room(needs, "erp-host")
+
+
+@pytest.mark.parametrize(("total_bytes", "left"), [(2**42, 2**30), (10 * 2**30, 2**30), (2**30, 2**30 // 10)])
+def test_a_gib_or_a_tenth_of_a_small_disk_is_left_to_others(total_bytes: int, left: int) -> None:
+    assert reserve_bytes(total_bytes) == left
