@@ -54,7 +54,8 @@ def listed_backups(environment: str, *, offsite: bool) -> list[ListedBackup]:
         runtime.open_repository()
         found = runtime.snapshots(environment)
     lock_days = runtime.repository.object_lock_days
-    plan = retention_plan(found, runtime.environment.backup.retention, datetime.now(UTC), object_lock_days=lock_days)
+    retention = runtime.environment.backup.retention_of(offsite=offsite)
+    plan = retention_plan(found, retention, datetime.now(UTC), object_lock_days=lock_days)
     return [_listed(decision.snapshot, decision.reasons if decision.keep else ()) for decision in plan.decisions]
 
 

@@ -1,8 +1,8 @@
 """Copy an environment's backups into its off-site repository.
 
-Every proved backup that is not there yet is copied, with its proof, and compared by restic's digest of all that is in
-it. `backup` does this at its end; by itself this flow makes up for what was missed. Backups go on meanwhile. A run
-that was cut off is completed by the next one.
+Every proved backup that is not there yet, and that the retention there keeps, is copied, with its proof, and compared
+by restic's digest of all that is in it. `backup` does this at its end; by itself this flow makes up for what was
+missed. Backups go on meanwhile. A run that was cut off is completed by the next one.
 """
 
 from prefect import flow

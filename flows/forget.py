@@ -17,7 +17,7 @@ from tasks.retention import forget_backups, forget_orphaned_marks, plan_retentio
 
 @flow(name="forget", flow_run_name="forget {environment}")
 def forget(environment: str, dry_run: bool = True, offsite: bool = False) -> ForgetReport:
-    """Forget old backups of an environment, by its retention.
+    """Forget old backups of an environment, by its retention, or that of its copies.
 
     Args:
         environment: Name of the environment, as it was registered.

@@ -1,6 +1,7 @@
 """Copies of an environment's backups in a second repository."""
 
 import re
+from datetime import UTC, datetime
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -33,11 +34,13 @@ def refuse_unfit_offsite(environment: str) -> None:
 def copy_backups(environment: str) -> OffsiteReport:
     """Copy every proved backup that the off-site repository lacks, with its marks, and compare what is there then.
 
-    A second time only what is missing is sent. Raises VerificationFailed when a copy is missing or another.
+    What its retention does not keep is not copied. A second time only what is missing is sent. Raises
+    VerificationFailed when a copy is missing or another.
     """
     main, offsite = OdooEnvironment.open(environment), OdooEnvironment.open(environment, offsite=True)
     sources = main.list_snapshots(environment)
-    missing = snapshots_to_copy(sources, offsite.list_snapshots(environment))
+    retention = main.environment.backup.retention_of(offsite=True)
+    missing = snapshots_to_copy(sources, offsite.list_snapshots(environment), retention, datetime.now(UTC))
     not_all = (
         f"The backups of {environment} are kept in {main.repository.name}; of {len(missing)} snapshots that "
         f"{offsite.repository.name} ({offsite.repository.location}) lacks, not all could be copied there: "

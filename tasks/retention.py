@@ -30,9 +30,8 @@ def plan_retention(environment: str, *, offsite: bool) -> RetentionPlan:
     runtime = OdooEnvironment.open(environment, offsite=offsite)
     listed, now = runtime.list_snapshots(environment), datetime.now(UTC)
     lock_days = runtime.repository.object_lock_days
-    plan = retention_plan(
-        backups_with_marks(listed), runtime.environment.backup.retention, now, object_lock_days=lock_days
-    )
+    retention = runtime.environment.backup.retention_of(offsite=offsite)
+    plan = retention_plan(backups_with_marks(listed), retention, now, object_lock_days=lock_days)
     gone = {backup.id for backup in plan.forgotten}
     left = [snapshot for snapshot in listed if snapshot.id not in gone]
     return plan.model_copy(update={"marks": len(orphaned_marks(left, now, object_lock_days=lock_days))})

@@ -170,6 +170,13 @@ class BackupPolicy(Value):
         default=8, ge=1, description="The trends page warns when the newest backup that a drill verified is older."
     )
     retention: Retention = Retention()
+    offsite_retention: Retention | None = Field(
+        default=None, description="The same for the copies in the off-site repository. Empty: as `retention`."
+    )
+
+    def retention_of(self, *, offsite: bool) -> Retention:
+        """What the environment's repository keeps, or (`offsite`) that with the copies."""
+        return self.offsite_retention if offsite and self.offsite_retention else self.retention
 
 
 class Environment(Value):

@@ -5,8 +5,11 @@ from datetime import datetime
 from math import inf
 
 from odoo_ops.errors import Refused
+from odoo_ops.model.environment import Retention
 from odoo_ops.model.repository import OpenRepository, S3Location, SftpLocation
 from odoo_ops.model.snapshot import PROOF_TAG, Snapshot
+from odoo_ops.policy.retention import retention_plan
+from odoo_ops.policy.snapshots import backups_with_marks
 
 
 def refuse_uncopyable(source: OpenRepository, offsite: OpenRepository) -> None:
@@ -40,25 +43,34 @@ def _same_login(first: SftpLocation, second: SftpLocation) -> bool:
     return len(logins) == 1 and first.private_key != second.private_key
 
 
-def snapshots_to_copy(listed: Sequence[Snapshot], offsite: Sequence[Snapshot]) -> list[Snapshot]:
+def snapshots_to_copy(
+    listed: Sequence[Snapshot], offsite: Sequence[Snapshot], retention: Retention, now: datetime
+) -> list[Snapshot]:
     """What of a repository is to be in the off-site one too and is not: proved backups, and what marks them.
 
+    Backups that `forget` would delete there, or has deleted, are left out: `retention` is that of the copies, and
+    counts what is there together with what could be. So nothing is copied and forgotten in turn, night after night.
     The newest backup first, each followed by its marks: however early a copy ends, the best of what came over is
     proved. Marks alone of a backup that is there come before all. Both lists hold marks as well.
     """
-    there = {(snapshot.first_id, snapshot.tree) for snapshot in offsite}
     proved = {snapshot.about for snapshot in listed if PROOF_TAG in snapshot.tags}
-    wanted = [s for s in listed if (s.about if s.is_mark else s.named_as) in proved]
-    missing = [snapshot for snapshot in wanted if (snapshot.first_id, snapshot.tree) not in there]
-    ages: dict[tuple[str, ...], float] = {
-        backup.named_as: -backup.taken_at.timestamp() for backup in missing if not backup.is_mark
-    }
+    wanted = [snapshot for snapshot in listed if _backup_of(snapshot) in proved]
+    backups = {backup.named_as: backup for backup in backups_with_marks([*offsite, *wanted])}
+    kept = {_backup_of(backup) for backup in retention_plan(list(backups.values()), retention, now).kept}
+    kept |= {_backup_of(copy) for copy in offsite if not copy.is_mark}
+    there = {(snapshot.first_id, snapshot.tree) for snapshot in offsite}
+    missing = [s for s in wanted if (s.first_id, s.tree) not in there and _backup_of(s) in kept]
+    ages = {_backup_of(backup): -backup.taken_at.timestamp() for backup in missing if not backup.is_mark}
 
     def turn(snapshot: Snapshot) -> tuple[float, bool, datetime]:
-        age = ages.get(snapshot.about if snapshot.is_mark else snapshot.named_as, -inf)
-        return age, snapshot.is_mark, snapshot.taken_at
+        return ages.get(_backup_of(snapshot), -inf), snapshot.is_mark, snapshot.taken_at
 
     return sorted(missing, key=turn)
+
+
+def _backup_of(snapshot: Snapshot) -> tuple[str, ...]:
+    """How a backup is named by its marks; of a mark, the backup of which it says something."""
+    return snapshot.about if snapshot.is_mark else snapshot.named_as
 
 
 def copy_faults(sources: Sequence[Snapshot], copies: Sequence[Snapshot]) -> list[str]:

@@ -34,7 +34,7 @@ from odoo_ops.commands import repositories
 from odoo_ops.commands import restic as restic_commands
 from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.environment import Objectives, Retention
-from odoo_ops.model.repository import Repository
+from odoo_ops.model.repository import FolderLocation, Repository
 from odoo_ops.model.runtimes import ComposeProject
 from odoo_ops.model.snapshot import PROOF_TAG, VERIFIED_TAG
 from odoo_ops.runtimes.new_repository import make_repository
@@ -233,6 +233,36 @@ def test_forget_shows_its_plan_then_forgets_and_what_is_kept_can_be_restored(sit
     site.lose_all()
     restore(site.name, verified)
     assert site.content() == content
+    assert site.leftovers() == []
+
+
+def test_copy_does_not_bring_back_what_was_forgotten_off_site(site: Site, repo: Repo) -> None:
+    _keep_two_days(site)
+    fewer = Retention(keep_daily=1, keep_weekly=0, keep_monthly=0, keep_yearly=0)
+    site.register(backup=site.settings.backup.model_copy(update={"offsite_retention": fewer}))
+    location = FolderLocation(path=str(site.folder / "copies"))
+    settings = Repository(name="copies", location=location, password=SecretStr("another-password"))
+    BackupRepository(settings=settings).save(f"{site.name}-offsite", overwrite=True)
+    environment = OdooEnvironment.load(site.name)
+    environment.offsite = BackupRepository.load(f"{site.name}-offsite")  # type: ignore[union-attr]
+    environment.save(site.name, overwrite=True)  # type: ignore[union-attr]
+
+    def copies() -> list[str]:
+        return [copy.first_id for copy in OdooEnvironment.open(site.name, offsite=True).snapshots(site.name)]
+
+    def kept() -> list[str]:
+        return [backup.id for backup in OdooEnvironment.open(site.name).snapshots(site.name)]
+
+    older, newer = repo.back_up(3), repo.back_up(2)
+    assert copies() == [newer, older], "each was the newest when it was copied"
+    assert [backup.first_id for backup in forget(site.name, dry_run=False, offsite=True).plan.forgotten] == [older]
+    forget(site.name, dry_run=False)
+    assert kept() == [newer, older]
+    report = copy_offsite(site.name)
+    assert (report.copied, report.backups, copies()) == (0, 1, [newer])
+    newest = repo.back_up(0)
+    assert copies() == [newest, newer]
+    assert restore(site.name, from_offsite=True).snapshot_id != newest, "it is the copy's own id"
     assert site.leftovers() == []
 
 

@@ -1,6 +1,7 @@
 """What is said of a copy off-site that fails."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from pydantic import SecretStr
@@ -8,6 +9,7 @@ from pydantic import SecretStr
 from odoo_ops.adapters.agent import OnLine, OnProgress
 from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
 from odoo_ops.model.command import Command, Result
+from odoo_ops.model.environment import BackupPolicy
 from odoo_ops.model.repository import FolderLocation, OpenRepository
 from odoo_ops.model.snapshot import PROOF_TAG, TAG, Snapshot, mark_tags
 from tasks import offsite
@@ -33,6 +35,7 @@ class _Runtime:
     """An environment with one of its repositories, and a restic that copies nothing, or fails for good."""
 
     restic = "restic"
+    environment = SimpleNamespace(backup=BackupPolicy())
 
     def __init__(self, name: str, listed: list[Snapshot], failure: CommandFailed | None = None) -> None:
         self.repository = OpenRepository(

@@ -1,4 +1,4 @@
-"""Which backups are forgotten: cases, properties, and restic's own answer where proofs play no part."""
+"""Which backups are forgotten, and for that not copied: cases, properties, and restic's own answer without proofs."""
 
 import json
 import os
@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from odoo_ops.model.environment import Retention
 from odoo_ops.model.repository import FolderLocation, OpenRepository
-from odoo_ops.model.snapshot import PROOF_TAG, VERIFIED_TAG, Snapshot, mark_tags
+from odoo_ops.model.snapshot import DAMAGED_TAG, PROOF_TAG, VERIFIED_TAG, Snapshot, mark_tags
+from odoo_ops.policy.offsite import snapshots_to_copy
 from odoo_ops.policy.retention import orphaned_marks, retention_plan, why_not_applied
+from odoo_ops.policy.snapshots import backups_with_marks
 
 NOW = datetime(2026, 11, 24, 5, 30, tzinfo=UTC)
 NONE = Retention(keep_daily=0, keep_weekly=0, keep_monthly=0, keep_yearly=0)
@@ -232,6 +234,59 @@ def test_retention_plan_keeps_the_same_when_a_run_before_died_on_its_way(
     left = [backup for backup in backups if backup.id in kept or random.random() < 0.5]
     assert {backup.id for backup in retention_plan(left, retention, NOW).kept} == kept
     assert retention_plan(plan.kept, retention, NOW).forgotten == []
+
+
+def _stored(backup: Snapshot) -> list[Snapshot]:
+    """A backup with its marks, as a repository lists them."""
+    of_proof = (*mark_tags(PROOF_TAG, backup.id, ""), *([DAMAGED_TAG] if backup.damaged else ()))
+    of_drill = mark_tags(VERIFIED_TAG, backup.id, "")
+    marks = [tags for tags, there in ((of_proof, backup.proved), (of_drill, backup.verified)) if there]
+    taken_at = backup.taken_at + timedelta(seconds=30)
+    return [backup, *(_snapshot(f"{tags[0]}-{backup.id}", taken_at, tags) for tags in marks)]
+
+
+def _snapshot(identity: str, taken_at: datetime, tags: tuple[str, ...]) -> Snapshot:
+    return Snapshot(environment="erp", id=identity, taken_at=taken_at, tags=tags, paths=())
+
+
+def _copied(snapshot: Snapshot) -> Snapshot:
+    return snapshot.model_copy(update={"id": f"copy-of-{snapshot.id}", "original": snapshot.id})
+
+
+def test_backups_that_the_retention_of_the_copies_would_forget_are_not_copied() -> None:
+    newest, older, oldest, verified = (
+        _backup("2026-11-20 02:30"),
+        _backup("2026-11-19 02:30"),
+        _backup("2026-11-18 02:30"),
+        _backup("2026-10-01 02:30", verified=True),
+    )
+    unproved = _backup("2026-11-21 02:30", proved=False, verified=True)
+    listed = [stored for backup in (oldest, unproved, newest, verified, older) for stored in _stored(backup)]
+    wanted = [*_stored(newest), *_stored(older), *_stored(verified)]
+    assert snapshots_to_copy(listed, [], _keep(daily=2), NOW) == wanted
+    there = [_copied(stored) for stored in (*_stored(newest), oldest)]
+    assert snapshots_to_copy(listed, there, _keep(daily=2), NOW) == [
+        *_stored(oldest)[1:],  # it is there until `forget` runs, and not without its proof
+        *_stored(older),
+        *_stored(verified),
+    ]
+
+
+@given(BACKUPS, RETENTIONS, st.randoms(use_true_random=False))
+def test_nothing_is_copied_and_forgotten_in_turn(backups: list[Snapshot], retention: Retention, random: Random) -> None:
+    listed = [stored for backup in backups if random.random() < 0.8 for stored in _stored(backup)]
+    before = [_copied(stored) for backup in backups if random.random() < 0.4 for stored in _stored(backup)]
+    missing = snapshots_to_copy(listed, before, retention, NOW)
+    there = [*before, *map(_copied, missing)]
+    gone = {backup.named_as for backup in retention_plan(backups_with_marks(there), retention, NOW).forgotten}
+    assert [backup.id for backup in missing if not backup.is_mark and backup.named_as in gone] == []
+    left = [stored for stored in there if (stored.about if stored.is_mark else stored.named_as) not in gone]
+    assert snapshots_to_copy(listed, left, retention, NOW) == []
+    trusted = [backup for backup in backups_with_marks(listed) if backup.proved and backup.verified]
+    past = [backup for backup in trusted if backup.taken_at <= NOW]
+    if past:
+        of_copies = [copy.taken_at for copy in backups_with_marks(left) if copy.verified and copy.taken_at <= NOW]
+        assert max(of_copies) >= max(backup.taken_at for backup in past)
 
 
 @pytest.fixture(scope="module")
