@@ -86,6 +86,7 @@ def dump_database(environment: str) -> Manifest:
             business = read_business(connection, number_sequences)
             size = odoo_database.read_database_bytes(connection)
             odoo = odoo_database.read_odoo_version(connection)
+    host.call("make_private", path=settings.dump)  # pg_dump's files are as open as the login's umask lets them be
     manifest = Manifest(
         environment=settings.name,
         stage=settings.stage,

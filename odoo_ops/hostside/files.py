@@ -42,6 +42,16 @@ def set_mode(channel: Channel, path: str, mode: int) -> None:
     os.chmod(path, mode)
 
 
+def make_private(channel: Channel, path: str) -> None:
+    """Let nobody but its owner read any of the files below a folder."""
+    for folder, _folders, names in os.walk(path):
+        for name in names:
+            file = os.path.join(folder, name)
+            mode = os.lstat(file).st_mode
+            if stat.S_ISREG(mode) and mode & 0o077:
+                os.chmod(file, 0o600)
+
+
 def remove_tree(channel: Channel, path: str) -> bool:
     """Delete a folder with all in it, or one file. Returns whether there was anything."""
     if os.path.isdir(path) and not os.path.islink(path):
@@ -144,6 +154,7 @@ OPERATIONS: dict[str, Callable[..., object]] = {
     "write_text": write_text,
     "make_directory": make_directory,
     "set_mode": set_mode,
+    "make_private": make_private,
     "remove_tree": remove_tree,
     "rename": rename,
     "list_directory": list_directory,

@@ -56,6 +56,7 @@ def fetch_spool(
         on_progress=on_progress,
         on_line=on_line,
     )
+    runtime.host.call("make_private", path=folder)  # earlier backups hold dumps that others might read
     if runtime.host.call("list_files", path=f"{folder}/dump") != manifest.dump_files:
         raise VerificationFailed(
             f"The dump in snapshot {snapshot.short_id} is not the one its manifest describes: files are missing "

@@ -20,11 +20,13 @@ from flows.restore import restore
 from odoo_ops.adapters import cluster, database
 from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.environment import ProcessService
-from odoo_ops.model.report import SnapshotProof
+from odoo_ops.model.manifest import Manifest
+from odoo_ops.model.report import SnapshotProof, StoredSnapshot
 from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
 from odoo_ops.runtimes.new_repository import make_repository
 from tasks.backups import dump_database, prove_snapshot, store_snapshot
 from tasks.leftovers import settle_leftovers
+from tasks.restores import create_scratch
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -198,6 +200,31 @@ def test_collector_waits_and_writers_do_not_when_it_is_held_off(site: Site) -> N
         other.execute("SET lock_timeout = '200ms'")
         with pytest.raises(Exception, match="lock timeout"), other.transaction():
             other.execute("LOCK ir_attachment IN SHARE MODE")
+
+
+def test_dump_is_for_its_owner_alone_also_where_an_earlier_backup_left_it_open(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: dict[str, set[int]] = {}
+
+    def look(folder: str) -> None:
+        modes[folder] = {file.stat().st_mode & 0o777 for file in Path(folder).rglob("*") if file.is_file()}
+
+    def store_opened(environment: str) -> StoredSnapshot:
+        look(site.settings.spool)
+        for file in Path(site.settings.dump).iterdir():
+            file.chmod(0o644)
+        return store_snapshot(environment)
+
+    def create_scratch_then(target: str, manifest: Manifest, scratch: str) -> None:
+        look(site.settings.restore_spool)
+        create_scratch(target, manifest, scratch)
+
+    monkeypatch.setattr("flows.backup.store_snapshot", store_opened)
+    monkeypatch.setattr("flows.restore.create_scratch", create_scratch_then)
+    backup(site.name)
+    restore(site.name)
+    assert modes == {site.settings.spool: {0o600}, site.settings.restore_spool: {0o600}}
 
 
 def test_collector_is_held_off_until_the_files_were_looked_at(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

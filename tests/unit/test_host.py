@@ -238,6 +238,20 @@ def test_a_link_is_told_from_the_folder_that_it_leads_to(tmp_path: Path) -> None
     assert [seen[name]["exists"] for name in names] == [True, True, False, False]
 
 
+def test_files_below_a_folder_are_made_their_owners_alone(tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir(mode=0o755)
+    modes = {"open": 0o644, "writable": 0o666, "own": 0o600, "read-only": 0o400}
+    for name, mode in modes.items():
+        (inner / name).touch()
+        (inner / name).chmod(mode)
+    HERE.call("make_private", path=str(tmp_path))
+    assert {name: (inner / name).stat().st_mode & 0o777 for name in modes} == {
+        **dict.fromkeys(modes, 0o600),
+        "read-only": 0o400,
+    }
+
+
 @pytest.mark.parametrize("mounts_are_listed", [True, False])
 def test_mount_point_is_told_from_other_folders(
     mounts_are_listed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
