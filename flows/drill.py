@@ -29,6 +29,7 @@ from tasks.drills import (
     refuse_unfit_target,
     refuse_unproved,
 )
+from tasks.fetches import snapshot_fetched
 from tasks.identity import check_apart, check_identity
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
@@ -36,8 +37,6 @@ from tasks.reports import publish_drill_report, refuse_failures
 from tasks.restores import (
     compare_database,
     create_scratch,
-    fetch_dump,
-    filestore_restored,
     prove_files,
     prove_first_files,
     read_manifest,
@@ -72,8 +71,7 @@ def drill(environment: str, target: str, snapshot: str = "latest", from_offsite:
             with copy_deleted(target, lock):
                 manifest = read_manifest(target, chosen)
                 scratch = scratch_name(target)
-                with filestore_restored(target, chosen, manifest, scratch):
-                    fetch_dump(target, chosen, manifest)
+                with snapshot_fetched(target, chosen, manifest, scratch):
                     create_scratch(target, manifest, scratch)
                     restore_database(target, manifest, scratch)
                     checks += compare_database(target, manifest, scratch)

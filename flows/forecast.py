@@ -18,6 +18,7 @@ from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.release import ForecastReport, ImageChange, ReleasePlan
 from tasks.copies import neutralize_copy
+from tasks.fetches import fetch_dump
 from tasks.forecasts import read_as_user, run_odoo_tests, time_copy, watch_locks
 from tasks.identity import check_identity
 from tasks.images import fetch_image, in_image, read_present_image, refuse_drift
@@ -34,7 +35,7 @@ from tasks.releases import (
     refuse_unfit_request,
 )
 from tasks.reports import publish_forecast_report, refuse_failures
-from tasks.restores import create_scratch, fetch_dump, read_manifest, read_snapshot, restore_database, scratch_name
+from tasks.restores import create_scratch, read_manifest, read_snapshot, restore_database, scratch_name
 
 
 @flow(name="forecast", flow_run_name="forecast {environment}")

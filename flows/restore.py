@@ -24,6 +24,7 @@ from odoo_ops.policy.comparison import judge_carried_over
 from odoo_ops.policy.fences import refuse_mistyped
 from odoo_ops.policy.previews import restore_preview_checks
 from tasks.copies import neutralize_copy
+from tasks.fetches import snapshot_fetched
 from tasks.identity import check_apart, check_identity
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
@@ -33,8 +34,6 @@ from tasks.restores import (
     check_damage,
     compare_database,
     create_scratch,
-    fetch_dump,
-    filestore_restored,
     kept_name,
     prove_files,
     prove_first_files,
@@ -85,8 +84,7 @@ def restore(
             return _shown(target, chosen, manifest, begun)
         scratch = scratch_name(target)
         with settled_when_it_fails(target, lock):
-            with filestore_restored(target, chosen, manifest, scratch):
-                fetch_dump(target, chosen, manifest)
+            with snapshot_fetched(target, chosen, manifest, scratch):
                 create_scratch(target, manifest, scratch)
                 restore_database(target, manifest, scratch)
                 checks = compare_database(target, manifest, scratch)

@@ -1,8 +1,6 @@
 """Restore a backup: beside what is there, proved against its manifest, then swapped in by rename."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from prefect import get_run_logger, task
@@ -13,7 +11,7 @@ from blocks import OdooEnvironment
 from odoo_ops.adapters import cluster, database, odoo_database
 from odoo_ops.adapters.business import read_business
 from odoo_ops.adapters.number_sequences import read_number_sequences
-from odoo_ops.commands import postgres, restic
+from odoo_ops.commands import postgres
 from odoo_ops.errors import CommandFailed, PermanentError, VerificationFailed
 from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.manifest import Inventory, Manifest
@@ -27,7 +25,7 @@ from odoo_ops.policy.loading import failed_load
 from odoo_ops.policy.snapshots import choose_snapshot, refuse_damaged
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes import staging, stored
-from tasks.progress import Progress, TableProgress, show_retry
+from tasks.progress import Progress, TableProgress
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
 
@@ -92,13 +90,6 @@ def read_manifest(target: str, snapshot: Snapshot, *, with_filestore: bool = Tru
     return manifest
 
 
-@task(cache_policy=NO_CACHE)
-def fetch_dump(target: str, snapshot: Snapshot, manifest: Manifest) -> None:
-    """Fetch the dump from the repository. Raises VerificationFailed for one that is not whole."""
-    runtime, work = OdooEnvironment.open_for(target, snapshot), Progress("Fetching the dump")
-    stored.fetch_spool(runtime, snapshot, manifest, on_progress=work, on_line=show_retry)
-
-
 def scratch_name(target: str) -> str:
     """Name of a database that is about to be made beside the present one, and of the folder for its filestore."""
     return made_name("scratch", OdooEnvironment.open(target).environment.database.name, datetime.now(UTC))
@@ -149,25 +140,6 @@ def _restoring(manifest: Manifest, jobs: int) -> TableProgress:
         weights, unit = manifest.facts.rows, "rows"
     then = "all rows are there; what is left of indexes and constraints is made"
     return TableProgress("Restoring the database", weights, unit, jobs=jobs, then=then)
-
-
-@contextmanager
-def filestore_restored(target: str, snapshot: Snapshot, manifest: Manifest, scratch: str) -> Iterator[None]:
-    """Restore the filestore beside the present one while the block goes on; at its end it is whole.
-
-    It is owned as Odoo's data_dir is. An error that leaves the block ends restic.
-    """
-    runtime = OdooEnvironment.open_for(target, snapshot)
-    with staging.filestore_staged(runtime, scratch) as staged:
-        if manifest.filestore in snapshot.paths:
-            command = restic.restore_folder(
-                runtime.restic, runtime.repository, snapshot.id, folder=manifest.filestore, into=staged
-            )
-            work = Progress("Restoring the filestore")
-            with runtime.writable.call_command_beside("restic_restore", command, on_progress=work, on_line=show_retry):
-                yield
-        else:
-            yield
 
 
 @task(cache_policy=NO_CACHE)

@@ -80,7 +80,7 @@ Location = Annotated[FolderLocation | S3Location | SftpLocation | RestLocation, 
 
 
 class Limits(Value):
-    """What may be taken from others; empty: all there is. The rates are one restic's: a restore runs two at a time."""
+    """What may be taken from others; empty: all there is. The rates are those of one flow."""
 
     upload_kib_per_second: int | None = Field(default=None, ge=1, description="Upload, in KiB a second.")
     download_kib_per_second: int | None = Field(default=None, ge=1, description="Download, in KiB a second.")

@@ -24,12 +24,11 @@ from odoo_ops.model.business import Business
 from odoo_ops.model.checks import Check
 from odoo_ops.policy.business import QUESTIONS, compare_business
 from odoo_ops.policy.zips import database_bytes_needed
+from tasks.fetches import snapshot_fetched
 from tasks.imports import inspect_zip
 from tasks.restores import (
     compare_database,
     create_scratch,
-    fetch_dump,
-    filestore_restored,
     read_manifest,
     read_snapshot,
     restore_database,
@@ -185,8 +184,7 @@ def _restore_with_a_cent_more(name: str) -> list[Check]:
     chosen = read_snapshot(name, name, "latest", offsite=False)
     manifest = read_manifest(name, chosen)
     scratch = scratch_name(name)
-    with filestore_restored(name, chosen, manifest, scratch):
-        fetch_dump(name, chosen, manifest)
+    with snapshot_fetched(name, chosen, manifest, scratch):
         create_scratch(name, manifest, scratch)
         restore_database(name, manifest, scratch)
     runtime = OdooEnvironment.open(name)

@@ -15,7 +15,7 @@ from odoo_ops.model.command import Command
 from odoo_ops.model.repository import FolderLocation, OpenRepository
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.policy.dumps import table_file_bytes
-from tasks import progress, restores, trends
+from tasks import fetches, progress, trends
 from tasks.progress import Progress, TableProgress
 
 _REQUEST = httpx.Request("POST", "http://prefect/api/artifacts/")
@@ -180,7 +180,7 @@ def test_fetch_of_a_dump_shows_what_restic_tries_again(
         on_progress(1, 2, "files")
 
     runtime.host.call_command.side_effect = restore
-    monkeypatch.setattr(restores.OdooEnvironment, "open_for", lambda *_: runtime)
-    restores.fetch_dump.fn("erp", snapshot, manifest)
+    monkeypatch.setattr(fetches.OdooEnvironment, "open_for", lambda *_: runtime)
+    fetches.fetch_dump.fn("erp", snapshot, manifest)
     assert "restic: Load(<data/aa11>) returned error, retrying after 1s" in caplog.text
     assert api.asked == [50]

@@ -1,6 +1,8 @@
-"""What a restore refuses by the proof of a snapshot; host and repository are stand-ins."""
+"""What a restore refuses by a snapshot's proof, and in which order it fetches; host and repository are stand-ins."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from unittest.mock import MagicMock
 
@@ -10,9 +12,9 @@ from pydantic import SecretStr
 from odoo_ops.errors import PreconditionFailed
 from odoo_ops.model.command import Result
 from odoo_ops.model.report import Damage, SnapshotProof
-from odoo_ops.model.repository import FolderLocation, OpenRepository
+from odoo_ops.model.repository import FolderLocation, Limits, OpenRepository
 from odoo_ops.model.snapshot import Snapshot
-from tasks import restores
+from tasks import fetches, restores
 
 _SNAPSHOT = Snapshot(
     environment="erp",
@@ -68,3 +70,32 @@ def test_restore_goes_on_when_this_version_cannot_read_the_proof(
 ) -> None:
     _check(monkeypatch, proof)
     assert "How many attachments of the snapshot are damaged cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("limits", "order"),
+    [
+        (Limits(), ["filestore begins", "dump", "block", "filestore ends"]),
+        (Limits(upload_kib_per_second=9), ["filestore begins", "dump", "block", "filestore ends"]),
+        (Limits(download_kib_per_second=9), ["dump", "filestore begins", "block", "filestore ends"]),
+    ],
+)
+def test_filestore_follows_the_dump_where_downloads_are_limited(
+    limits: Limits, order: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    @contextmanager
+    def filestore_restored(*_: object) -> Iterator[None]:
+        done.append("filestore begins")
+        yield
+        done.append("filestore ends")
+
+    runtime = MagicMock()
+    runtime.repository.limits = limits
+    monkeypatch.setattr(fetches.OdooEnvironment, "open_for", lambda *_: runtime)
+    monkeypatch.setattr(fetches, "fetch_dump", lambda *_: done.append("dump"))
+    monkeypatch.setattr(fetches, "filestore_restored", filestore_restored)
+    with fetches.snapshot_fetched("erp", _SNAPSHOT, MagicMock(), "scratch"):
+        done.append("block")
+    assert done == order
