@@ -34,7 +34,8 @@ def export_zip(
 
     Args:
         environment: Name of the environment whose backup is exported.
-        destination: Path of the new zip on the environment's host. A file that is there is never replaced.
+        destination: Path of the new zip on the environment's host; as its toolbox sees it, where there is one: a folder
+            of a volume or of the host. A file that is there is never replaced.
         snapshot: Id of the snapshot, or `latest`.
         damaged_accepted: Export although so many attachments were damaged when they were backed up.
         from_offsite: Take the copy in the off-site repository, where the environment's own is lost.

@@ -15,7 +15,7 @@ from odoo_ops.model.manifest import Inventory, Manifest
 from odoo_ops.model.snapshot import Snapshot
 from odoo_ops.model.zips import ZipProof
 from odoo_ops.policy.space import refuse_without_room
-from odoo_ops.policy.zips import export_checks, odoo_manifest, zip_bytes_needed
+from odoo_ops.policy.zips import export_checks, odoo_manifest, refuse_fleeting, zip_bytes_needed
 from odoo_ops.runtimes import stored
 from tasks.progress import Progress, show_retry
 
@@ -25,7 +25,7 @@ def partial_zip(environment: str, destination: str) -> Iterator[str]:
     """A name beside the destination for a zip that is not proved yet; nothing is left there when the block ends.
 
     It is on record at the environment, so a later run deletes it should this one die. Raises PreconditionFailed
-    when the destination, or its partial name, exists, or its folder does not.
+    when the destination, or its partial name, exists, or its folder does not, or is one that ends with its container.
     """
     runtime = OdooEnvironment.open(environment)
     settings, host, partial = runtime.environment, runtime.host, f"{destination}.partial"
@@ -41,6 +41,9 @@ def partial_zip(environment: str, destination: str) -> Iterator[str]:
             f"{folder} is no folder on {host.name}. Nothing was changed. "
             "Next step: make it, or name another destination."
         )
+    if host.container:
+        mount = host.call("mount_of", path=folder)
+        refuse_fleeting(folder, host.name, **mount, lasting=settings.state_dir)
     host.call("write_text", path=settings.export_journal, text=json.dumps({"partial": partial}))
     try:
         yield partial

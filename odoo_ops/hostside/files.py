@@ -108,12 +108,26 @@ def is_mount(channel: Channel, path: str) -> bool:
     Where the system does not list its mounts, a folder of the same disk that is bound there is not seen.
     """
     try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
-            places = [line.split(" ")[4] for line in mounts]
+        mounts = _mounts()
     except OSError:
         return os.path.ismount(os.path.realpath(path))
     there = os.path.realpath(path)
-    return any(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), place) == there for place in places)
+    return any(place == there for place, _kind in mounts)
+
+
+def mount_of(channel: Channel, path: str) -> dict[str, str]:
+    """Where that is mounted in which a path lies, and the kind of its file system."""
+    there = os.path.realpath(path)
+    above = [mount for mount in _mounts() if there == mount[0] or there.startswith(f"{mount[0].rstrip('/')}/")]
+    place, kind = max(reversed(above), key=lambda mount: len(mount[0]))  # of several at one place the last one counts
+    return {"mounted_at": place, "kind": kind}
+
+
+def _mounts() -> list[tuple[str, str]]:
+    """Places where something is mounted, and the kind of its file system (proc(5): mountinfo)."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
+        mounts = [(line.split(" ")[4], line.partition(" - ")[2].split(" ")[0]) for line in lines]
+    return [(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), place), kind) for place, kind in mounts]
 
 
 def list_files(channel: Channel, path: str) -> dict[str, int]:
@@ -160,6 +174,7 @@ OPERATIONS: dict[str, Callable[..., object]] = {
     "list_directory": list_directory,
     "describe_path": describe_path,
     "is_mount": is_mount,
+    "mount_of": mount_of,
     "list_files": list_files,
     "measure_tree": measure_tree,
     "give_tree": give_tree,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from odoo_ops.errors import Refused, VerificationFailed
+from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.checks import Check, first_of, passed_or_failed
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.manifest import Manifest
@@ -16,6 +16,8 @@ ATTACHMENTS = "Every attachment with its sha1"
 READABLE = "The zip reads to its end, every CRC"
 MODULES = "Installed modules and versions"
 LOADED = "Row count of every table"
+
+_IN_MEMORY = ("tmpfs", "ramfs")
 
 # A database with its indexes takes more than its SQL: 27 MB for 5.7 MB and 66 MB for 20 MB in two real ones of
 # Odoo 18, 8 MB of which an empty one takes as well.
@@ -37,6 +39,25 @@ def odoo_manifest(manifest: Manifest) -> str:
         "modules": manifest.facts.modules,
     }
     return json.dumps(content, indent=4)
+
+
+def refuse_fleeting(folder: str, host: str, *, mounted_at: str, kind: str, lasting: str) -> None:
+    """Raise PreconditionFailed for a folder in a container that ends with it: of its own layer, or in memory.
+
+    Args:
+        folder: where a zip is to be.
+        host: how the container is called.
+        mounted_at: where that is mounted in which the folder lies.
+        kind: of that file system.
+        lasting: a folder there that outlives the container.
+    """
+    if mounted_at == "/" or kind in _IN_MEMORY:
+        what = "is in memory" if kind in _IN_MEMORY else "belongs to the container alone"
+        raise PreconditionFailed(
+            f"{folder} on {host} {what}: a zip there would go with the container, at the end of this run. "
+            "Nothing was changed. Next step: name a folder of a volume, or one of the machine that is mounted there, "
+            f"as {lasting} is."
+        )
 
 
 def zip_bytes_needed(manifest: Manifest) -> int:

@@ -86,6 +86,16 @@ def test_zip_holds_the_backup_and_comes_back_when_it_is_moved(site: Site, make_s
     assert backup(other.name).files == 21
 
 
+@pytest.mark.parametrize("runtime", [pytest.param("compose", marks=pytest.mark.docker)], indirect=True)
+def test_export_is_refused_where_the_zip_would_go_with_its_container(site: Site) -> None:
+    backup(site.name)
+    for folder, why in (("/tmp", "is in memory"), ("/srv", "belongs to the container alone")):  # noqa: S108
+        said = rf"^{folder} on here \(toolbox of {site.name}\) {why}: .*Next step: name a folder of a volume"
+        with pytest.raises(PreconditionFailed, match=said):
+            export_zip(site.name, f"{folder}/out.zip")
+    assert site.leftovers() == []
+
+
 def _with_sql(line: bytes) -> Callable[[str, bytes], tuple[str, bytes]]:
     """Puts a line at the beginning of dump.sql."""
     return lambda name, content: (name, line + b"\n" + content if name == "dump.sql" else content)

@@ -267,6 +267,15 @@ def test_mount_point_is_told_from_other_folders(
     assert HERE.call("is_mount", path="/proc")
 
 
+def test_path_is_told_to_be_of_the_mount_that_is_nearest_above_it(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/proc/self")
+    for path in ("/proc", "/proc/self/fd", f"{tmp_path}/link/fd"):
+        assert HERE.call("mount_of", path=path) == {"mounted_at": "/proc", "kind": "proc"}
+    found = HERE.call("mount_of", path=str(tmp_path))["mounted_at"]
+    assert os.path.ismount(found)
+    assert Path(found).stat().st_dev == tmp_path.stat().st_dev
+
+
 def test_lock_is_looked_at_without_being_taken(tmp_path: Path) -> None:
     path = f"{tmp_path}/lock"
     assert HERE.call("lock_owner", path=path) is None

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from odoo_ops.errors import Refused, VerificationFailed
+from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.hostside import sql_dumps, zips
 from odoo_ops.hostside.channel import Channel, OperationError
 from odoo_ops.model.environment import DatabaseSettings, Environment, OdooSettings, Stage
-from odoo_ops.policy.zips import read_contents, refuse_import, refuse_series
+from odoo_ops.policy.zips import read_contents, refuse_fleeting, refuse_import, refuse_series
 
 DUMP = rb"""--
 -- PostgreSQL database dump
@@ -269,3 +269,20 @@ def test_import_is_refused_when_production_is_not_named_or_would_become_a_copy()
 def test_import_is_refused_when_the_series_is_another() -> None:
     with pytest.raises(Refused, match=r"a database of Odoo 18.0, and erp runs Odoo 19.0"):
         refuse_series("18.0", _environment("testing"), "a.zip")
+
+
+@pytest.mark.parametrize(
+    ("mounted_at", "kind", "why"),
+    [
+        ("/", "overlay", "/out on erp belongs to the container alone: a zip there would go with the container"),
+        ("/tmp", "tmpfs", "/out on erp is in memory: "),  # noqa: S108 - of a container
+        ("/", "tmpfs", "/out on erp is in memory: "),
+    ],
+)
+def test_folder_that_ends_with_its_container_is_refused(mounted_at: str, kind: str, why: str) -> None:
+    with pytest.raises(PreconditionFailed, match=f"^{why}.*Next step: name a folder of a volume.*as /state is"):
+        refuse_fleeting("/out", "erp", mounted_at=mounted_at, kind=kind, lasting="/state")
+
+
+def test_folder_of_a_volume_passes() -> None:
+    refuse_fleeting("/out/in", "erp", mounted_at="/out", kind="ext4", lasting="/state")
