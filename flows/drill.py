@@ -5,7 +5,8 @@ environment, compared with its manifest, neutralised before any Odoo process see
 RTO are measured against the objectives. That a snapshot stood every test is put on record beside it. Whatever
 happens, the copy is deleted again; what a killed run leaves, the next one deletes. A drill that could not be made to
 its end, as where a disk is full or PostgreSQL is lost, ends with that error and without a page: the backup is neither
-proved nor refuted. Where restic says that it read something else than was stored, the backup is refuted.
+proved nor refuted. Where restic says that it read something else than was stored, or misses it in a repository that
+opens, it is refuted.
 """
 
 import time
@@ -18,13 +19,14 @@ from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import DrillReport
-from odoo_ops.policy.upkeep import not_as_stored, unrestorable_message
+from odoo_ops.policy.upkeep import unrestorable_message
 from tasks.copies import neutralize_copy, try_copy
 from tasks.drills import (
     create_role,
     judge,
     measure_rpo,
     read_business_lines,
+    read_refutation,
     record_verified,
     refuse_unfit_target,
     refuse_unproved,
@@ -84,7 +86,8 @@ def drill(environment: str, target: str, snapshot: str = "latest", from_offsite:
                 if trial.ready_seconds is not None:
                     ready_seconds = restored_seconds + trial.ready_seconds
         except CommandFailed as error:
-            if not (said := not_as_stored(error.output)):  # a full disk, a lost PostgreSQL, a repository that is away
+            said = read_refutation(target, chosen, error.output)
+            if not said:  # a full disk, a lost PostgreSQL, a repository that is away
                 error.say_first(
                     f"The drill of {environment} could not be made to its end, so its backup is neither proved nor "
                     "refuted:"

@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from blocks import OdooEnvironment
 from odoo_ops.adapters import cluster, database
 from odoo_ops.commands import restic
-from odoo_ops.errors import CommandFailed, VerificationFailed
+from odoo_ops.errors import CommandFailed, PreconditionFailed, TransientError, VerificationFailed
 from odoo_ops.model.business import BusinessLine
 from odoo_ops.model.checks import Check, first_of
 from odoo_ops.model.manifest import Manifest
@@ -18,6 +18,7 @@ from odoo_ops.policy import drills
 from odoo_ops.policy.business import business_lines
 from odoo_ops.policy.fences import refuse_drill, refuse_unreachable_repository
 from odoo_ops.policy.snapshots import widest_gap_seconds
+from odoo_ops.policy.upkeep import lost_pieces, not_as_stored
 from odoo_ops.runtimes.copies import refuse_way_out
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
@@ -47,6 +48,21 @@ def create_role(target: str) -> None:
     with database.connect(runtime.host, settings, "postgres", admin=True) as connection:
         if not cluster.role_exists(connection, settings.user):
             cluster.ensure_role(connection, settings.user, settings.password)
+
+
+@task(cache_policy=NO_CACHE)
+def read_refutation(target: str, snapshot: Snapshot, output: str) -> list[str]:
+    """What restic said that refutes a backup: it read something else than was stored, or cannot find it.
+
+    Nothing where it says no such thing, or where the repository does not open now: then it may only be away.
+    """
+    if said := not_as_stored(output):
+        return said
+    lost = lost_pieces(output)
+    try:
+        return lost if lost and OdooEnvironment.open_for(target, snapshot).try_to_open() else []
+    except (PreconditionFailed, TransientError):
+        return []
 
 
 def refuse_unproved(environment: str, unproved: list[str]) -> None:

@@ -114,7 +114,7 @@ def list_files(program: str, repository: OpenRepository, snapshot: str, folder: 
 
 def print_file(program: str, repository: OpenRepository, snapshot: str, file: str) -> Command:
     """The content of one file of a snapshot."""
-    return repository_command(program, repository, "dump", "--", snapshot, file)
+    return _of_stored(repository_command(program, repository, "dump", "--", snapshot, file))
 
 
 def print_folder(program: str, repository: OpenRepository, snapshot: str, folder: str) -> Command:
@@ -127,10 +127,14 @@ def restore_folder(program: str, repository: OpenRepository, snapshot: str, *, f
     command = repository_command(
         program, repository, "restore", "--json", f"--target={into}", "--", f"{snapshot}:{folder}"
     )
+    return _of_stored(command, f"see that the disk of {into} has room; ")
+
+
+def _of_stored(command: Command, before: str = "") -> Command:
+    """A command that reads what is stored, with the next step for what is damaged; `before` is said first."""
     step = (
-        f"see that the disk of {into} has room; where what restic reads is damaged, restore another snapshot or the "
-        "copy off-site, and run `check_repository`, which says how to mend it; where it cannot read, "
-        f"{command.next_step}"
+        f"{before}where what restic reads is damaged, restore another snapshot or the copy off-site, and run "
+        f"`check_repository`, which says how to mend it; where it cannot read, {command.next_step}"
     )
     return command.model_copy(update={"next_step": step})
 

@@ -15,7 +15,7 @@ from odoo_ops.hostside.channel import Channel, OperationError
 from odoo_ops.hostside.filestore import Damages, compact, read_inventory
 from odoo_ops.hostside.processes import lines_of, start_process
 
-_TAIL_LINES = 40
+_LINES_OF_EACH_END = 20
 # how restic's message about a file begins that is as it was; most are, and nobody needs more of them
 _TRIES_AGAIN = " retrying after "
 _UNCHANGED = b'{"message_type":"verbose_status","action":"unchanged"'
@@ -27,14 +27,19 @@ def _messages(
     """Messages of a `restic --json` command as dicts; raises OperationError when it fails.
 
     That restic tries something again is sent as a line: it does so for a quarter of an hour before it gives up.
+    An error has its first lines and its last: of files that are lost it says first why, then that they are not there.
     """
     process = start_process(channel, argv, environment, None, None, subprocess.PIPE, without, files)
     stdout, stderr = cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr)
-    tail: deque[str] = deque(maxlen=_TAIL_LINES)
+    first: list[str] = []
+    last: deque[str] = deque(maxlen=_LINES_OF_EACH_END)
+
+    def keep(line: str) -> None:
+        (first if len(first) < _LINES_OF_EACH_END else last).append(line)
 
     def read_errors() -> None:
         for line in map(_readable, lines_of(stderr)):
-            tail.append(line)
+            keep(line)
             if _TRIES_AGAIN in line:
                 channel.send("line", stream="stderr", text=line)
 
@@ -46,12 +51,12 @@ def _messages(
         if line.startswith(b"{"):
             yield json.loads(line)
         else:
-            tail.append(line.decode("utf-8", "replace").rstrip())
+            keep(line.decode("utf-8", "replace").rstrip())
     errors.join()
     status = process.wait()
     channel.release(process)
     if status:
-        raise OperationError("CommandFailed", "restic failed", exit_status=status, output="\n".join(tail))
+        raise OperationError("CommandFailed", "restic failed", exit_status=status, output="\n".join([*first, *last]))
 
 
 def _readable(line: str) -> str:

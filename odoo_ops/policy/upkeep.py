@@ -17,6 +17,11 @@ _FILE = re.compile(r"^ \.\.\. in file (.+)$")
 _SNAPSHOT = re.compile(r"^ \.\.\. in snapshot ([0-9a-f]+) ")
 # how restic says that a piece is not the one that was stored: its seal or its hash is wrong
 _NOT_AS_STORED = ("ciphertext verification failed", "wrong data returned", "invalid data returned")
+# how it says, of any kind of repository, that a pack is not there or cut short, or that no index names a piece
+_LOST = re.compile(
+    r"<data/[0-9a-f]+>.*(?:no such file or directory|does not exist|too[ -]short|not satisfiable|\(416\))"
+    r"|\bid [0-9a-f]{64} not found in repository|\bUnknown blob [0-9a-f]{64}"
+)
 
 DAMAGED = "repository contains errors"
 _SHOWN = 20
@@ -65,14 +70,21 @@ def packs_read(lines: Iterable[str]) -> str:
 def not_as_stored(output: str) -> list[str]:
     """The lines in which restic says that it read something else than was stored; none where it says no such thing.
 
-    What it tries again is left out, as it may come right. So is a file that it cannot find or read: the repository
-    may only be away.
+    What it tries again is left out, as it may come right. So is a file that it cannot find: see `lost_pieces`.
     """
     return [
         line
         for line in output.splitlines()
         if any(words in line for words in _NOT_AS_STORED) and " retrying after " not in line
     ]
+
+
+def lost_pieces(output: str) -> list[str]:
+    """The lines in which restic says that what was stored is not there, or cut short; none where it says no such thing.
+
+    Where a repository's disk is not mounted it says so of all files: only if it opens they are lost.
+    """
+    return [line for line in output.splitlines() if _LOST.search(line) and " retrying after " not in line]
 
 
 def unrestorable_message(snapshot: str, said: list[str]) -> str:

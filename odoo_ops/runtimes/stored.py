@@ -2,7 +2,6 @@
 
 from odoo_ops.adapters.agent import OnLine, OnProgress
 from odoo_ops.commands import restic
-from odoo_ops.commands.repositories import LOCKED
 from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.manifest import Manifest
@@ -11,21 +10,23 @@ from odoo_ops.model.snapshot import PROOF_TAG, Snapshot, mark_file
 from odoo_ops.policy.fences import refuse_manifest
 from odoo_ops.runtimes.runtime import Runtime
 
+_NOT_IN_IT = "not found in snapshot"
+
 
 def read_manifest(runtime: Runtime, snapshot: Snapshot, source: Environment) -> Manifest:
     """The manifest of a snapshot of `source`.
 
-    Raises VerificationFailed when it cannot be read, CommandFailed when another run does not leave the repository,
-    Refused when it is another environment's.
+    Raises VerificationFailed when there is none in it, CommandFailed when restic cannot read it, Refused when it is
+    another environment's.
     """
     command = restic.print_file(runtime.restic, runtime.repository, snapshot.id, f"{snapshot.spool}/manifest.json")
     try:
         text = runtime.host.run(command).stdout
     except CommandFailed as error:
-        if error.exit_status == LOCKED:
+        if _NOT_IN_IT not in error.output:
             raise
         raise VerificationFailed(
-            f"The manifest of snapshot {snapshot.short_id} cannot be read: {error.output.strip()}. "
+            f"Snapshot {snapshot.short_id} holds no manifest: {error.output.strip()}. "
             "Nothing was changed. Next step: name another snapshot."
         ) from error
     manifest = Manifest.model_validate_json(text)

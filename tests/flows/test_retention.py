@@ -123,16 +123,20 @@ class Repo:
     def tree(self, snapshot: str) -> str:
         return str(json.loads(self("cat", "snapshot", snapshot))["tree"])
 
-    def flip_a_bit(self, snapshot: str, file: Path) -> Path:
-        """The pack that was changed: it holds other files' pieces, too, so the bit must be one of this file's."""
+    def pack_of(self, snapshot: str, file: Path) -> tuple[Path, int]:
+        """Where the first piece of a file's content is stored, and where in that pack: it holds others' pieces, too."""
         folder = json.loads(self("cat", "tree", f"{snapshot}:{file.parent}"))
         (piece, *_) = next(node["content"] for node in folder["nodes"] if node["name"] == file.name)
         indexes = (json.loads(self("cat", "index", name)) for name in self("list", "index").split())
         packs = (pack for index in indexes for pack in index["packs"])
-        pack, offset = next((p["id"], b["offset"] + 1) for p in packs for b in p["blobs"] if b["id"] == piece)
-        stored = self.folder / "data" / pack[:2] / pack
+        pack, offset = next((p["id"], b["offset"]) for p in packs for b in p["blobs"] if b["id"] == piece)
+        return self.folder / "data" / pack[:2] / pack, offset
+
+    def flip_a_bit(self, snapshot: str, file: Path) -> Path:
+        """The pack that was changed."""
+        stored, offset = self.pack_of(snapshot, file)
         content = bytearray(stored.read_bytes())
-        content[offset] ^= 1
+        content[offset + 1] ^= 1
         stored.chmod(0o600)
         stored.write_bytes(content)
         return stored
@@ -458,6 +462,27 @@ def test_restore_and_drill_fail_and_change_nothing_when_a_bit_flipped_in_the_rep
         assert _marked(site) == [(snapshot, True, False)]
         repo.flip_a_bit(snapshot, file)
     assert restore(site.name).snapshot_id == snapshot, "both bits were flipped back"
+
+
+def test_drill_refutes_a_backup_whose_pack_is_gone_or_cut_short(
+    site: Site, repo: Repo, make_site: Callable[..., Site]
+) -> None:
+    attached, trial = site.attach(os.urandom(20_000_000)), make_site()
+    snapshot = backup(site.name).snapshot_id
+    dump = Path(site.settings.spool, "dump", "toc.dat")
+    missing, short = "no such file or directory", "too short"
+    for file, said in ((attached, missing), (dump, missing), (attached, short)):
+        (pack, _offset), away = repo.pack_of(snapshot, file), site.folder / "pack"
+        pack.rename(away)
+        if said == short:
+            pack.write_bytes(away.read_bytes()[:10])
+        refuted = rf"(?s){snapshot[:8]} does not restore.*{said}.*`check_repository`"
+        with pytest.raises(VerificationFailed, match=refuted):
+            drill(site.name, trial.name)
+        assert [*site.leftovers(), *trial.leftovers()] == []
+        assert _marked(site) == [(snapshot, True, False)]
+        away.rename(pack)
+    assert restore(site.name).snapshot_id == snapshot, "all is back"
 
 
 def test_rotation_is_repeated_when_it_was_killed_before_the_former_key_was_removed(

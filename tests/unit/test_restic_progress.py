@@ -4,7 +4,11 @@ import json
 
 import pytest
 
+from odoo_ops.adapters.host import HostAdapter
+from odoo_ops.errors import CommandFailed
 from odoo_ops.hostside.restic import how_far
+from odoo_ops.model.command import Command
+from odoo_ops.model.host import Host
 
 RESTORED = [
     ('{"message_type":"status","percent_done":0,"total_files":127,"total_bytes":2400}', (0, 2400, "bytes")),
@@ -55,3 +59,19 @@ def test_progress_is_that_of_files_or_bytes_whichever_is_behind(
 def test_progress_is_that_of_bytes_when_restic_counts_no_files() -> None:
     assert how_far({"total_bytes": 10, "bytes_restored": 5}, "restored") == (5, 10, "bytes")
     assert how_far({}, "restored") == (0, 0, "bytes")
+
+
+def test_error_says_why_files_are_lost_however_many_they_are() -> None:
+    script = (
+        "echo 'Load(<data/ab>, 9, 0) failed: no such file or directory' >&2; "
+        'for n in $(seq 1000); do echo "lchown /out/$n: no such file or directory" >&2; done; '
+        "echo 'Fatal: There were 1000 errors' >&2; exit 1"
+    )
+    with pytest.raises(CommandFailed) as failure:
+        HostAdapter(Host(name="here")).call_command("restic_restore", Command(argv=("sh", "-c", script)))
+    lines = failure.value.output.splitlines()
+    assert (len(lines), lines[0], lines[-1]) == (
+        40,
+        "Load(<data/ab>, 9, 0) failed: no such file or directory",
+        "Fatal: There were 1000 errors",
+    )

@@ -9,11 +9,12 @@ from unittest.mock import MagicMock
 import pytest
 from pydantic import SecretStr
 
-from odoo_ops.errors import PreconditionFailed
+from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
 from odoo_ops.model.command import Result
 from odoo_ops.model.report import Damage, SnapshotProof
 from odoo_ops.model.repository import FolderLocation, Limits, OpenRepository
 from odoo_ops.model.snapshot import Snapshot
+from odoo_ops.runtimes import stored
 from tasks import fetches, restores
 
 _SNAPSHOT = Snapshot(
@@ -99,3 +100,26 @@ def test_filestore_follows_the_dump_where_downloads_are_limited(
     with fetches.snapshot_fetched("erp", _SNAPSHOT, MagicMock(), "scratch"):
         done.append("block")
     assert done == order
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "message"),
+    [
+        (
+            'Fatal: cannot dump file: path "/x" not found in snapshot',
+            VerificationFailed,
+            "aa11 holds no manifest: .*Next step: name another snapshot",
+        ),
+        ("ReadFull(<data/ab>): <data/ab> does not exist", CommandFailed, "It said:\nReadFull"),
+        ("Fatal: connection refused", CommandFailed, "It said:\nFatal: connection refused"),
+    ],
+)
+def test_snapshot_is_blamed_for_its_manifest_only_where_it_holds_none(
+    said: str, error: type[Exception], message: str
+) -> None:
+    repository = OpenRepository(name="main", location=FolderLocation(path="/main"), password=SecretStr("a-password"))
+    runtime = MagicMock(restic="restic", repository=repository)
+    runtime.host.run.side_effect = CommandFailed("restic dump", 1, said, where="erp")
+    snapshot = _SNAPSHOT.model_copy(update={"paths": ("/x/odoo-ops-spool",)})
+    with pytest.raises(error, match=message):
+        stored.read_manifest(runtime, snapshot, MagicMock())

@@ -4,6 +4,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from prefect.states import Completed, Failed
@@ -12,9 +13,10 @@ from flows import _settle, _trial_copy
 from flows import drill as runbook
 from flows import forecast as forecasting
 from odoo_ops.adapters.host import HeldLock, LockLost
-from odoo_ops.errors import CommandFailed, OdooOpsError, TransientError, VerificationFailed
+from odoo_ops.errors import CommandFailed, OdooOpsError, PreconditionFailed, TransientError, VerificationFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.release import ReleasePlan
+from tasks import drills
 
 _AT = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -92,6 +94,7 @@ def pages(monkeypatch: pytest.MonkeyPatch, settled: list[str], lock: _Lock) -> l
         "measure_rpo": lambda *_, **__: None,
         "judge": lambda _name, _manifest, checks, *_: (checks, ["all"]),
         "publish_drill_report": found.append,
+        "read_refutation": drills.read_refutation.fn,
     }
     done = ("refuse_unfit_target", "create_role", "check_apart", "check_identity", "settle_leftovers")
     for name in (*done, "keep_drill_figures", "publish_trends"):
@@ -176,5 +179,33 @@ def test_drill_of_a_damaged_repository_says_that_the_backup_does_not_restore(
     said = "ignoring error for /f: decrypting blob <data/ab> from cd failed: ciphertext verification failed"
     _fail_with(CommandFailed("restic restore", 1, said, where="here"), monkeypatch)
     with pytest.raises(VerificationFailed, match="(?s)aa11 does not restore.*ciphertext.*`check_repository`"):
+        runbook.drill.fn("erp", "drill")
+    assert [page.verified for page in pages] == [False]
+
+
+_MISSING = "ReadFull(<data/af27c01393>): open /r/data/af/af27c01393: no such file or directory"
+
+
+@pytest.mark.parametrize("opened", [None, PreconditionFailed("It cannot be opened."), TransientError("It was lost.")])
+def test_drill_whose_repository_is_away_blames_no_backup(
+    opened: OdooOpsError | None, pages: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = MagicMock()
+    runtime.try_to_open.side_effect = [opened]
+    monkeypatch.setattr(drills.OdooEnvironment, "open_for", lambda *_: runtime)
+    _fail_with(CommandFailed("restic restore", 1, _MISSING, where="here"), monkeypatch)
+    with pytest.raises(CommandFailed, match="(?s)^The drill of erp could not .* neither proved nor refuted"):
+        runbook.drill.fn("erp", "drill")
+    assert pages == []
+
+
+def test_drill_of_a_repository_that_opens_and_misses_a_pack_says_that_the_backup_does_not_restore(
+    pages: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = MagicMock()
+    runtime.try_to_open.return_value = "id"
+    monkeypatch.setattr(drills.OdooEnvironment, "open_for", lambda *_: runtime)
+    _fail_with(CommandFailed("restic restore", 1, _MISSING, where="here"), monkeypatch)
+    with pytest.raises(VerificationFailed, match="(?s)aa11 does not restore.*no such file.*`check_repository`"):
         runbook.drill.fn("erp", "drill")
     assert [page.verified for page in pages] == [False]

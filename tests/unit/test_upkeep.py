@@ -14,6 +14,7 @@ from odoo_ops.policy.upkeep import (
     damaged_blobs,
     damaged_packs,
     freed_space,
+    lost_pieces,
     not_as_stored,
     packs_done,
     packs_read,
@@ -127,3 +128,31 @@ def test_only_what_restic_read_and_found_to_be_another_thing_counts_as_damage() 
     full = "ignoring error for /f: write /o/f: no space left on device"
     assert not_as_stored(f"{again}\n{broken}\n{full}") == [broken]
     assert not_as_stored(f"{again}\n{away}\n{full}") == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        # as restic says it of a folder, by SFTP, of a rest-server and of S3: of a pack that is not there
+        "Load(<data/af27c01393>, 670561, 0) failed: open /r/data/af/af27c0139371: no such file or directory",
+        "ReadFull(<data/9c784c6e57>): Open /far/data/9c/9c784c6e5711: file does not exist",
+        "ReadFull(<data/34711ffd12>): <data/34711ffd12> does not exist",
+        "Load(<data/b51a5c203e>, 457743, 0) failed: The specified key does not exist.",
+        # of one that is cut short
+        "ReadFull(<data/af27c01393>): file is too short",
+        "Load(<data/7f873ec6dc>, 17827, 0) failed: restic-file-too-short",
+        "ReadFull(<data/7f873ec6dc>): The requested range is not satisfiable",
+        "Load(<data/1918910086>, 1000110, 0) failed: unexpected HTTP response (416): partial out of bounds read",
+        # of an index that is not there
+        f"Unknown blob {'9d' * 32}",
+        f"id {'d3' * 32} not found in repository",
+    ],
+)
+def test_what_restic_cannot_find_is_lost_and_what_it_cannot_write_or_reach_is_not(said: str) -> None:
+    others = [
+        "lchown /out/data/ab/f: no such file or directory",
+        "Load(<data/ab>) returned error, retrying after 1s: connection refused",
+        "Load(<data/ab>, 1, 0) failed: unexpected HTTP response (500): 500 Internal Server Error",
+        "Fatal: There were 3 errors",
+    ]
+    assert lost_pieces("\n".join([*others, said, *others])) == [said]
