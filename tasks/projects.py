@@ -36,6 +36,7 @@ from odoo_ops.runtimes.cluster_facts import read_cluster
 from odoo_ops.runtimes.fit_machine import check_machine, read_machine
 from odoo_ops.runtimes.image_versions import check_odoo, check_postgres, check_toolbox
 from odoo_ops.runtimes.lost_volumes import lost_volumes
+from odoo_ops.runtimes.mending import mend_running
 from odoo_ops.runtimes.neighbours import read_crowding
 from odoo_ops.runtimes.project import CLOSED_FOLDERS, Project
 from odoo_ops.runtimes.renewal import why_certbot
@@ -77,7 +78,7 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
         check_postgres(project, volume)
         check_toolbox(project)
         files = file_changes(project.files, project.read_files(), record.unfinished if record else ())
-        cluster_facts = read_cluster(OdooEnvironment.open(environment), project, containers, show)
+        cluster_facts = read_cluster(OdooEnvironment.open(environment), project, services, containers, show)
         plan = provision_plan(
             environment,
             record,
@@ -134,9 +135,11 @@ def write_files(environment: str, plan: ProvisionPlan) -> None:
 
 @task(cache_policy=NO_CACHE)
 def bring_up_database(environment: str, plan: ProvisionPlan) -> None:
-    """Bring PostgreSQL up, if the plan says so, and wait until it is healthy."""
+    """Bring PostgreSQL up, if the plan says so, and wait until it is healthy; or change its container as it runs."""
     if DATABASE_SERVICE in plan.services_to("create", "recreate", "start"):
         _open(environment).bring_up([DATABASE_SERVICE], anew=DATABASE_SERVICE in plan.services_to("recreate"))
+    if DATABASE_SERVICE in plan.services_to("update"):
+        mend_running(_open(environment), DATABASE_SERVICE)
 
 
 @task(cache_policy=NO_CACHE)

@@ -35,7 +35,7 @@ _CONTAINER = (
     '"out_of_memory": {{.State.OOMKilled}}, "restarts": {{.RestartCount}}, '
     '"restart_policy": {{json .HostConfig.RestartPolicy.Name}}, "started_at": {{json .State.StartedAt}}, '
     '"config_hash": {{json (index .Config.Labels "com.docker.compose.config-hash")}}, "id": {{json .ID}}, '
-    '"image": {{json .Image}}, "ports": {{json .HostConfig.PortBindings}}, '
+    '"image": {{json .Image}}, "image_name": {{json .Config.Image}}, "ports": {{json .HostConfig.PortBindings}}, '
     '"networks": {{json .NetworkSettings.Networks}}, "memory_bytes": {{.HostConfig.Memory}}, '
     '"pids_limit": {{json .HostConfig.PidsLimit}}, "nano_cpus": {{.HostConfig.NanoCPUs}}, '
     '"nameless_volumes": {{json .Mounts}}}'

@@ -177,6 +177,30 @@ def bring_up(
     return Command(argv=compose_on(project, "up", "--detach", "--no-build", *forced, *wait, *services))
 
 
+def update_limits(container: str, service: WantedService, processors: float | None) -> Command:
+    """Give a container the limits and the restart policy of its service while it runs.
+
+    Args:
+        container: its id.
+        service: as the compose file describes it; its memory is limited, and so are its processes.
+        processors: its share of them; None: that stays.
+    """
+    memory = (f"--memory={service.memory_bytes}", f"--memory-swap={2 * service.memory_bytes}")  # as Docker made it
+    rest = (f"--pids-limit={service.pids_limit}", f"--restart={service.restart_policy}")
+    cpus = (f"--cpus={processors:g}",) if processors else ()
+    return Command(argv=("docker", "update", *memory, *rest, *cpus, container))
+
+
+def connect_network(container: str, service: str, network: str) -> Command:
+    """Put a container into a network, where it is found under its service's name."""
+    return Command(argv=("docker", "network", "connect", f"--alias={service}", network, container))
+
+
+def disconnect_network(container: str, network: str) -> Command:
+    """Take a container out of a network."""
+    return Command(argv=("docker", "network", "disconnect", network, container))
+
+
 def restart(project: ComposeProject, services: Sequence[str]) -> Command:
     """Stop and start services, whose containers then see the files that are there now."""
     return Command(argv=compose_on(project, "restart", *services))

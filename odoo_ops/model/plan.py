@@ -121,10 +121,14 @@ class FileChange(Value):
 
 
 class ServiceChange(Value):
-    """What happens to one service, and why."""
+    """What happens to one service, and why.
+
+    Attributes:
+        action: `update` changes its container while that runs.
+    """
 
     service: str
-    action: Literal["create", "recreate", "start", "restart", "reload", "remove"]
+    action: Literal["create", "recreate", "start", "restart", "update", "reload", "remove"]
     why: str
 
 

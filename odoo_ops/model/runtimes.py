@@ -107,6 +107,7 @@ class Container(Value):
         restart_policy: Docker's word: `always`, `unless-stopped`, `on-failure`, `no` or nothing.
         config_hash: Compose's digest of the service as it was when the container was made.
         image: id of its image.
+        image_name: by which the compose file named that when the container was made.
         ports: of the host, which are its while it runs.
         networks: Docker's names of those that it is in.
         memory_bytes: its limit; 0: none, as also where the kernel has no such limits.
@@ -126,6 +127,7 @@ class Container(Value):
     started_at: datetime
     config_hash: str
     image: str
+    image_name: str
     ports: Annotated[tuple[int, ...], BeforeValidator(_published)]
     networks: Annotated[tuple[str, ...], BeforeValidator(_names)]
     memory_bytes: int

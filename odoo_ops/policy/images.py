@@ -1,11 +1,12 @@
-"""Which image of Odoo a compose project runs, and which may be released to it."""
+"""Which image of Odoo a compose project runs, which may be released to it, and by which name an image stays."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from odoo_ops.errors import PreconditionFailed, Refused
 from odoo_ops.model.plan import ProvisionPlan, ReleasedImage
 from odoo_ops.model.provision import is_pinned
+from odoo_ops.model.runtimes import Container
 from odoo_ops.policy.provisioning import ODOO_SERVICES
 
 # as `Image` of the environment file, and no address
@@ -21,6 +22,20 @@ def released_image(released: ReleasedImage | None, named: str) -> str:
 def superseded_image(released: ReleasedImage | None, named: str) -> str:
     """The image that was released and is not meant any more, as the environment file names another one since; or ""."""
     return released.image if released and released.instead_of != named else ""
+
+
+def lasting_name(named: str, running: Container, images: Mapping[str, str | None], *, production: bool) -> str:
+    """The name by which a compose file has the image of a container that is not to be made anew for another name.
+
+    Args:
+        named: by the environment file.
+        running: the container. The name by which that was made stays while it leads to the same image.
+        images: both names -> Docker's number of the image on the host; None: there is none.
+        production: there only a name stays that says its content.
+    """
+    former = running.image_name
+    stays = images[named] == images[former] == running.image and (is_pinned(former) or not production)
+    return former if stays else named
 
 
 def pinned_name(image: str, image_id: str, digests: Sequence[str]) -> str:

@@ -141,7 +141,10 @@ def service_changes(
 def _service_change(
     service: WantedService, containers: Sequence[Container], while_running: Sequence[ServiceChange]
 ) -> Iterator[ServiceChange]:
-    """What happens to a service; `while_running`: if nothing is wrong with its container itself."""
+    """What happens to a service; `while_running`: if nothing is wrong with its container itself.
+
+    What was changed past Compose makes a container anew, but for PostgreSQL, which is not stopped for that.
+    """
     if not containers:
         yield ServiceChange(service=service.name, action="create", why="it has no container yet")
         return
@@ -151,18 +154,22 @@ def _service_change(
         reasons.append("its description or a file that it reads at its start differs")
     if service.image_id is None or container.image != service.image_id:
         reasons.append(f"it does not run the image {service.image}")
-    reasons += _past_compose(service, container)
     if container.state == "running" and container.health == "unhealthy":
         reasons.append("it is not healthy")
     if container.state in _STUCK:
         reasons.append(f"its container is {container.state}")
     if len(containers) > 1:
         reasons.append(f"it has {len(containers)} containers instead of one")
-    if reasons:
-        yield ServiceChange(service=service.name, action="recreate", why=" and ".join(reasons))
+    past_compose = list(_past_compose(service, container))
+    mended = service.name == DATABASE_SERVICE and container.state == "running"
+    if reasons or (past_compose and not mended):
+        yield ServiceChange(service=service.name, action="recreate", why=" and ".join(reasons + past_compose))
     elif container.state != "running":
         yield ServiceChange(service=service.name, action="start", why=f"its container is {container.state}")
     else:
+        if past_compose:
+            why = f"{' and '.join(past_compose)}; that is changed while it runs"
+            yield ServiceChange(service=service.name, action="update", why=why)
         yield from while_running
 
 
@@ -283,4 +290,4 @@ def may_be_anothers_work(plan: ProvisionPlan) -> bool:
         (file.path, file.change) == (COMPOSE_FILE, "changed") or file.change == "unfinished" for file in plan.files
     )
     more = (plan.pull, plan.new_database, plan.lost_database, plan.lost_volumes, plan.certificate, plan.superseded)
-    return files and not any((*more, plan.unasked, plan.services_to("remove")))
+    return files and not any((*more, plan.unasked, plan.services_to("remove", "update")))

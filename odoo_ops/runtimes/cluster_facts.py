@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from odoo_ops.adapters import cluster, database, odoo_database
 from odoo_ops.errors import PermanentError
-from odoo_ops.model.plan import ClusterFacts
+from odoo_ops.model.plan import ClusterFacts, WantedService
 from odoo_ops.model.runtimes import Container
 from odoo_ops.policy.provisioning import DATABASE_SERVICE
 from odoo_ops.runtimes import site_switch
@@ -13,14 +13,19 @@ from odoo_ops.runtimes.runtime import Runtime
 
 
 def read_cluster(
-    runtime: Runtime, project: Project, containers: Sequence[Container], show: Callable[[str], None]
+    runtime: Runtime,
+    project: Project,
+    services: Sequence[WantedService],
+    containers: Sequence[Container],
+    show: Callable[[str], None],
 ) -> ClusterFacts:
-    """What a PostgreSQL that is well tells. One that lets its roles not in is planned for, too.
+    """What a PostgreSQL that is well, and in its networks, tells. One that lets its roles not in is planned for, too.
 
     `show` is told why the database does not say its version of Odoo. Raises TransientError where PostgreSQL does not
     answer for a moment.
     """
-    if not any(container.service == DATABASE_SERVICE and _is_well(container) for container in containers):
+    networks = {name for service in services if service.name == DATABASE_SERVICE for name in service.networks}
+    if not any(container.service == DATABASE_SERVICE and _answers(container, networks) for container in containers):
         return ClusterFacts()
     settings = runtime.environment
     facts = ClusterFacts()
@@ -44,5 +49,5 @@ def read_cluster(
     return facts
 
 
-def _is_well(container: Container) -> bool:
-    return container.state == "running" and container.health == "healthy"
+def _answers(container: Container, networks: set[str]) -> bool:
+    return container.state == "running" and container.health == "healthy" and networks <= set(container.networks)

@@ -22,7 +22,7 @@ from odoo_ops.model.provision import HostFacts, ProjectFile, Provisioning
 from odoo_ops.model.runtimes import ComposeProject, Container
 from odoo_ops.model.sizing import Sizing
 from odoo_ops.policy.docker_versions import has_start_interval, refuse_old_docker
-from odoo_ops.policy.images import is_passing, released_image
+from odoo_ops.policy.images import is_passing, lasting_name, released_image
 from odoo_ops.policy.project_fences import (
     refuse_other_owner,
     refuse_what_compose_adds,
@@ -168,7 +168,8 @@ class Project:
         Raises InvalidConfiguration for fields that do not fit, and Refused when the machine is too small, or what was
         given as a certificate does not fit and no former one may stay (`fitting_files`).
         """
-        settings = self.settings.model_copy(update={"provision": self.wanted})
+        images = self.wanted.images.model_copy(update={"postgres": self._postgres_image})
+        settings = self.settings.model_copy(update={"provision": self.wanted.model_copy(update={"images": images})})
         made = project_files(
             settings,
             self.facts,
@@ -192,6 +193,16 @@ class Project:
     def _certificate(self) -> FittingFiles:
         place = (self.machine, self.runtime.folder, self.settings.name)
         return fitting_files(*place, self.wanted, datetime.now(UTC))
+
+    @cached_property
+    def _postgres_image(self) -> str:
+        """The image of PostgreSQL by the name for which Compose makes no other container of the same image."""
+        named, production = self.wanted.images.postgres, self.settings.stage == "production"
+        running = next((each for each in self.read_containers() if each.service == DATABASE_SERVICE), None)
+        if running is None or running.image_name == named:
+            return named
+        images = {name: self.image_id(name) for name in (named, running.image_name)}
+        return lasting_name(named, running, images, production=production)
 
     def find_volume(self, volume: str) -> str:
         """Docker's name of a volume of the compose file; empty where it is not there."""
@@ -311,8 +322,14 @@ class Project:
             self.machine.call("set_mode", path=self.place(str(folder)), mode=mode)
 
     def read_containers(self) -> tuple[Container, ...]:
-        """All containers of its services."""
-        return read_containers(self.machine, self.runtime)
+        """All containers of its services; a share of all processors is no limit."""
+        found = read_containers(self.machine, self.runtime)
+        return tuple(
+            each.model_copy(update={"nano_cpus": 0})
+            if each.nano_cpus and each.nano_cpus >= self.facts.cores * 10**9
+            else each
+            for each in found
+        )
 
     def read_services(self) -> tuple[WantedService, ...]:
         """The services that are wanted to run, as Compose understands the rendered file."""

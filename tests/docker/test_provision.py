@@ -160,6 +160,42 @@ def test_drift_is_named_by_a_dry_run_and_mended_by_the_next_one(site: Provisione
     assert site.running() == RUNNING
 
 
+def test_postgresql_that_was_changed_past_compose_is_mended_while_it_runs(site: Provisioned) -> None:
+    before, engine, db = site.started_at("db"), site.project.engine, site.project.container("db")
+    engine.run("update", "--memory=200m", "--memory-swap=400m", "--restart=no", db)
+    engine.run("update", "--pids-limit=1000", "--cpus=0.5", db)
+    engine.run("network", "connect", "bridge", db)
+    (why,) = _why(site.provision(dry_run=True)).values()
+    assert re.fullmatch(
+        r"update: it is in the network bridge, too and its memory is limited to 200 MiB instead of \d+ MiB and its "
+        r"processes are limited to 1000 instead of 16384 and its processors are limited to 0\.5 instead of nothing and "
+        r"its restart policy is no instead of unless-stopped; that is changed while it runs",
+        why,
+    )
+    assert site.provision().applied
+    assert site.provision(dry_run=True).plan.empty
+    engine.run("network", "disconnect", f"{site.project.name}_inside", db)
+    assert "not in the network" in _why(site.provision(dry_run=True))["db"]
+    assert site.provision().applied
+    assert site.provision(dry_run=True).plan.empty
+    site.project.compose("up", "--detach", "--wait")
+    assert site.started_at("db") == before
+    assert site.login_page().status_code == 200
+
+
+def test_another_name_of_the_same_image_makes_no_postgresql_anew(site: Provisioned) -> None:
+    before, tag = {service: site.started_at(service) for service in RUNNING}, f"odoo-ops-test/{site.name}:postgres"
+    site.project.engine.run("tag", site.images["postgres"], tag)
+    site.register(images={**site.images, "postgres": tag})
+    try:
+        assert site.provision(dry_run=True).plan.empty
+        site.project.compose("up", "--detach", "--wait")
+    finally:
+        site.register()
+        site.project.engine.run("rmi", tag)
+    assert {service: site.started_at(service) for service in RUNNING} == before
+
+
 @pytest.mark.long
 def test_lost_container_and_an_edited_odoo_conf_come_back_without_touching_postgres(site: Provisioned) -> None:
     before, started = site.containers(), site.started_at("db")

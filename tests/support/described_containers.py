@@ -16,6 +16,7 @@ _USUAL = {
     "started_at": datetime(2026, 2, 1, tzinfo=UTC),
     "config_hash": "a",
     "image": "sha256:1",
+    "image_name": "odoo:1",
     "ports": None,
     "networks": {"shop_inside": {}},
     "memory_bytes": 2**30,

@@ -56,6 +56,31 @@ def test_name_says_the_content_of_an_image(name: str, digests: list[str], pinned
 
 
 @pytest.mark.parametrize(
+    ("former", "images_there", "production", "name"),
+    [
+        ("postgres:17", {"postgres:17": NUMBER, "mirror/postgres:17": NUMBER}, False, "postgres:17"),
+        ("postgres:17", {"postgres:17": NUMBER, "mirror/postgres:17": DIGEST}, False, "mirror/postgres:17"),
+        ("postgres:17", {"postgres:17": NUMBER, "mirror/postgres:17": None}, False, "mirror/postgres:17"),
+        ("postgres:17", {"postgres:17": DIGEST, "mirror/postgres:17": NUMBER}, False, "mirror/postgres:17"),
+        ("postgres:17", {"postgres:17": DIGEST, "mirror/postgres:17": DIGEST}, False, "mirror/postgres:17"),
+        ("postgres:17", {"postgres:17": None, "mirror/postgres:17": None}, False, "mirror/postgres:17"),
+        ("postgres:17", {"postgres:17": NUMBER, "mirror/postgres:17": NUMBER}, True, "mirror/postgres:17"),
+        (
+            f"postgres@{DIGEST}",
+            {f"postgres@{DIGEST}": NUMBER, "mirror/postgres:17": NUMBER},
+            True,
+            f"postgres@{DIGEST}",
+        ),
+    ],
+)
+def test_name_of_an_image_stays_while_another_one_means_the_same(
+    former: str, images_there: dict[str, str | None], name: str, *, production: bool
+) -> None:
+    running = container(image=NUMBER, image_name=former)
+    assert images.lasting_name("mirror/postgres:17", running, images_there, production=production) == name
+
+
+@pytest.mark.parametrize(
     "name", ["", "--privileged", "Erp:1", "erp:1 --rm", "erp@sha256:12", "https://example.com/erp"]
 )
 def test_what_is_no_image_is_refused(name: str) -> None:

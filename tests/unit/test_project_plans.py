@@ -142,6 +142,23 @@ def test_container_that_was_changed_past_compose_is_made_anew(changed: dict[str,
     assert (change.action, change.why) == ("recreate", why)
 
 
+def test_postgresql_that_was_changed_past_compose_is_not_stopped_for_that() -> None:
+    changed = {"networks": {"bridge": {}, "shop_inside": {}}, "memory_bytes": 2**29, "restart_policy": "no"}
+    reload = FileChange(path="config/postgres/postgresql.conf", change="changed", diff="")
+    wanted = [service("db"), service("odoo")]
+    odoo = container(service="odoo")
+    update, reloaded = service_changes(wanted, [container(service="db", **changed), odoo], [reload])
+    assert (update.service, update.action, reloaded.action) == ("db", "update", "reload")
+    assert update.why == (
+        "it is in the network bridge, too and its memory is limited to 512 MiB instead of 1024 MiB and its restart "
+        "policy is no instead of unless-stopped; that is changed while it runs"
+    )
+    for not_well in ({"config_hash": "b"}, {"state": "exited"}):
+        found = service_changes(wanted, [container(service="db", **changed, **not_well), odoo], [])
+        assert [change.action for change in found] == ["recreate", "restart"]
+        assert "its memory is limited to 512 MiB" in found[0].why
+
+
 @pytest.mark.parametrize("unlimited", [{"memory_bytes": 0}, {"pids_limit": None}])
 def test_limit_that_the_kernel_does_not_know_is_no_drift(unlimited: dict[str, object]) -> None:
     assert service_changes([service("nginx")], [container(service="nginx", **unlimited)], []) == ()
@@ -263,6 +280,7 @@ def test_images_that_are_not_there_are_fetched_once_those_of_profiles_too() -> N
         ({}, True),
         ({"services": (ServiceChange(service="odoo", action="recreate", why=""),), "unsettled": True}, True),
         ({"services": (ServiceChange(service="redis", action="remove", why=""),)}, False),
+        ({"services": (ServiceChange(service="db", action="update", why=""),)}, False),
         ({"files": (FileChange(path="compose.yaml", change="changed", diff=""),)}, True),
         ({"files": (FileChange(path="compose.yaml", change="mode", diff=""),)}, False),
         ({"files": (FileChange(path="config/odoo/odoo.conf", change="unfinished", diff=""),)}, True),
