@@ -18,6 +18,9 @@ from odoo_ops.model.sockets import TcpAddress, UnixAddress
 
 _ASSET = re.compile(r"""(?:src|href)=["'](/web/assets/[^"']+)["']""")
 _LOGIN = "/web/login"
+_WHO = "/web/session/get_session_info"  # only for who logged in; Odoo looks that up where it has a registry
+_NOBODY = 100  # its error of that name: the session is over
+_PASSING = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}  # a proxy's
 _POLL_SECONDS = 0.5
 _ANSWER_SECONDS = 120.0
 _PORTS = {"http": 80, "https": 443}
@@ -34,6 +37,38 @@ class OdooSite:
 
     def __init__(self, client: httpx.Client, url: str, answer_seconds: float) -> None:
         self._client, self._url, self._answer_seconds = client, url, answer_seconds
+
+    def wait_for_registry(self, database: str, seconds: float) -> None:
+        """Wait until Odoo has the registry of a database: it then says that nobody is logged in there.
+
+        No page is made for that, and no user is read. `/web/health` would not do: it answers without a database, too.
+
+        Args:
+            database: it is asked for by name, in case the server has several.
+            seconds: how long to wait at the most.
+
+        Raises:
+            VerificationFailed: nobody answered in time, or it has no registry of that database.
+        """
+        deadline, said = time.monotonic() + seconds, "nothing"
+        while (left := deadline - time.monotonic()) > 0:
+            timeout = min(left, self._answer_seconds)
+            try:
+                # makes it the database of this session, and leads to the login page
+                self._client.get("/web", params={"db": database}, follow_redirects=False, timeout=timeout)
+                answer = self._client.post(_WHO, json={"jsonrpc": "2.0", "params": {}}, timeout=timeout)
+            except httpx.RequestError as error:
+                said = type(error).__name__
+            else:
+                said = _said_of_registry(answer)
+                if not said:
+                    return
+                if answer.status_code not in _PASSING:
+                    break
+            time.sleep(_POLL_SECONDS)
+        raise VerificationFailed(
+            f"Odoo at {self._url} has no registry of the database {database!r}: {said}. Next step: read Odoo's log."
+        )
 
     def wait_for_login_page(self, database: str, seconds: float, still_runs: Callable[[], None]) -> str:
         """The login page's HTML, once it answers: then the registry of the database is loaded.
@@ -167,6 +202,17 @@ class OdooSite:
             data = message["error"].get("data", {})
             raise VerificationFailed(f"{path}: {data.get('name', 'error')}: {data.get('message', '')}")
         return message.get("result")  # Odoo leaves it out where it is null
+
+
+def _said_of_registry(answer: httpx.Response) -> str:
+    """What an Odoo says that has no registry of the database; "": it has one."""
+    if answer.status_code == HTTPStatus.NOT_FOUND:
+        return "it has no such database there, or could not load it"
+    try:
+        error = answer.json()["error"]
+        return "" if error["code"] == _NOBODY else f"{error['data']['name']}: {error['data']['message']}"
+    except (ValueError, KeyError, TypeError):
+        return f"status {answer.status_code}"
 
 
 @contextmanager

@@ -150,6 +150,7 @@ class HealthFacts(Value):
         at: the time by the worker's clock.
         pooler: that the database answers through PgBouncer.
         files: what is there of the filestore.
+        registry: that Odoo has loaded that of the database.
         login_page: that it was served.
         assets: how many scripts and styles were served.
         public_url: where the way in was tried.
@@ -161,7 +162,8 @@ class HealthFacts(Value):
     database: DatabaseHealth | Problem
     pooler: bool | Problem | None
     files: NewestFiles | Problem | None
-    login_page: bool | Problem
+    registry: bool | Problem
+    login_page: bool | Problem | None
     assets: int | Problem | None
     public_url: str | None
     websocket: bool | Problem | None

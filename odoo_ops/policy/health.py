@@ -8,7 +8,7 @@ from odoo_ops.model.health import DatabaseHealth, HealthFacts, HealthPolicy, Pro
 from odoo_ops.policy import layers
 
 # what a restart answers for, whatever was before it
-_SERVING = frozenset({layers.SERVICES, layers.LOGIN_PAGE, layers.ASSETS, layers.WEBSOCKET})
+_SERVING = frozenset({layers.SERVICES, layers.REGISTRY, layers.LOGIN_PAGE, layers.ASSETS, layers.WEBSOCKET})
 
 # purposes of those who hold an environment's lock and stop its Odoo; who only looks ("look at a restore") is none
 _STOPS_ODOO = frozenset({"restore", "import", "restart", "provision", "release", "rollback", "settle"})
@@ -25,7 +25,7 @@ def judge_health(facts: HealthFacts | Problem, environment: Environment) -> list
         layers.judge_services(facts.services, facts.at),
         *layers.judge_database(facts.database, facts.pooler, environment.odoo.version),
         layers.judge_files(facts.files, environment.backup.damaged_attachments_allowed),
-        *layers.judge_pages(facts.login_page, facts.assets),
+        *layers.judge_pages(facts.registry, facts.login_page, facts.assets),
         layers.judge_websocket(facts.websocket, url),
         *_judge_work(facts.database, policy),
         layers.judge_disks(facts.disks, policy),
@@ -90,9 +90,10 @@ def answered_by_release(before: Sequence[Check], after: Sequence[Check]) -> list
 def lost_by_release(before: Sequence[Check], after: Sequence[Check]) -> list[Check]:
     """The checks for which a release is taken back: without them Odoo serves nobody, and they did not fail before.
 
-    The login page counts in any case.
+    Registry and login page count in any case.
     """
-    failed_before = {check.name for check in before if check.outcome == "failed"} - {layers.LOGIN_PAGE}
+    failed_before = {check.name for check in before if check.outcome == "failed"}
+    failed_before -= {layers.REGISTRY, layers.LOGIN_PAGE}
     return [check for check in serving(after) if check.name not in failed_before]
 
 

@@ -24,7 +24,8 @@ POSTGRES = "PostgreSQL and the database answer"
 POOLER = "The database answers through PgBouncer"
 MODULES = "Odoo's version, settled modules"
 FILES = "Files of the newest attachments"
-LOGIN_PAGE = "Registry loads, /web/login answers"
+REGISTRY = "Registry loads on the database"
+LOGIN_PAGE = "/web/login answers"
 ASSETS = "Scripts and styles of the login page"
 WEBSOCKET = "Websocket through the proxy"
 CRONS = "Scheduled actions run"
@@ -40,7 +41,8 @@ LOOK_AT = {
     POOLER: "look at the log of the service pgbouncer, and run `provision`: it names files and containers that differ",
     MODULES: "look at Odoo's log of the last update of modules, and update them with the Odoo that runs",
     FILES: "look whether the filestore was moved, or its disk is not mounted; if it is lost, run `restore`",
-    LOGIN_PAGE: "look at the end of Odoo's log: the last traceback names the module or the setting",
+    REGISTRY: "look at the end of Odoo's log: the last traceback names the module, or why it does not answer",
+    LOGIN_PAGE: "look at the end of Odoo's log: the last traceback names the template, the field or the setting",
     ASSETS: "look at Odoo's log, and whether the files of these attachments are in the filestore",
     WEBSOCKET: "look at `location /websocket` of the proxy: HTTP/1.1, headers Upgrade and Connection, to port 8072 "
     "where Odoo has workers",
@@ -140,12 +142,18 @@ def judge_files(found: NewestFiles | Problem | None, accepted: int) -> Check:
             return passed_or_failed(FILES, lost if too_many else [], missing)
 
 
-def judge_pages(login_page: bool | Problem, assets: int | Problem | None) -> list[Check]:
-    """The login page, and what it is made of."""
+def judge_pages(
+    registry: bool | Problem, login_page: bool | Problem | None, assets: int | Problem | None
+) -> list[Check]:
+    """Odoo's own view of its database, the login page, and what that is made of."""
+    if isinstance(registry, Problem):
+        pages = [not_measured(name, "the registry does not load") for name in (LOGIN_PAGE, ASSETS)]
+        return [failed(REGISTRY, registry), *pages]
+    loaded = _passed(REGISTRY)
     if isinstance(login_page, Problem):
-        return [failed(LOGIN_PAGE, login_page), not_measured(ASSETS, "the login page does not answer")]
+        return [loaded, failed(LOGIN_PAGE, login_page), not_measured(ASSETS, "the login page does not answer")]
     asked = failed(ASSETS, assets) if isinstance(assets, Problem) else _passed(ASSETS, f"{assets} files")
-    return [_passed(LOGIN_PAGE), asked]
+    return [loaded, _passed(LOGIN_PAGE), asked]
 
 
 def judge_websocket(found: bool | Problem | None, url: str | None) -> Check:

@@ -46,7 +46,7 @@ def read_health(runtime: Runtime, now: datetime) -> HealthFacts | Problem:
 def _read(runtime: Runtime, now: datetime) -> HealthFacts:
     with runtime.machine.agents_kept(), runtime.host.agents_kept():
         disks = _read_disks(runtime)
-        login_page, assets = _read_pages(runtime)
+        registry, login_page, assets = _read_pages(runtime)
         site = public_site(runtime)
         certificate, websocket = _read_public(runtime, site) if site else (None, None)
         of_database = _asked(lambda: _read_database(runtime))
@@ -56,6 +56,7 @@ def _read(runtime: Runtime, now: datetime) -> HealthFacts:
             database=of_database,
             pooler=_asked(lambda: _answers_through_pgbouncer(runtime)),
             files=None if isinstance(of_database, Problem) else _asked(lambda: _look_for(runtime, of_database)),
+            registry=registry,
             login_page=login_page,
             assets=assets,
             public_url=site.url if site else None,
@@ -122,14 +123,17 @@ def _answers_through_pgbouncer(runtime: Runtime) -> bool | None:
     return True
 
 
-def _read_pages(runtime: Runtime) -> tuple[bool | Problem, int | Problem | None]:
-    """Whether the login page is served, and how many scripts and styles."""
+def _read_pages(runtime: Runtime) -> tuple[bool | Problem, bool | Problem | None, int | Problem | None]:
+    """Whether the registry is loaded, whether the login page is served, and how many scripts and styles."""
     settings = runtime.environment
     with open_site(runtime.host, settings.odoo.url, answer_seconds=_ANSWER_SECONDS) as site:
+        loaded = _asked(lambda: site.wait_for_registry(settings.database.name, _LOGIN_SECONDS))
+        if isinstance(loaded, Problem):
+            return loaded, None, None
         page = _asked(lambda: site.wait_for_login_page(settings.database.name, _LOGIN_SECONDS, lambda: None))
         if isinstance(page, Problem):
-            return page, None
-        return True, _asked(lambda: len(site.read_assets()))
+            return True, page, None
+        return True, True, _asked(lambda: len(site.read_assets()))
 
 
 def _read_public(runtime: Runtime, site: PublicSite) -> tuple[Certificate | Problem | None, bool | Problem | None]:

@@ -150,8 +150,15 @@ FAULTS: dict[str, tuple[Fault, str, str]] = {
         layers.LOGIN_PAGE,
         "status 500 on /web/login. Next step: read Odoo's log",
     ),
+    "the registry cannot be looked up": (
+        lambda served: served.sql(
+            "ALTER TABLE orm_signaling_registry RENAME TO lost", "ALTER TABLE lost RENAME TO orm_signaling_registry"
+        ),
+        layers.REGISTRY,
+        "has no registry of the database '.+': it has no such database there, or could not load it. Next step: ",
+    ),
     "scripts and styles are lost": (Served.assets_lost, layers.ASSETS, "/web/assets/.+: status 500, "),
-    "Odoo hangs": (Served.odoo_hanging, layers.LOGIN_PAGE, "does not answer: ReadTimeout"),
+    "Odoo hangs": (Served.odoo_hanging, layers.REGISTRY, "has no registry of the database '.+': ReadTimeout"),
     "an action is late": (
         lambda served: served.sql(
             f"UPDATE ir_cron SET nextcall = {_UTC} - interval '2 hours' WHERE cron_name LIKE 'Mail: Email Queue%'",
@@ -321,7 +328,7 @@ def test_health_blames_postgresql_alone_when_it_is_stopped(site_on_own_cluster: 
     with pytest.raises(VerificationFailed) as raised:
         health(site.name)
     failed = re.findall(r"^  (.*?): ", str(raised.value), re.MULTILINE)
-    assert failed == [layers.POSTGRES, layers.LOGIN_PAGE], "no Odoo runs there"
+    assert failed == [layers.POSTGRES, layers.REGISTRY], "no Odoo runs there"
 
 
 def test_health_says_so_when_the_host_does_not_answer(site: Site, tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_restart_puts_another_odoo_in_place_and_blames_itself_only_for_what_was_
     assert f"# {name} was restarted: Odoo was away for " in str(page.data)
     assert f"Failed before the restart, too: {layers.CRONS}." in str(page.data)
     OdooEnvironment.open(name).odoo.stop()
-    assert restart(name).failed_before == (layers.SERVICES, layers.LOGIN_PAGE, layers.CRONS), "stopped by hand"
+    assert restart(name).failed_before == (layers.SERVICES, layers.REGISTRY, layers.CRONS), "stopped by hand"
     _answers(served_site)
 
 

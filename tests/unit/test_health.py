@@ -66,6 +66,7 @@ WELL = HealthFacts(
     database=DATABASE,
     pooler=True,
     files=NewestFiles(looked_for=1, missing=()),
+    registry=True,
     login_page=True,
     assets=4,
     public_url="https://erp.example.com",
@@ -137,6 +138,7 @@ def test_every_layer_passes_when_all_is_well() -> None:
             layers.MODULES,
             "the database is of Odoo 18.0.1.3, the environment of 19.0",
         ),
+        ({"registry": REFUSED, "login_page": None, "assets": None}, layers.REGISTRY, REFUSED.said),
         ({"login_page": REFUSED, "assets": None}, layers.LOGIN_PAGE, REFUSED.said),
         ({"assets": REFUSED}, layers.ASSETS, REFUSED.said),
         ({"websocket": REFUSED}, layers.WEBSOCKET, REFUSED.said),
@@ -209,6 +211,10 @@ def test_nothing_is_blamed_when_it_is_within_its_limits(changes: dict[str, objec
         ({"files": None}, {layers.FILES: "PostgreSQL does not answer"}),
         ({"files": NewestFiles(looked_for=0, missing=())}, {layers.FILES: "no attachment has a file there"}),
         ({"pooler": None}, {layers.POOLER: "the environment has no PgBouncer of `provision`"}),
+        (
+            {"registry": REFUSED, "login_page": None, "assets": None},
+            dict.fromkeys((layers.LOGIN_PAGE, layers.ASSETS), "the registry does not load"),
+        ),
         ({"login_page": REFUSED, "assets": None}, {layers.ASSETS: "the login page does not answer"}),
         (
             database(crons=Crons(active=0, last_call=None, late=(), failing=())),
@@ -345,6 +351,8 @@ def test_release_is_taken_back_for_what_it_broke_and_for_nothing_that_failed_bef
     )
     assert [check.name for check in lost_by_release(before, after) if check.outcome == "failed"] == [layers.LOGIN_PAGE]
     assert layers.LOGIN_PAGE in [check.name for check in lost_by_release(after, after)]
+    unloaded = judge_health(WELL.model_copy(update={"registry": REFUSED, "login_page": None, "assets": None}), ERP)
+    assert layers.REGISTRY in [check.name for check in lost_by_release(unloaded, unloaded)]
 
 
 @pytest.mark.parametrize(
