@@ -180,8 +180,7 @@ def _settled(
 def start_again(environment: str) -> Check:
     """Start Odoo and wait for it. Never raises for one that does not start: the check says it."""
     try:
-        start_odoo(environment)
-        came_back = check_odoo_came_back(environment, WAIT_MINUTES)
+        came_back = check_odoo_came_back(environment, start_odoo(environment, WAIT_MINUTES))
         if came_back.outcome == "passed":
             open_site_again(environment)
     except OdooOpsError as error:

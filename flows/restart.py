@@ -1,10 +1,11 @@
 """Restart the Odoo of an environment, and see that it serves people again.
 
-How the layers are is noted first. Then Odoo's service is stopped and started, or its services of a compose project in
-the order of their dependencies, and waited for by asking: containers until they are healthy, then `/web/login`.
-The proxy is not touched, and PostgreSQL only where that is asked for: then while Odoo is stopped, which is started when
-it answers. At last all layers are looked at again; the run fails for what does not serve,
-and for what did not fail before.
+How the layers are is noted first. Then Odoo is stopped. PostgreSQL is restarted only where that is asked for, and
+waited for until it answers. Then Odoo's service is started, or its services of a compose project one after the other,
+each when the one before it is healthy: so scheduled actions begin when pages are served. All is waited for by asking:
+containers until they are healthy, then `/web/login`. The proxy is not touched: it shows that Odoo is away, and leads to
+it as soon as it is back. At last all layers are looked at again, through the proxy, too; the run fails for what does
+not serve, and for what did not fail before.
 An Odoo that a run which died had stopped is started by the next run, of any flow. One that was stopped by hand is
 started, too.
 """
@@ -60,8 +61,8 @@ def restart(
                 lock.check()
                 restart_database(environment, wait_minutes)
         finally:
-            start_odoo(environment)
-        came_back = check_odoo_came_back(environment, wait_minutes)
+            left_minutes = start_odoo(environment, wait_minutes)
+        came_back = check_odoo_came_back(environment, left_minutes)
         down_seconds = time.monotonic() - stopped
         after = check_health(environment)
     report = RestartReport(

@@ -1,5 +1,7 @@
 """The Odoo of an environment: does it answer, stop it, start it."""
 
+import time
+
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -17,7 +19,7 @@ from odoo_ops.model.runtimes import OnHost
 from odoo_ops.policy.provisioning import DATABASE_SERVICE
 from odoo_ops.runtimes.image_releases import is_provisioned
 from odoo_ops.runtimes.project import Project
-from odoo_ops.runtimes.waiting import wait_for_odoo
+from odoo_ops.runtimes.waiting import start_in_order, wait_for_odoo
 
 CAME_BACK = "Odoo came back"
 ANSWERS = "Odoo answers on /web/login"
@@ -100,18 +102,23 @@ def stop_odoo(environment: str) -> None:
 
 
 @task(cache_policy=NO_CACHE)
-def start_odoo(environment: str) -> None:
-    """Start the Odoo that was stopped, whether it ran before or not. One that settling has started is left alone."""
-    runtime = OdooEnvironment.open(environment)
+def start_odoo(environment: str, wait_minutes: int) -> float:
+    """Start the Odoo that was stopped, whether it ran before or not. One that settling has started is left alone.
+
+    Of a compose project service by service, each when the one before it is healthy. Where one is not in time, those
+    that come after it stay on record as to be started. Returns how many of the minutes are left to wait for it.
+    """
+    runtime, begun = OdooEnvironment.open(environment), time.monotonic()
     if not runtime.host.call("describe_path", path=runtime.environment.restart_mark)["exists"]:
-        return
+        return wait_minutes
     get_run_logger().info("Starting Odoo")
-    runtime.odoo.start()
-    runtime.host.call("remove_tree", path=runtime.environment.restart_mark)
+    if start_in_order(runtime, wait_minutes * 60, get_run_logger().info):
+        runtime.host.call("remove_tree", path=runtime.environment.restart_mark)
+    return max(0, wait_minutes - (time.monotonic() - begun) / 60)
 
 
 @task(cache_policy=NO_CACHE)
-def check_odoo_came_back(environment: str, wait_minutes: int) -> Check:
+def check_odoo_came_back(environment: str, wait_minutes: float) -> Check:
     """Wait until Odoo's services run and its login page answers; each change is a line of the log.
 
     Never raises for an Odoo that does not come back: the check says what was seen last.

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -245,7 +246,9 @@ def test_restart_of_postgres_is_asked_for_and_waited_for_while_odoo_is_stopped(s
     site.sql("ALTER SYSTEM SET max_connections = 99")
     try:
         assert site.provision(dry_run=True).plan.waiting == ("max_connections",)
+        begun = time.time()
         report = restart(site.name, database=True)
+        assert _happened(site, begun) == ["start db", "start odoo", "health_status: healthy odoo", "start odoo-cron"]
         assert [check for check in report.checks if check.outcome == "failed"] == []
         assert site.sql("SHOW max_connections") == "99"
         assert {name for name in RUNNING if site.started_at(name) == before[name]} == {"nginx"}
@@ -253,6 +256,20 @@ def test_restart_of_postgres_is_asked_for_and_waited_for_while_odoo_is_stopped(s
         site.sql("ALTER SYSTEM RESET max_connections")
         restart(site.name, database=True)
     assert site.provision(dry_run=True).plan.waiting == ()
+
+
+def _happened(site: Provisioned, since: float) -> list[str]:
+    """What Docker tells of the project's services, up to the start of the last one."""
+    shown = '--format={{.Action}} {{index .Actor.Attributes "com.docker.compose.service"}}'
+    chosen = (
+        f"--filter=label=com.docker.compose.project={site.name}",
+        "--filter=label=com.docker.compose.oneoff=False",
+    )
+    options = (*chosen, f"--since={since:.3f}", f"--until={time.time():.3f}", shown)
+    told = site.project.engine.run("events", *options).splitlines()
+    expected = {"start db", "start odoo", "health_status: healthy odoo", "start odoo-cron"}
+    lines = [line for line in told if line in expected]
+    return lines[: lines.index("start odoo-cron") + 1]
 
 
 @pytest.mark.long

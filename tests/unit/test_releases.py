@@ -581,7 +581,7 @@ def test_page_that_cannot_be_published_hides_neither_why_the_release_failed_nor_
 
 
 def test_odoo_that_cannot_be_started_is_a_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_environment: str) -> None:
+    def fail(_environment: str, _wait_minutes: int) -> float:
         raise TransientError("The host does not answer.")
 
     monkeypatch.setattr(_cut_over, "start_odoo", fail)
