@@ -8,7 +8,7 @@ from odoo_ops.model.addons import ReleasePolicy
 from odoo_ops.model.base import Value
 from odoo_ops.model.health import HealthPolicy
 from odoo_ops.model.paths import AbsolutePath
-from odoo_ops.model.provision import Provisioning
+from odoo_ops.model.provision import MAIL_CATCHER, Provisioning
 from odoo_ops.model.runtimes import ComposeProject, OnHost
 
 Stage = Literal["development", "testing", "staging", "production"]
@@ -209,12 +209,13 @@ class Environment(Value):
 
     @field_validator("provision", mode="before")
     @classmethod
-    def _name_official_odoo(cls, provision: object, info: ValidationInfo) -> object:
-        """The image of Odoo, where none is named: which version is meant is known here alone."""
+    def _name_usual_images(cls, provision: object, info: ValidationInfo) -> object:
+        """Images of Odoo and of a catcher of mail, where none is named: version and stage are known here alone."""
         odoo = info.data.get("odoo")
         if odoo is None or not isinstance(provision, dict) or not isinstance(provision.get("images", {}), dict):
             return provision
-        return {**provision, "images": {"odoo": f"odoo:{odoo.version}", **provision.get("images", {})}}
+        catcher = {"mail": MAIL_CATCHER} if info.data.get("stage") == "development" else {}
+        return {**provision, "images": {"odoo": f"odoo:{odoo.version}", **catcher, **provision.get("images", {})}}
 
     @property
     def filestores(self) -> str:

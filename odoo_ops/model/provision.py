@@ -14,6 +14,7 @@ _PINNED = re.compile(r"(.+@)?sha256:[0-9a-f]{64}")
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _FOLDER = re.compile(r"[A-Za-z0-9._/ -]+")
 _DOMAIN_CHARACTERS = 253
+MAIL_CATCHER = "axllent/mailpit:v1.21"
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
 Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:-]*(@sha256:[0-9a-f]{64})?$")]
@@ -89,7 +90,7 @@ IpNetwork = Annotated[
 
 
 class Images(Value):
-    """The images of a project's services: the official ones, where none is named.
+    """The images of a project's services: the official or usual ones, where none is named.
 
     Production takes only pinned ones: see `is_pinned`. A project keeps its major version of PostgreSQL: `provision`
     refuses another one on the data that is there.
@@ -108,11 +109,14 @@ class Images(Value):
     mail: Image | None = Field(
         default=None,
         description="Catches all mail that Odoo sends, as `axllent/mailpit` does: SMTP on port 1025, pages on 8025, "
-        "and `/mailpit readyz`, without which it never gets healthy. Not for production.",
+        "and `/mailpit readyz`, without which it never gets healthy. Left out: that in development, none "
+        "elsewhere. Not for production.",
     )
-    certbot: Image | None = Field(default=None, description="As `certbot/certbot`. Needed for `tls: {kind: acme, …}`.")
-    pgbouncer: Image | None = Field(
-        default=None, description="As `edoburu/pgbouncer`; needed where there is `provision.pgbouncer`."
+    certbot: Image = Field(
+        default="certbot/certbot:v4.2.0", description="As `certbot/certbot`, for `tls: {kind: acme, …}`."
+    )
+    pgbouncer: Image = Field(
+        default="edoburu/pgbouncer:v1.24.1-p1", description="As `edoburu/pgbouncer`, for `provision.pgbouncer`."
     )
 
 

@@ -117,8 +117,6 @@ def _unsafe_edge(wanted: Provisioning) -> Iterator[Mistake]:
     if all_of_them := [one for one in wanted.trusted_proxies if one.endswith("/0")]:
         text = f"holds {', '.join(all_of_them)}: anybody could say to be anybody"
         yield ("provision", "trusted_proxies"), f"{text}; name the balancer's own addresses"
-    if isinstance(wanted.tls, Acme) and wanted.images.certbot is None:
-        yield ("provision", "images", "certbot"), "is needed for `tls: {kind: acme}`, such as certbot/certbot:v4.2.0"
     if isinstance(wanted.tls, Acme) and wanted.tls.directory == LETS_ENCRYPT:
         yield from _unseen_by_lets_encrypt(wanted)
 
@@ -145,8 +143,6 @@ def _shared_ports(wanted: Provisioning) -> Iterator[Mistake]:
 def _unfit_for_pgbouncer(environment: Environment, wanted: Provisioning) -> Iterator[Mistake]:
     if wanted.pgbouncer is None:
         return
-    if wanted.images.pgbouncer is None:
-        yield ("provision", "images", "pgbouncer"), "is needed for `provision.pgbouncer`; name one, or delete that"
     if environment.database.name == PGBOUNCER_SERVICE:
         yield ("database", "name"), "is what PgBouncer calls its own console; choose another, or do without PgBouncer"
 
@@ -160,7 +156,12 @@ def _unfit_options(environment: Environment, wanted: Provisioning) -> Iterator[M
 
 
 def _unfit_for_production(wanted: Provisioning) -> Iterator[Mistake]:
-    for service, image in wanted.images.model_dump(exclude={"mail"}, exclude_none=True).items():
+    unused = {"mail"}  # which is refused itself
+    if not isinstance(wanted.tls, Acme):
+        unused.add("certbot")
+    if wanted.pgbouncer is None:
+        unused.add("pgbouncer")
+    for service, image in wanted.images.model_dump(exclude=unused).items():
         if not is_pinned(image):
             text = f"names no digest, so {image} may be another one tomorrow"
             yield (

@@ -111,6 +111,8 @@ def test_example_of_provision_describes_two_projects(tmp_path: Path) -> None:
         "postgres": "postgres:17",
         "nginx": "nginx:1.28",
         "toolbox": "odoo-ops-toolbox:17",
+        "certbot": "certbot/certbot:v4.2.0",
+        "pgbouncer": "edoburu/pgbouncer:v1.24.1-p1",
     }
 
 

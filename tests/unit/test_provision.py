@@ -335,7 +335,6 @@ def _mistakes(data: dict[str, Any]) -> list[str]:
         ("staging", {"https_port": 80}, "https_port: is the same as http_port"),
         ("development", {"mail_port": 8080}, "mail_port: is the same as http_port"),
         ("development", {"mail_port": 8443}, "mail_port: is the same as https_port"),
-        ("staging", {"tls": {"kind": "acme", "email": "it@example.com"}}, "images.certbot: is needed for `tls: {kind"),
         (
             "development",
             {"admin_password": None, "bind": "192.0.2.1"},
@@ -455,15 +454,28 @@ def test_password_with_quotes_is_written_as_pgbouncer_reads_it() -> None:
     assert users.content.get_secret_value() == '"odoo" "a""b\\c"\n'
 
 
-def test_pgbouncer_is_refused_without_an_image_or_for_a_database_of_its_name() -> None:
+def test_pgbouncer_is_refused_for_a_database_of_its_name() -> None:
     data = described("staging", pgbouncer={})
     data["database"]["name"] = "pgbouncer"
-    assert [mistake.partition(": ")[0] for mistake in _mistakes(data)] == [
-        "erp-staging.provision.images.pgbouncer",
-        "erp-staging.database.name",
-    ]
-    unpinned = _mistakes(described("production", **_with_pgbouncer("session", "production")))
-    assert [mistake.partition(": ")[0] for mistake in unpinned] == ["erp-production.provision.images.pgbouncer"]
+    assert [mistake.partition(": ")[0] for mistake in _mistakes(data)] == ["erp-staging.database.name"]
+
+
+def test_usual_images_serve_where_none_is_named_and_production_names_those_that_it_uses() -> None:
+    acme = {"tls": ACME["tls"], "pgbouncer": {}}
+    services = yaml.safe_load(text(files_of("staging", images={}, **acme), "compose.yaml"))["services"]
+    assert services["certbot"]["image"] == "certbot/certbot:v4.2.0"
+    assert services["pgbouncer"]["image"] == "edoburu/pgbouncer:v1.24.1-p1"
+    assert "mail" not in services
+    unpinned = [mistake.partition(": ")[0] for mistake in _mistakes(described("production", **acme))]
+    assert unpinned == [f"erp-production.provision.images.{service}" for service in ("certbot", "pgbouncer")]
+
+
+@pytest.mark.parametrize(("images", "catches"), [({}, True), ({"mail": None}, False), ({"mail": "ours:1"}, True)])
+def test_development_catches_mail_unless_it_is_told_not_to(images: dict[str, object], *, catches: bool) -> None:
+    services = yaml.safe_load(text(files_of("development", images=images), "compose.yaml"))["services"]
+    assert ("mail" in services) is catches
+    if catches:
+        assert services["mail"]["image"] == images.get("mail", "axllent/mailpit:v1.21")
 
 
 @pytest.mark.parametrize(
