@@ -386,71 +386,45 @@ def test_another_environment_in_the_same_folder_is_refused(site: Provisioned, tm
     assert site.containers() == before
 
 
-def test_image_whose_odoo_could_not_write_to_the_filestore_is_refused(site: Provisioned, tmp_path: Path) -> None:
-    before = site.containers()
-    (tmp_path / "Dockerfile").write_text(
-        f"FROM {site.images['odoo']}\nUSER root\nRUN usermod --uid 4321 odoo\nUSER odoo\n"
-    )
-    site.project.engine.run("build", "--tag=odoo-ops-test:other-user", str(tmp_path))
-    site.register(images={**site.images, "odoo": "odoo-ops-test:other-user"})
+def _refuses_image(site: Provisioned, folder: Path, service: str, made: str, why: str) -> None:
+    """A stand-in that is `made` of a service's image is refused: there is no second image of any."""
+    before, other = site.containers(), f"odoo-ops-test:other-{service}"
+    (folder / "Dockerfile").write_text(f"FROM {site.images[service]}\n{made}\n")
+    site.project.engine.run("build", f"--tag={other}", str(folder))
+    site.register(images={**site.images, service: other})
     try:
-        with pytest.raises(
-            Refused, match=r"Odoo's data belongs to \d+:\d+, and Odoo in .* is 4321:.*Nothing was changed"
-        ):
+        with pytest.raises(Refused, match=rf"{why.format(other=other)}.*Nothing was changed"):
             site.provision()
     finally:
         site.register()
-        site.project.engine.run("rmi", "odoo-ops-test:other-user")
+        site.project.engine.run("rmi", other)
     assert site.containers() == before
+
+
+def _says(program: str, words: str) -> str:
+    """What makes a program of an image say so."""
+    return f"""USER root\nRUN printf '#!/bin/sh\\necho "{words}"\\n' >{program} && chmod 755 {program}"""
+
+
+def test_image_whose_odoo_could_not_write_to_the_filestore_is_refused(site: Provisioned, tmp_path: Path) -> None:
+    other_user = "USER root\nRUN usermod --uid 4321 odoo\nUSER odoo"
+    _refuses_image(site, tmp_path, "odoo", other_user, r"Odoo's data belongs to \d+:\d+, and Odoo in {other} is 4321:")
 
 
 def test_image_of_another_postgresql_is_refused_where_data_is(site: Provisioned, tmp_path: Path) -> None:
-    """A stand-in that calls itself another major version: of none is there a second image here."""
-    before, other = site.containers(), "odoo-ops-test:other-major"
-    says = r"""printf '#!/bin/sh\necho "postgres (PostgreSQL) 99.1"\n' >/usr/local/bin/postgres"""
-    dockerfile = f"FROM {site.images['postgres']}\nUSER root\nRUN {says} && chmod 755 /usr/local/bin/postgres\n"
-    (tmp_path / "Dockerfile").write_text(dockerfile)
-    site.project.engine.run("build", f"--tag={other}", str(tmp_path))
-    site.register(images={**site.images, "postgres": other})
-    try:
-        with pytest.raises(
-            Refused, match=rf"made by PostgreSQL \d+, and {other} is PostgreSQL 99,.*Nothing was changed"
-        ):
-            site.provision()
-    finally:
-        site.register()
-        site.project.engine.run("rmi", other)
-    assert site.containers() == before
+    other_major = _says("/usr/local/bin/postgres", "postgres (PostgreSQL) 99.1")
+    _refuses_image(site, tmp_path, "postgres", other_major, r"made by PostgreSQL \d+, and {other} is PostgreSQL 99,")
 
 
 def test_toolbox_for_an_older_postgresql_is_refused(site: Provisioned, tmp_path: Path) -> None:
-    """A stand-in that calls itself an older major version: of none is there a second image here."""
-    before, other = site.containers(), "odoo-ops-test:other-toolbox"
-    says = r"""printf '#!/bin/sh\necho "pg_dump (PostgreSQL) 16.1"\n' >$(command -v pg_dump)"""
-    (tmp_path / "Dockerfile").write_text(f"FROM {site.images['toolbox']}\nUSER root\nRUN {says}\n")
-    site.project.engine.run("build", f"--tag={other}", str(tmp_path))
-    site.register(images={**site.images, "toolbox": other})
-    try:
-        with pytest.raises(Refused, match=rf"{other} holds the programs of PostgreSQL 16, and .* is PostgreSQL 17"):
-            site.provision()
-    finally:
-        site.register()
-        site.project.engine.run("rmi", other)
-    assert site.containers() == before
+    older = _says("$(command -v pg_dump)", "pg_dump (PostgreSQL) 16.1")
+    why = "{other} holds the programs of PostgreSQL 16, and .* is PostgreSQL 17"
+    _refuses_image(site, tmp_path, "toolbox", older, why)
 
 
 def test_image_of_a_postgresql_that_keeps_its_data_elsewhere_is_refused(site: Provisioned, tmp_path: Path) -> None:
-    before, other = site.containers(), "odoo-ops-test:other-folder"
-    (tmp_path / "Dockerfile").write_text(f"FROM {site.images['postgres']}\nVOLUME /var/lib/postgresql\n")
-    site.project.engine.run("build", f"--tag={other}", str(tmp_path))
-    site.register(images={**site.images, "postgres": other})
-    try:
-        with pytest.raises(Refused, match=rf"{other} keeps its data in a folder for each major version"):
-            site.provision()
-    finally:
-        site.register()
-        site.project.engine.run("rmi", other)
-    assert site.containers() == before
+    why = "{other} keeps its data in a folder for each major version"
+    _refuses_image(site, tmp_path, "postgres", "VOLUME /var/lib/postgresql", why)
 
 
 def test_database_of_another_series_of_odoo_is_refused(site: Provisioned) -> None:
@@ -467,22 +441,12 @@ def test_database_of_another_series_of_odoo_is_refused(site: Provisioned) -> Non
 
 
 def test_image_of_another_series_of_odoo_is_refused(site: Provisioned, tmp_path: Path) -> None:
-    """A stand-in that calls itself so; the image itself is asked as it comes."""
-    before, other = site.containers(), "odoo-ops-test:other-series"
+    """The image itself is asked as it comes."""
     said = site.project.engine.run(*print_odoo_version(site.images["odoo"], ["odoo"], "odoo-ops-test-version").argv[1:])
     refuse_other_series(named="19.0", image="odoo", printed=said, database="")
     assert "19.0" in said
-    says = r"""printf '#!/bin/sh\necho "Odoo Server 18.0-20260101"\n' >/usr/bin/odoo"""
-    (tmp_path / "Dockerfile").write_text(f"FROM {site.images['odoo']}\nUSER root\nRUN {says}\nUSER odoo\n")
-    site.project.engine.run("build", f"--tag={other}", str(tmp_path))
-    site.register(images={**site.images, "odoo": other})
-    try:
-        with pytest.raises(Refused, match=rf"{other} is Odoo 18\.0, .* names Odoo 19\.0"):
-            site.provision()
-    finally:
-        site.register()
-        site.project.engine.run("rmi", other)
-    assert site.containers() == before
+    other_series = f"{_says('/usr/bin/odoo', 'Odoo Server 18.0-20260101')}\nUSER odoo"
+    _refuses_image(site, tmp_path, "odoo", other_series, r"{other} is Odoo 18\.0, .* names Odoo 19\.0")
 
 
 @pytest.mark.parametrize("gone", [("rm", "--stop", "--force"), ("stop",)])
