@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from docker_images import ensure_image
+from required_engines import require_engine, require_image
 
 from deployments.engines.cluster import PostgresCluster
 from deployments.engines.docker import DockerEngine, docker_engine
@@ -27,16 +27,6 @@ os.environ["PREFECT_API_SSL_CERT_FILE"] = str(Path(__file__).parent / "support" 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A worker is busy with each of these files for long, to the end if it came to it late: they are the first."""
     items.sort(key=lambda item: (*_LONGEST, item.path.name).index(item.path.name))
-
-
-def require_engine(name: str, program: Path | None, next_step: str) -> Path:
-    """The program; if it is missing, skip the test, or fail it where engines are required."""
-    if program is not None:
-        return program
-    reason = f"{name} is missing. Next step: {next_step}"
-    if os.environ.get("ODOO_OPS_REQUIRE_ENGINES") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -128,8 +118,8 @@ def docker(engines: Engines) -> Iterator[DockerEngine]:
 
 @pytest.fixture(scope="session")
 def image(docker: DockerEngine) -> Callable[[str], str]:
-    """The tag of an image, by its name (see `docker_images`). What is missing is built."""
-    return lambda name: ensure_image(docker, name)
+    """The tag of an image, by its name (see `docker_images`). What is missing is built; else as `require_engine`."""
+    return lambda name: require_image(docker, name)
 
 
 @pytest.fixture(scope="session")

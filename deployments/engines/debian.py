@@ -4,6 +4,7 @@ The mirror is the one the machine uses already. Where apt has no Debian mirror (
 are looked for in the machine's own suites.
 """
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,11 +42,13 @@ def unpack_packages(packages: Sequence[str], *, suite: str, into: Path, otherwis
 
 
 def debian_mirror() -> str | None:
-    """The machine's own mirror of Debian's main archive; None if its apt has none.
+    """The machine's own mirror of Debian's main archive; None if its apt has none, or it has no apt.
 
     Raises:
         PreconditionFailed: apt has read no archive's index yet.
     """
+    if shutil.which("apt-get") is None:
+        return None
     indexes = run(["apt-get", "indextargets", "--format", _TARGET_FIELDS, "Created-By: Packages"])
     if not indexes.strip():
         raise PreconditionFailed(

@@ -1,6 +1,6 @@
 """A compose project with a real Odoo in it, for the tests of a session."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from real_compose import PASSWORDS, RealProject, real_project
@@ -11,6 +11,7 @@ from deployments.engines.docker import DockerEngine
 @pytest.fixture(scope="session")
 def project(
     docker: DockerEngine,
+    image: Callable[[str], str],
     prefect_server: None,  # noqa: ARG001 - the server must run
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RealProject]:
@@ -19,6 +20,6 @@ def project(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**docker.variables, **secrets}.items():
             patch.setenv(name, value)
-        with real_project(docker, tmp_path_factory.mktemp("project")) as made:
+        with real_project(docker, image, tmp_path_factory.mktemp("project")) as made:
             made.register()
             yield made

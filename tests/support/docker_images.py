@@ -6,6 +6,7 @@ An image is tagged with a hash of all that decides what is in it, so it is built
 """
 
 import hashlib
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -80,7 +81,7 @@ def _build(engine: DockerEngine, image: Image, tag: str, base: str) -> None:
 
 def _base_recipe() -> list[str]:
     """The command that makes a root of Debian 13; apt in it judges the mirror as this machine's apt does."""
-    judged = run(["apt-config", "dump", *_AGE_OF_LISTS]).splitlines()
+    judged = run(["apt-config", "dump", *_AGE_OF_LISTS]).splitlines() if shutil.which("apt-config") else []
     options = [*(f"--dpkgopt={option}" for option in _SMALL_AND_FAST), *(f"--aptopt={setting}" for setting in judged)]
     return [*_MAKE_BASE, *options, SUITE]
 

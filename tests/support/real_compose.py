@@ -1,14 +1,13 @@
 """A real compose project: the documented example, with images of the tests, and an Odoo 19 in it."""
 
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
 from compose_project import ComposeProject
-from docker_images import ensure_image
 from limits import free_limits
 from real_processes import wait_until
 
@@ -134,11 +133,11 @@ class RealProject(ComposeProject):
 
 
 @contextmanager
-def real_project(engine: DockerEngine, folder: Path) -> Iterator[RealProject]:
-    """The example's project with a new Odoo in it; nothing is left of it afterwards."""
+def real_project(engine: DockerEngine, image: Callable[[str], str], folder: Path) -> Iterator[RealProject]:
+    """The example's project with a new Odoo in it; nothing is left of it afterwards. `image` gives tags of images."""
     (folder / "compose.yaml").write_text((EXAMPLE / "compose.yaml").read_text())
     (folder / "compose.override.yaml").write_text(_OVERRIDE)
-    images = {name: ensure_image(engine, name) for name in ("odoo", "postgres", "toolbox", "nginx")}
+    images = {name: image(name) for name in ("odoo", "postgres", "toolbox", "nginx")}
     variables = {f"{name.upper()}_IMAGE": tag for name, tag in images.items()}
     variables |= {f"{name}_PASSWORD": PASSWORDS[name] for name in ("ODOO", "POSTGRES")}
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in variables.items()))

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from real_processes import wait_until
+from required_engines import require_image
 
 from deployments.engines import dockerd
-from deployments.engines.docker import docker_engine, find_docker, install_docker
+from deployments.engines.docker import DockerEngine, docker_engine, find_docker, install_docker
 from deployments.engines.dockerd import own_engine
 from odoo_ops.errors import CommandFailed, PreconditionFailed
 
@@ -148,3 +149,19 @@ def test_only_root_starts_an_engine(
     assert (find_docker(engines) is not None) == usable
     shutil.rmtree(engines / "docker-settings")
     assert find_docker(engines) is None  # Compose is missing
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_image_that_cannot_be_made_is_a_skip_unless_all_engines_are_wanted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, required: bool
+) -> None:
+    """As on a system that has Docker, and nothing of Debian's to make images of."""
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\n")  # it has no image
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("ODOO_OPS_ENGINES", str(tmp_path))
+    monkeypatch.setenv("ODOO_OPS_REQUIRE_ENGINES", "1" if required else "")
+    ends = pytest.fail.Exception if required else pytest.skip.Exception
+    with pytest.raises(ends, match=r"The image nginx of the tests cannot be made: .*mmdebstrap.*pull a Debian 13"):
+        require_image(DockerEngine("unix:///nowhere", {}), "nginx")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -55,6 +56,24 @@ def test_engines_are_in_the_checkout_unless_the_environment_names_a_folder(
     assert engines_folder() == ENGINES.parents[1] / ".demo" / "engines"
     monkeypatch.setenv("ODOO_OPS_ENGINES", str(tmp_path))
     assert engines_folder() == tmp_path
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_make_goes_on_where_packages_cannot_be_had_unless_all_engines_are_wanted(
+    tmp_path: Path, *, required: bool
+) -> None:
+    """On a system with neither apt nor dpkg: of its programs only these are found."""
+    for name in ("grep", "id", "sudo"):
+        (tmp_path / name).symlink_to(shutil.which(name) or "/bin/false")
+    listed = tmp_path / "packages.txt"
+    listed.write_text("# a comment\nthing\n\nanother-thing\n")
+    words = [str(shutil.which("make")), "packages-for-tests", f"PACKAGES={listed}", "DOCKER_PACKAGES="]
+    variables = {"PATH": str(tmp_path)} | ({"ODOO_OPS_REQUIRE_ENGINES": "1"} if required else {})
+    done = subprocess.run(words, cwd=ENGINES.parents[1], env=variables, capture_output=True, text=True, check=False)
+    assert "Installing Debian packages: thing another-thing\n" in done.stdout
+    assert "Not all of them could be installed." in done.stdout
+    assert "skipped with the reason" in done.stdout
+    assert (done.returncode != 0) == required, done.stderr
 
 
 def _fail(folder: Path) -> None:
@@ -117,6 +136,12 @@ class TestDebian:
     ) -> None:
         program("apt-get", "\n".join(f"printf '{line}\\n'" for line in indexes))
         assert debian_mirror() == mirror
+
+    def test_system_without_apt_has_no_mirror(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert debian_mirror() is None
+        with pytest.raises(PreconditionFailed, match="no Debian mirror; name an Odoo 19"):
+            unpack_packages(["odoo-19"], suite="sid", into=tmp_path, otherwise="name an Odoo 19")
 
     def test_mirror_asks_for_an_update_when_apt_has_no_index(self, program: Program) -> None:
         program("apt-get", "exit 0")
