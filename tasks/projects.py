@@ -31,14 +31,17 @@ from odoo_ops.policy.provisioning import (
     why_not_provisioned,
 )
 from odoo_ops.project_files import COMPOSE_FILE, POSTGRES_PASSWORD
-from odoo_ops.runtimes import site_switch, staging
+from odoo_ops.runtimes import placed_files, site_switch, staging
+from odoo_ops.runtimes.brought_up import bring_up, replace_containers
 from odoo_ops.runtimes.cluster_facts import read_cluster
+from odoo_ops.runtimes.fetching import fetch_image
 from odoo_ops.runtimes.fit_machine import check_machine, read_machine
 from odoo_ops.runtimes.image_versions import check_odoo, check_postgres, check_toolbox
 from odoo_ops.runtimes.lost_volumes import lost_volumes
 from odoo_ops.runtimes.mending import mend_running
 from odoo_ops.runtimes.neighbours import read_crowding
-from odoo_ops.runtimes.project import CLOSED_FOLDERS, Project
+from odoo_ops.runtimes.placed_files import CLOSED_FOLDERS, lost_folders, read_files, read_folders
+from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.renewal import why_certbot
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
 
@@ -77,15 +80,15 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
         services = project.read_services()
         check_postgres(project, volume)
         check_toolbox(project)
-        files = file_changes(project.files, project.read_files(), record.unfinished if record else ())
+        files = file_changes(project.files, read_files(project), record.unfinished if record else ())
         cluster_facts = read_cluster(OdooEnvironment.open(environment), project, services, containers, show)
         plan = provision_plan(
             environment,
             record,
-            files=files + folder_changes(CLOSED_FOLDERS, project.read_folders()),
+            files=files + folder_changes(CLOSED_FOLDERS, read_folders(project)),
             services=services,
             containers=containers,
-            lost_folders=project.lost_folders(),
+            lost_folders=lost_folders(project),
             has_data=bool(volume),
             lost_volumes=lost,
             cluster=cluster_facts,
@@ -118,7 +121,7 @@ def fetch_images(environment: str, plan: ProvisionPlan) -> None:
     project = _open(environment)
     for image in plan.pull:
         get_run_logger().info("Fetching %s", image)
-        project.fetch_image(image)
+        fetch_image(project, image)
 
 
 @task(cache_policy=NO_CACHE)
@@ -126,9 +129,9 @@ def write_files(environment: str, plan: ProvisionPlan) -> None:
     """Note on the host what its folder holds, and write the files that differ."""
     project = _open(environment)
     with project.machine.agents_kept():
-        lost = [f"{path}/" for path in project.lost_folders()]
+        lost = [f"{path}/" for path in lost_folders(project)]
         project.write_record(unfinished=[*(change.path for change in plan.files), *lost])
-        project.write_files(plan.files)
+        placed_files.write_files(project, plan.files)
     for change in plan.files:
         get_run_logger().info("Written: %s (%s)", change.path, change.change)
 
@@ -137,7 +140,7 @@ def write_files(environment: str, plan: ProvisionPlan) -> None:
 def bring_up_database(environment: str, plan: ProvisionPlan) -> None:
     """Bring PostgreSQL up, if the plan says so, and wait until it is healthy; or change its container as it runs."""
     if DATABASE_SERVICE in plan.services_to("create", "recreate", "start"):
-        _open(environment).bring_up([DATABASE_SERVICE], anew=DATABASE_SERVICE in plan.services_to("recreate"))
+        bring_up(_open(environment), [DATABASE_SERVICE], anew=DATABASE_SERVICE in plan.services_to("recreate"))
     if DATABASE_SERVICE in plan.services_to("update"):
         mend_running(_open(environment), DATABASE_SERVICE)
 
@@ -148,8 +151,8 @@ def bring_up_services(environment: str, plan: ProvisionPlan) -> None:
     project = _open(environment)
     if restarted := plan.services_to("restart"):
         project.run(provision.restart(project.runtime, restarted), f"Restarting {', '.join(restarted)}")
-    project.replace_containers([name for name in plan.services_to("recreate") if name != DATABASE_SERVICE])
-    project.bring_up(plan.services_to("create", "start", "restart"))
+    replace_containers(project, [name for name in plan.services_to("recreate") if name != DATABASE_SERVICE])
+    bring_up(project, plan.services_to("create", "start", "restart"))
     if set(ODOO_SERVICES) & set(plan.services_to("create", "recreate")):
         site_switch.forget_static(project)
     gone = plan.services_to("remove")

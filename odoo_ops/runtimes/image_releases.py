@@ -15,7 +15,10 @@ from odoo_ops.model.runtimes import ComposeProject, TrialProject
 from odoo_ops.policy.images import kept_names, kept_repository, lost_image, pinned_name, refuse_bad_name
 from odoo_ops.policy.project_plans import described_project
 from odoo_ops.policy.provisioning import FILESTORE_VOLUME, GATE_SERVICE, ODOO_SERVICES, RELEASE_SERVICE
+from odoo_ops.runtimes.brought_up import run_renewing
+from odoo_ops.runtimes.fetching import fetch_image
 from odoo_ops.runtimes.image_versions import check_odoo
+from odoo_ops.runtimes.placed_files import write_file
 from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.runtime import Runtime
 
@@ -76,7 +79,7 @@ def _pull(project: Project, asked: str, show: Callable[[str], None]) -> None:
         return
     show(f"Fetching {asked}")
     try:
-        project.fetch_image(asked)
+        fetch_image(project, asked)
     except (CommandFailed, TransientError) as error:
         if project.image_id(asked) is None:
             raise
@@ -88,7 +91,7 @@ def fetch_former(project: Project, image: str) -> None:
     if project.image_id(image) is None:
         if image.startswith("sha256:"):
             raise lost_image(image, project.machine.name)
-        project.fetch_image(image)
+        fetch_image(project, image)
 
 
 def _running_image(project: Project, present: str) -> str:
@@ -154,10 +157,10 @@ def put_in_place(runtime: Runtime, image: str, *, stopped: bool) -> None:
     """
     project = Project.of(runtime.machine, runtime.environment).with_image(image)
     project.note_image()
-    project.write(project.compose_file)
+    write_file(project, project.compose_file)
     if stopped:
         command = commands.make_anew(project.runtime, ODOO_SERVICES)
-        project.run_renewing(command, "Making Odoo's containers anew")
+        run_renewing(project, command, "Making Odoo's containers anew")
 
 
 def keep_images(project: Project, images: Iterable[str], count: int, show: Callable[[str], None]) -> None:

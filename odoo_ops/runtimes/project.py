@@ -1,54 +1,32 @@
-"""One environment's compose project on its machine: what is there, and how it is brought to what is wanted."""
+"""One environment's compose project on its machine: what is there, and what is wanted of it."""
 
-import logging
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import cast
 
 from pydantic import ValidationError
 
 from odoo_ops.adapters.host import HostAdapter
-from odoo_ops.commands import provision, registries
+from odoo_ops.commands import provision
 from odoo_ops.commands.compose import read_odoo_user
-from odoo_ops.errors import CommandFailed, PermanentError, PreconditionFailed, TransientError
+from odoo_ops.errors import CommandFailed, PreconditionFailed
 from odoo_ops.model.command import Command
 from odoo_ops.model.environment import Environment
-from odoo_ops.model.plan import FileChange, PresentFile, ProjectRecord, ReleasedImage, WantedService
+from odoo_ops.model.plan import ProjectRecord, ReleasedImage, WantedService
 from odoo_ops.model.provision import HostFacts, ProjectFile, Provisioning
 from odoo_ops.model.runtimes import ComposeProject, Container
 from odoo_ops.model.sizing import Sizing
 from odoo_ops.policy.docker_versions import has_start_interval, refuse_old_docker
-from odoo_ops.policy.images import is_passing, lasting_name, released_image
-from odoo_ops.policy.project_fences import (
-    refuse_other_owner,
-    refuse_what_compose_adds,
-)
-from odoo_ops.policy.project_plans import MOUNTED_FOLDERS, described_project
+from odoo_ops.policy.images import lasting_name, released_image
+from odoo_ops.policy.project_fences import refuse_other_owner, refuse_what_compose_adds
+from odoo_ops.policy.project_plans import described_project
 from odoo_ops.policy.provisioning import DATABASE_SERVICE, NGINX_SERVICE
 from odoo_ops.policy.sizing import steady_memory
-from odoo_ops.project_files import (
-    COMPOSE_FILE,
-    SECRETS_FOLDER,
-    SECRETS_FOLDER_MODE,
-    TLS_CERTIFICATE,
-    TLS_KEY,
-    project_files,
-    project_sizing,
-)
-from odoo_ops.runtimes.certificates import AUTHORITY, FittingFiles, fitting_files
-from odoo_ops.runtimes.docker import read_containers, read_why_not_healthy, run_docker
-
-_log = logging.getLogger(__name__)
-
-# of folders: containers' users pass, but not where secrets are; of these they see what is mounted
-CLOSED_FOLDERS = {SECRETS_FOLDER: SECRETS_FOLDER_MODE, AUTHORITY.rpartition("/")[0]: SECRETS_FOLDER_MODE}
-_CERTIFICATE = (TLS_CERTIFICATE, TLS_KEY)
-_MODE = 0o755
-_UP_SECONDS = 300
+from odoo_ops.project_files import COMPOSE_FILE, project_files, project_sizing
+from odoo_ops.runtimes.certificates import FittingFiles, fitting_files
+from odoo_ops.runtimes.docker import read_containers, run_docker
 
 
 @dataclass(frozen=True)
@@ -140,9 +118,10 @@ class Project:
             "memory_bytes": self.facts.memory_bytes,
         }
         self.machine.call("make_directory", path=self.runtime.folder)
-        self._write_record(self.identity.model_copy(update=noted))
+        self.note_record(self.identity.model_copy(update=noted))
 
-    def _write_record(self, record: ProjectRecord) -> None:
+    def note_record(self, record: ProjectRecord) -> None:
+        """Note this of the folder."""
         self.machine.call("write_text", path=self.record, text=record.model_dump_json(indent=1))
 
     def check_docker(self) -> None:
@@ -247,79 +226,12 @@ class Project:
         """Note that the image with which this was opened is the released one."""
         record = self.read_record() or self.identity
         released = ReleasedImage(image=self.image, instead_of=self.named_image)
-        self._write_record(record.model_copy(update={"released": released}))
-
-    def read_files(self) -> dict[str, PresentFile]:
-        """Those of the wanted files that are there."""
-        found = {}
-        for file in self.files:
-            text = self.machine.call("read_text", path=self.place(file.path))
-            if text is not None:
-                mode = self.machine.call("describe_path", path=self.place(file.path))["mode"]
-                found[file.path] = PresentFile(text=text, mode=mode)
-        return found
-
-    def read_folders(self) -> dict[str, int]:
-        """Modes of those folders that others must not enter, as they are."""
-        found = {path: self.machine.call("describe_path", path=self.place(path)) for path in CLOSED_FOLDERS}
-        return {path: place["mode"] for path, place in found.items() if place["exists"]}
-
-    def lost_folders(self) -> list[str]:
-        """Of the folders that containers see, those that are not there, or were not when a dead run wrote its files."""
-        record = self.read_record()
-        noted = record.unfinished if record else ()
-        wanted = [path for path in MOUNTED_FOLDERS if any(file.path.startswith(f"{path}/") for file in self.files)]
-        return [path for path in wanted if f"{path}/" in noted or not self._exists(path)]
-
-    def _exists(self, path: str) -> bool:
-        return bool(self.machine.call("describe_path", path=self.place(path))["exists"])
-
-    def write_files(self, changes: Sequence[FileChange]) -> None:
-        """Write what a plan says; the compose file is the last, so what it names is there."""
-        self.machine.call("make_directory", path=self.runtime.folder)
-        paths = {change.path for change in changes}
-        for folder, mode in CLOSED_FOLDERS.items():
-            if f"{folder}/" in paths:
-                self.machine.call("set_mode", path=self.place(folder), mode=mode)
-        for file in sorted(self.files, key=lambda file: file.path == COMPOSE_FILE):
-            if file.path in paths:
-                self.write(file)
-
-    def put_certificate(self, files: Sequence[ProjectFile]) -> None:
-        """Put a certificate's files in place, and let nginx take what is there.
-
-        If that dies in between, the next `provision` finds them unfinished, and `renew_certificates` that nginx shows
-        another one. Raises PreconditionFailed when nginx cannot be told.
-        """
-        record = self.read_record() or self.identity
-        others = tuple(path for path in record.unfinished if path not in _CERTIFICATE)
-        self._write_record(record.model_copy(update={"unfinished": (*others, *_CERTIFICATE)}))
-        for file in files:
-            self.write(file)
-        self.reload_nginx()
-        self._write_record(record.model_copy(update={"unfinished": others}))
-
-    def has_unfinished_certificate(self) -> bool:
-        """Whether a run put a certificate in place and may not have told nginx."""
-        record = self.read_record()
-        return record is not None and any(path in _CERTIFICATE for path in record.unfinished)
+        self.note_record(record.model_copy(update={"released": released}))
 
     def reload_nginx(self) -> None:
         """Let nginx read its files anew. Raises PreconditionFailed for one that is wrong; then it goes on as before."""
         self.run(provision.check_nginx(self.runtime, NGINX_SERVICE), "Checking nginx's configuration")
         self.run(provision.reload_nginx(self.runtime, NGINX_SERVICE), "Reloading nginx")
-
-    def write(self, file: ProjectFile) -> None:
-        """Put one file in its place, by rename."""
-        self._make_folders(file.path)
-        text = file.content.get_secret_value()
-        self.machine.call("write_text", path=self.place(file.path), text=text, mode=file.mode)
-
-    def _make_folders(self, path: str) -> None:
-        for folder in reversed(PurePosixPath(path).parents[:-1]):
-            mode = CLOSED_FOLDERS.get(str(folder), _MODE)
-            self.machine.call("make_directory", path=self.place(str(folder)), mode=mode)
-            self.machine.call("set_mode", path=self.place(str(folder)), mode=mode)
 
     def read_containers(self) -> tuple[Container, ...]:
         """All containers of its services; a share of all processors is no limit."""
@@ -351,74 +263,6 @@ class Project:
             if "no such image" in error.output.lower():
                 return None
             raise
-
-    def fetch_image(self, image: str) -> None:
-        """Fetch an image, as its registry's user where the host has one of that registry.
-
-        Raises CommandFailed when it cannot be had, TransientError when its registry was not reached for a moment.
-        """
-        registry, command = self.machine.registry, registries.pull_image(image)
-        if registry and registry.address == registries.registry_of(image):
-            engine = self.run(registries.read_engine_address(), "Looking for Docker's engine").strip()
-            command = registries.pull_private_image(image, registry, engine)
-        try:
-            self.machine.run(command)
-        except CommandFailed as error:
-            if is_passing(error.output):
-                raise TransientError(str(error)) from error
-            raise
-
-    def bring_up(self, services: Sequence[str], *, anew: bool = False) -> None:
-        """Create or start services, or make their containers anew, and wait until they are healthy.
-
-        Raises PreconditionFailed, with the ends of the logs of those that are not.
-        """
-        if services:
-            command = provision.bring_up(self.runtime, services, _UP_SECONDS, anew=anew)
-            with self._logs_told(services):
-                self.run(command, f"Bringing up {', '.join(services)}")
-
-    def replace_containers(self, services: Sequence[str]) -> None:
-        """Make containers of services anew, with all that is in their images, and wait until they are healthy.
-
-        Raises as `bring_up` does.
-        """
-        if services:
-            command = provision.bring_up(self.runtime, services, _UP_SECONDS, anew=True, renewed=True)
-            with self._logs_told(services):
-                self.run_renewing(command, f"Replacing {', '.join(services)}")
-
-    @contextmanager
-    def _logs_told(self, services: Collection[str]) -> Iterator[None]:
-        """Let an error of the block go on with the ends of the logs of those services that are not healthy."""
-        try:
-            yield
-        except PreconditionFailed as error:
-            with suppress(PermanentError, TransientError):  # the error itself counts
-                if why := read_why_not_healthy(self.machine, self.runtime, services):
-                    error.also_say(why)
-            raise
-
-    def run_renewing(self, command: Command, tried: str) -> None:
-        """Run a command that renews volumes without a name, and remove those that nobody uses after it."""
-        former = self._nameless_volumes()
-        try:
-            self.run(command, tried)
-        finally:
-            self._remove_unused(former)
-
-    def _remove_unused(self, volumes: Collection[str]) -> None:
-        """Remove those volumes that no container of the project uses; one that stays is a warning, and no failure."""
-        try:
-            if left := sorted(set(volumes) - self._nameless_volumes()):
-                self.run(provision.remove_volumes(left), "Removing volumes of former containers")
-        except (PreconditionFailed, TransientError) as error:
-            _log.warning("Volumes of former containers stay, which nothing needs: %s", error)
-
-    def _nameless_volumes(self) -> set[str]:
-        """Volumes of its containers that nobody named; PostgreSQL's are not touched."""
-        found = (each for each in self.read_containers() if each.service != DATABASE_SERVICE)
-        return {volume for container in found for volume in container.nameless_volumes}
 
     def run(self, command: Command, tried: str) -> str:
         """Run a command of Docker on the machine; its output. Raises as `run_docker` does."""

@@ -17,6 +17,7 @@ from odoo_ops.policy.project_fences import refuse_other_project
 from odoo_ops.project_files import ACME_AUTHORITY
 from odoo_ops.runtimes.certbot import Certbot
 from odoo_ops.runtimes.certificates import certificate_files, read_pair
+from odoo_ops.runtimes.placed_files import has_unfinished_certificate, put_certificate, write_file
 from odoo_ops.runtimes.project import Project
 
 _LOOK_SECONDS = 0.2
@@ -52,7 +53,7 @@ class Renewal:
         reason = why_certbot(self.project, now) or self._why_other_files(now)
         if not reason and any(shown.facts and not shown.in_place for shown in self.read_shown()):
             return "nginx does not show the one in the project's folder"
-        if not reason and self.project.has_unfinished_certificate():
+        if not reason and has_unfinished_certificate(self.project):
             return "an earlier run did not come to its end"
         return reason
 
@@ -64,13 +65,13 @@ class Renewal:
         """
         acme = self.project.wanted.tls
         if not isinstance(acme, Acme):
-            self.project.put_certificate(self._changed(now))
+            put_certificate(self.project, self._changed(now))
             return
         for file in self._changed(now):
             if file.path == ACME_AUTHORITY:  # certbot reads it, and may not trust the directory by the former one
-                self.project.write(file)
+                write_file(self.project, file)
         files = Certbot(self.project, acme).bring(now, show) if why_certbot(self.project, now) else ()
-        self.project.put_certificate(files)
+        put_certificate(self.project, files)
 
     def read_shown(self) -> tuple[ShownCertificate, ...]:
         """What nginx shows for each domain."""

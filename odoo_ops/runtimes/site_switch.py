@@ -18,6 +18,7 @@ from odoo_ops.model.runtimes import Container
 from odoo_ops.policy.provisioning import GEVENT_PORT, NGINX_SERVICE, ODOO_PORT, ODOO_SERVICES
 from odoo_ops.project_files import COMPOSE_FILE
 from odoo_ops.render import render
+from odoo_ops.runtimes.brought_up import run_renewing
 from odoo_ops.runtimes.docker import read_log_end
 from odoo_ops.runtimes.image_releases import ODOO_SERVICE, is_provisioned, write_trial
 from odoo_ops.runtimes.project import Project
@@ -182,7 +183,7 @@ def start_scheduled(project: Project) -> None:
     of_service = [found for found in project.read_containers() if found.service == _SCHEDULED]
     differs = any(found.config_hash != wanted for found in of_service)
     command = commands.start_anew(project.runtime, [_SCHEDULED], renewed=differs)
-    project.run_renewing(command, "Making what is scheduled anew")
+    run_renewing(project, command, "Making what is scheduled anew")
 
 
 def _take_over(project: Project, right: Container, others: Sequence[Container], *, people_on_others: bool) -> bool:

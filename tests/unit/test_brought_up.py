@@ -14,6 +14,7 @@ from odoo_ops.model.host import Host
 from odoo_ops.model.runtimes import Container
 from odoo_ops.policy.containers import shown_log, why_not_healthy
 from odoo_ops.policy.project_plans import described_project
+from odoo_ops.runtimes.brought_up import bring_up, replace_containers
 from odoo_ops.runtimes.project import Project
 
 _LOG = 'GET /web/reset_password?token=canary HTTP/1.1" 200\nImportError: no module named shelf\n'
@@ -82,7 +83,7 @@ def _project() -> Project:
 def _error(
     monkeypatch: pytest.MonkeyPatch,
     docker: _Docker,
-    bring: Callable[[Project, Sequence[str]], None] = Project.bring_up,
+    bring: Callable[[Project, Sequence[str]], None] = bring_up,
 ) -> str:
     monkeypatch.setattr(HostAdapter, "run", docker.run)
     for module in ("docker", "project"):
@@ -92,9 +93,7 @@ def _error(
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("bring", "tried"), [(Project.bring_up, "Bringing up"), (Project.replace_containers, "Replacing")]
-)
+@pytest.mark.parametrize(("bring", "tried"), [(bring_up, "Bringing up"), (replace_containers, "Replacing")])
 def test_services_that_do_not_get_healthy_are_told_with_the_ends_of_their_logs(
     monkeypatch: pytest.MonkeyPatch, bring: Callable[[Project, Sequence[str]], None], tried: str
 ) -> None:
@@ -146,7 +145,7 @@ def test_volumes_of_former_containers_are_removed_also_when_the_new_ones_do_not_
     docker = _Replacing("up")
     docker.use(monkeypatch)
     with pytest.raises(PreconditionFailed, match="Replacing odoo"):
-        _project().replace_containers(["odoo"])
+        replace_containers(_project(), ["odoo"])
     assert docker.removed == [_FORMER]
 
 
@@ -155,7 +154,7 @@ def test_replacement_is_done_though_a_volume_of_a_former_container_stays(
 ) -> None:
     docker = _Replacing("volume")
     docker.use(monkeypatch)
-    _project().replace_containers(["odoo"])
+    replace_containers(_project(), ["odoo"])
     assert docker.removed == []
     assert "Volumes of former containers stay" in caplog.text
     assert "volume is in use" in caplog.text

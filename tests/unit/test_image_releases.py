@@ -20,6 +20,7 @@ from odoo_ops.model.release import ImageChange, ModuleUpdate, ReleasePlan, Relea
 from odoo_ops.model.runtimes import ComposeProject, TrialProject
 from odoo_ops.policy import images, releases, ways_back
 from odoo_ops.runtimes import site_switch
+from odoo_ops.runtimes.brought_up import replace_containers
 from odoo_ops.runtimes.image_releases import fetch, looked_at, tried
 from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.runtime import Runtime
@@ -264,7 +265,7 @@ def test_volumes_that_nobody_uses_any_more_are_removed_and_postgresqls_stay(monk
     ran = list[tuple[str, ...]]()
     monkeypatch.setattr(Project, "run", lambda _project, command, _tried: ran.append(command.argv))
     monkeypatch.setattr(Project, "read_containers", lambda _: next(listed))
-    Project(create_autospec(HostAdapter, instance=True), environment(), PROJECT).replace_containers(["odoo"])
+    replace_containers(Project(create_autospec(HostAdapter, instance=True), environment(), PROJECT), ["odoo"])
     assert "--renew-anon-volumes" in ran[0]
     assert ran[1:] == [("docker", "volume", "rm", "--force", old)]
 
