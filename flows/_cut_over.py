@@ -1,7 +1,8 @@
 """How a release, and what takes one back, is put in place: no flow, but the steps that release and rollback share.
 
-Either Odoo is stopped, and database, filestore and links are swapped; or a new Odoo, in whose image no module is
-updated, is started beside the present one and takes over. What dies is settled by the next run of any flow.
+Either Odoo is stopped, and database, filestore and links are swapped; where nginx is the project's own, it sends people
+away until every layer was looked at. Or a new Odoo, in whose image no module is updated, is started beside the present
+one and takes over. What dies is settled by the next run of any flow.
 """
 
 import time
@@ -22,7 +23,7 @@ from odoo_ops.policy.comparison import judge_carried_over
 from odoo_ops.policy.health import answered_by_release, answered_by_restart, lost_by_release, serving
 from odoo_ops.policy.releases import judge_finished
 from tasks.health import check_health
-from tasks.images import check_beside, close_site, open_site_again, start_beside, take_over
+from tasks.images import check_beside, close_site, in_image, open_site_again, start_beside, take_over
 from tasks.leftovers import settle_leftovers
 from tasks.modules import clone_data, try_release, update_modules
 from tasks.releases import downtime_budget, finish_cut_over, note_cut_over, planned_record, read_present_release
@@ -33,16 +34,23 @@ from tasks.smoke import actions_held_off, check_in_use
 
 
 def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float, backup_id: str) -> ReleaseReport:
-    """Stop Odoo, update modules in a copy of its data, swap that in, and let people see it."""
+    """Stop Odoo, update modules in a copy of its data, swap that in, look at it, and let people see it."""
     former, before = _looked_at(plan, begun)
     stopped = time.monotonic()
     with _former_proved_when_it_fails(plan, former, before, begun):
         record, checks = _update_and_put_in_place(environment, plan, lock, backup_id, former)
     with actions_held_off(environment):
-        came_back = start_again(environment)
-        down_seconds = time.monotonic() - stopped
+        came_back = _start(environment)
         looked_at = [came_back]
         with told_when_it_fails(plan, begun, looked_at, lambda: _is_present(environment, record)):
+            if in_image(environment):  # nginx sends people away still, so nobody has written anything yet
+                behind, in_use = check_health(environment, site_closed=True), check_in_use(environment)
+                looked_at += [*behind, in_use]
+                if found := failures([came_back, *lost_by_release(before, behind), in_use]):
+                    _take_back(environment, record, lock, found)
+                came_back = _let_in(environment, came_back)
+                looked_at[:] = [came_back]
+            down_seconds = time.monotonic() - stopped
             after, in_use = check_health(environment), check_in_use(environment)
             looked_at += [*after, in_use]
             if found := failures([came_back, *lost_by_release(before, after), in_use]):
@@ -178,11 +186,23 @@ def _settled(
 
 
 def start_again(environment: str) -> Check:
+    """Start an Odoo that people have used before, and let them in. Never raises where that fails: the check says it."""
+    came_back = _start(environment)
+    return _let_in(environment, came_back) if came_back.outcome == "passed" else came_back
+
+
+def _start(environment: str) -> Check:
     """Start Odoo and wait for it. Never raises for one that does not start: the check says it."""
     try:
-        came_back = check_odoo_came_back(environment, start_odoo(environment, WAIT_MINUTES))
-        if came_back.outcome == "passed":
-            open_site_again(environment)
+        return check_odoo_came_back(environment, start_odoo(environment, WAIT_MINUTES))
+    except OdooOpsError as error:
+        return Check(name=CAME_BACK, outcome="failed", detail=str(error))
+
+
+def _let_in(environment: str, came_back: Check) -> Check:
+    """Let people in, where nginx sends them away. The check of Odoo's start, which fails where that does."""
+    try:
+        open_site_again(environment)
     except OdooOpsError as error:
         return Check(name=CAME_BACK, outcome="failed", detail=str(error))
     return came_back

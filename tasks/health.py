@@ -16,10 +16,13 @@ from odoo_ops.runtimes.health import read_health
 
 
 @task(cache_policy=NO_CACHE)
-def check_health(environment: str) -> list[Check]:
-    """One check for each layer of an environment, from below. Never raises for a layer that fails."""
+def check_health(environment: str, *, site_closed: bool = False) -> list[Check]:
+    """One check for each layer of an environment, from below. Never raises for a layer that fails.
+
+    `site_closed`: nginx of its project lets nobody in, so what people reach through it is asked past it.
+    """
     runtime = OdooEnvironment.open(environment)
-    checks = judge_health(read_health(runtime, datetime.now(UTC)), runtime.environment)
+    checks = judge_health(read_health(runtime, datetime.now(UTC), site_closed=site_closed), runtime.environment)
     for line in failures(checks):
         get_run_logger().warning("%s", line)
     return checks

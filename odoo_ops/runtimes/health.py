@@ -22,10 +22,10 @@ from odoo_ops.model.health import (
     Service,
 )
 from odoo_ops.model.runtimes import ComposeProject
-from odoo_ops.policy.provisioning import PGBOUNCER_PORT, PGBOUNCER_SERVICE
+from odoo_ops.policy.provisioning import ODOO_SERVICES, PGBOUNCER_PORT, PGBOUNCER_SERVICE
 from odoo_ops.runtimes.disks import read_database_disk, read_disk
 from odoo_ops.runtimes.docker import read_containers, run_docker
-from odoo_ops.runtimes.public_way import public_site
+from odoo_ops.runtimes.public_way import past_nginx, public_site
 from odoo_ops.runtimes.runtime import Runtime
 
 # a page that takes longer is of no use to anybody
@@ -38,16 +38,19 @@ _FILES = 5
 Found = TypeVar("Found")
 
 
-def read_health(runtime: Runtime, now: datetime) -> HealthFacts | Problem:
-    """What each layer answers; one that does not is a Problem, and so is all of it where the host does not answer."""
-    return _asked(lambda: _read(runtime, now))
+def read_health(runtime: Runtime, now: datetime, *, site_closed: bool = False) -> HealthFacts | Problem:
+    """What each layer answers; one that does not is a Problem, and so is all of it where the host does not answer.
+
+    Where the site of a project that `provision` made is closed, websockets are asked for past its nginx.
+    """
+    return _asked(lambda: _read(runtime, now, past_nginx(runtime, ODOO_SERVICES[0]) if site_closed else None))
 
 
-def _read(runtime: Runtime, now: datetime) -> HealthFacts:
+def _read(runtime: Runtime, now: datetime, past: PublicSite | None) -> HealthFacts:
     with runtime.machine.agents_kept(), runtime.host.agents_kept():
         disks = _read_disks(runtime)
         registry, login_page, assets = _read_pages(runtime)
-        site = public_site(runtime)
+        site = past or public_site(runtime)
         certificate, websocket = _read_public(runtime, site) if site else (None, None)
         of_database = _asked(lambda: _read_database(runtime))
         return HealthFacts(

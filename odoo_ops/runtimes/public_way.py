@@ -4,7 +4,7 @@ from odoo_ops.adapters.public_site import PublicSite
 from odoo_ops.model.provision import LocalCa, NoTls, Provisioning
 from odoo_ops.model.runtimes import ComposeProject
 from odoo_ops.model.sockets import TcpAddress
-from odoo_ops.policy.provisioning import HTTP_PORT, HTTPS_PORT, NGINX_SERVICE
+from odoo_ops.policy.provisioning import GEVENT_PORT, HTTP_PORT, HTTPS_PORT, NGINX_SERVICE, ODOO_PORT
 from odoo_ops.project_files import TLS_CERTIFICATE
 from odoo_ops.runtimes.certificates import AUTHORITY
 from odoo_ops.runtimes.runtime import Runtime
@@ -18,6 +18,15 @@ def public_site(runtime: Runtime) -> PublicSite | None:
     if isinstance(settings.runtime, ComposeProject) and settings.provision:
         return _nginx(runtime, settings.runtime, settings.provision)
     return None
+
+
+def past_nginx(runtime: Runtime, odoo: str) -> PublicSite:
+    """The way of websockets to an Odoo of a project that `provision` made, whomever nginx lets in.
+
+    `odoo`: its service, or one container of it, by the name that it has within the project's networks.
+    """
+    port = ODOO_PORT if runtime.environment.stage == "development" else GEVENT_PORT  # there it is the only process
+    return PublicSite(runtime.host, f"http://{odoo}:{port}", None)
 
 
 def _nginx(runtime: Runtime, project: ComposeProject, wanted: Provisioning) -> PublicSite:

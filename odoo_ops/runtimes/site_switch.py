@@ -10,18 +10,18 @@ from contextlib import suppress
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from odoo_ops.adapters.odoo_site import open_site
-from odoo_ops.adapters.public_site import PublicSite
 from odoo_ops.commands import image_releases as commands
 from odoo_ops.commands.provision import parse_hashes, print_hashes, remove_containers
 from odoo_ops.errors import PreconditionFailed, TransientError, VerificationFailed
 from odoo_ops.model.runtimes import Container
-from odoo_ops.policy.provisioning import GEVENT_PORT, NGINX_SERVICE, ODOO_PORT, ODOO_SERVICES
+from odoo_ops.policy.provisioning import NGINX_SERVICE, ODOO_PORT, ODOO_SERVICES
 from odoo_ops.project_files import COMPOSE_FILE
 from odoo_ops.render import render
 from odoo_ops.runtimes.brought_up import run_renewing
 from odoo_ops.runtimes.docker import read_log_end
 from odoo_ops.runtimes.image_releases import ODOO_SERVICE, is_provisioned, write_trial
 from odoo_ops.runtimes.project import Project
+from odoo_ops.runtimes.public_way import past_nginx
 from odoo_ops.runtimes.runtime import Runtime
 from odoo_ops.runtimes.smoke import smoke
 
@@ -90,8 +90,7 @@ def _try_websockets(runtime: Runtime, container: Container) -> None:
 
     Raises VerificationFailed.
     """
-    port = ODOO_PORT if runtime.environment.stage == "development" else GEVENT_PORT  # there it is the only process
-    site = PublicSite(runtime.host, f"http://{_host(container)}:{port}", None)
+    site = past_nginx(runtime, _host(container))
     tries = Retrying(
         stop=stop_after_delay(_WEBSOCKET_SECONDS),
         wait=wait_fixed(_LOOK_SECONDS),

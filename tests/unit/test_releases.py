@@ -3,8 +3,10 @@
 import importlib.util
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 from unittest.mock import create_autospec
 
 import httpx
@@ -20,7 +22,7 @@ from odoo_ops.hostside import links
 from odoo_ops.hostside.channel import standard_channel
 from odoo_ops.hostside.modules import find_modules, hash_modules
 from odoo_ops.model.addons import MOST_MERGES, AddonsRepository, MergedRef, ReleasePolicy, place_of
-from odoo_ops.model.checks import Check, failures
+from odoo_ops.model.checks import Check, Outcome, failures
 from odoo_ops.model.release import (
     UNSEEN,
     FetchedAddons,
@@ -33,7 +35,7 @@ from odoo_ops.model.release import (
     RollbackReport,
 )
 from odoo_ops.model.revisions import exactly, is_commit, is_exact, revision_of, shown_revision
-from odoo_ops.policy import releases, wanted_commits, ways_back
+from odoo_ops.policy import layers, releases, wanted_commits, ways_back
 from odoo_ops.policy.ways_back import listed, recent_checkouts, recent_images, way_back
 from odoo_ops.render import render
 from tasks.releases import planned_record
@@ -578,6 +580,53 @@ def test_page_that_cannot_be_published_hides_neither_why_the_release_failed_nor_
     with pytest.raises(left) as raised, _cut_over.told_when_it_fails(plan, 0, []):
         raise told
     assert (raised.value is told) == (left is VerificationFailed) == (f"published: {unpublished}" in caplog.text)
+
+
+@pytest.mark.parametrize(
+    ("in_project", "behind", "steps"),
+    [
+        (True, "passed", ["start", "behind the page", "let in", "in the open"]),
+        (True, "failed", ["start", "behind the page", "take back"]),
+        (False, "failed", ["start", "in the open"]),
+    ],
+    ids=["well", "unwell", "on a host, whose proxy is not ours"],
+)
+def test_people_are_let_in_once_a_release_was_looked_at_behind_the_page(
+    monkeypatch: pytest.MonkeyPatch, in_project: bool, behind: Outcome, steps: list[str]
+) -> None:
+    done = list[str]()
+
+    def look(_environment: str, *, site_closed: bool = False) -> list[Check]:
+        if done:
+            done.append("behind the page" if site_closed else "in the open")
+        return [Check(name=layers.WEBSOCKET, outcome=behind if site_closed else "passed")]
+
+    def step(name: str) -> Callable[..., Check]:
+        def take(*_: object) -> Check:
+            done.append(name)
+            return Check(name=name, outcome="passed")
+
+        return take
+
+    def take_back(*_: object) -> NoReturn:
+        done.append("take back")
+        raise VerificationFailed("The former one was put back.")
+
+    monkeypatch.setattr(_cut_over, "read_present_release", lambda _: _FORMER)
+    monkeypatch.setattr(_cut_over, "check_health", look)
+    monkeypatch.setattr(_cut_over, "_update_and_put_in_place", lambda *_: (_NEW, []))
+    monkeypatch.setattr(_cut_over, "actions_held_off", nullcontext)
+    monkeypatch.setattr(_cut_over, "start_odoo", lambda _: None)
+    monkeypatch.setattr(_cut_over, "check_odoo_came_back", step("start"))
+    monkeypatch.setattr(_cut_over, "in_image", lambda _: in_project)
+    monkeypatch.setattr(_cut_over, "open_site_again", step("let in"))
+    monkeypatch.setattr(_cut_over, "check_in_use", lambda _: Check(name="in use", outcome="passed"))
+    monkeypatch.setattr(_cut_over, "_take_back", take_back)
+    monkeypatch.setattr(_cut_over, "publish_release_report", lambda _: None)
+    plan, lock = ReleasePlan(environment="erp", addons=()), create_autospec(HeldLock, instance=True)
+    with pytest.raises(VerificationFailed) if steps[-1] == "take back" else nullcontext():
+        _cut_over.cut_over("erp", plan, lock, 0, "abc123")
+    assert done == steps
 
 
 def test_odoo_that_cannot_be_started_is_a_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
