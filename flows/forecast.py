@@ -5,8 +5,8 @@ beside the present one, with the filestore's files by hard links, and neutralise
 once more, which a release does, too, to see how long that takes. Then its modules are updated, timed, while another
 session looks which tables are locked, and the result is booted and looked at. People go on working meanwhile; nothing
 of theirs is changed, and the copy is deleted, whatever happens. What a killed run leaves, the next one of any flow
-deletes. A forecast whose copy could not be made, as where a disk is full or PostgreSQL is lost, ends with that error
-and without a page: of the release nothing is known.
+deletes. A forecast whose copy could not be made or worked with, as where a disk is full or PostgreSQL is lost, ends
+with that error and without a page: of the release nothing is known.
 """
 
 import time
@@ -14,7 +14,7 @@ import time
 from prefect import flow
 
 from flows._trial_copy import copy_deleted
-from odoo_ops.errors import CommandFailed, VerificationFailed
+from odoo_ops.errors import CommandFailed, OdooOpsError, VerificationFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.release import ForecastReport, ImageChange, ReleasePlan
 from tasks.copies import neutralize_copy
@@ -63,6 +63,7 @@ def forecast(
         manifest = read_manifest(environment, chosen, with_filestore=False)
         scratch = scratch_name(environment)
         checks: list[Check] = []
+        copied = False
         copy_seconds, update_seconds, boot_seconds = None, None, None
         budget, watch = downtime_budget(environment), watch_locks(environment, scratch)
         try:
@@ -72,6 +73,7 @@ def forecast(
                 restore_database(environment, manifest, scratch)
                 link_filestore(environment, scratch)
                 checks += neutralize_copy(environment, manifest.odoo_series, scratch)
+                copied = True
                 if plan.updates:
                     copy_seconds = time_copy(environment, scratch)
                     with watch:
@@ -88,8 +90,9 @@ def forecast(
                 # a release boots the updated copy, too, before it starts Odoo
                 parts = [copy_seconds, update_seconds, boot_seconds, boot_seconds] if plan.updates else [boot_seconds]
                 checks.append(judge_downtime(environment, parts))
-        except (VerificationFailed, CommandFailed) as error:
-            if not checks:  # there was no harmless copy yet
+        except OdooOpsError as error:
+            found_wanting = isinstance(error, (VerificationFailed, CommandFailed))
+            if not (copied and found_wanting):
                 error.say_first(
                     f"The release to {environment} could not be tried out, so nothing is known of it, and nothing was "
                     "changed:"

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from prefect import get_run_logger, task
@@ -15,10 +16,11 @@ from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFaile
 from odoo_ops.model.checks import Check, first_of
 from odoo_ops.model.release import ReleasePlan
 from odoo_ops.policy.dumps import made_name, scratch_mark
+from odoo_ops.policy.loading import failed_on_copy
 from odoo_ops.policy.releases import judge_tests, policy_of
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes import staging
-from odoo_ops.runtimes.copies import booted, write_config
+from odoo_ops.runtimes.copies import BootedCopy, booted, write_config
 from odoo_ops.runtimes.image_releases import tried
 
 READS = "An administrator reads what the environment names"
@@ -63,7 +65,8 @@ def watch_locks(environment: str, scratch: str) -> LockWatch:
 def read_as_user(environment: str, scratch: str, plan: ReleasePlan) -> Check:
     """Log in on the updated copy as an administrator, and read records of the environment's models by the web's RPC.
 
-    The copy gets a password for that: it is for copies that are thrown away.
+    The copy gets a password for that: it is for copies that are thrown away. Raises PreconditionFailed where PostgreSQL
+    was lost or has no room.
     """
     runtime = OdooEnvironment.open(environment)
     models = policy_of(runtime.environment).smoke_models
@@ -74,21 +77,30 @@ def read_as_user(environment: str, scratch: str, plan: ReleasePlan) -> Check:
         login = copies.give_login(connection, password)
     try:
         with tried(runtime, plan.image) as beside, booted(beside, scratch, plan.links) as copy:
-            copy.wait_for_login_page()
-            copy.site.log_in(scratch, login, password)
-            counts = [f"{copy.site.count(model):,} of {model}" for model in models]
-            for model in models:
-                copy.site.read_one(model)
+            counts = _read_records(copy, scratch, (login, password), models)
     except VerificationFailed as error:
         return Check(name=READS, outcome="failed", detail=str(error))
     return Check(name=READS, outcome="passed", detail=", ".join(counts))
+
+
+def _read_records(copy: BootedCopy, scratch: str, login: tuple[str, str], models: Sequence[str]) -> list[str]:
+    try:
+        copy.wait_for_login_page()
+        copy.site.log_in(scratch, *login)
+        counts = [f"{copy.site.count(model):,} of {model}" for model in models]
+        for model in models:
+            copy.site.read_one(model)
+    except VerificationFailed as error:
+        raise failed_on_copy(str(error), "\n".join(copy.read_log())) from error
+    return counts
 
 
 @task(cache_policy=NO_CACHE)
 def run_odoo_tests(environment: str, scratch: str, plan: ReleasePlan) -> Check:
     """Run Odoo's tests of the updated modules on the copy, those with the environment's tags.
 
-    They write to it, and need an update once more: it is for copies that are thrown away.
+    They write to it, and need an update once more: it is for copies that are thrown away. Raises PreconditionFailed
+    where PostgreSQL was lost or has no room.
     """
     runtime = OdooEnvironment.open(environment)
     settings = runtime.environment
@@ -113,7 +125,10 @@ def run_odoo_tests(environment: str, scratch: str, plan: ReleasePlan) -> Check:
         try:
             host.run(command, on_line=watch, timeout_seconds=_TEST_SECONDS)
         except CommandFailed as error:
-            return Check(name=TESTS, outcome="failed", detail=first_of(troubles) or str(error))
+            failed = failed_on_copy(first_of(troubles) or str(error), error.output)
+            if isinstance(failed, PreconditionFailed):
+                raise failed from error
+            return Check(name=TESTS, outcome="failed", detail=str(failed))
         finally:
             host.call("remove_tree", path=settings.copy_dir)
     return judge_tests(TESTS, ran, tags, plan.updates, plan.checksums)

@@ -11,6 +11,7 @@ from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.checks import Check, first_of
 from odoo_ops.model.release import ReleasePlan
 from odoo_ops.policy.dumps import scratch_mark
+from odoo_ops.policy.loading import failed_on_copy
 from odoo_ops.runtimes import releases
 from odoo_ops.runtimes.copies import BOOT_SECONDS, booted, write_config
 from odoo_ops.runtimes.image_releases import tried
@@ -70,7 +71,8 @@ def _link_filestore(runtime: Runtime, scratch: str, *, in_use: bool) -> None:
 def update_modules(environment: str, scratch: str, plan: ReleasePlan, seconds: float) -> list[Check]:
     """Update modules in the copy with the new addons, and put on record there of which files they are.
 
-    Raises VerificationFailed where Odoo fails, takes longer than these seconds, or logs an error.
+    Raises VerificationFailed where Odoo fails, takes longer than these seconds, or logs an error; PreconditionFailed
+    where PostgreSQL was lost or has no room.
     """
     with tried(OdooEnvironment.open(environment), plan.image) as runtime:
         return _update_modules(runtime, scratch, plan, seconds)
@@ -96,7 +98,7 @@ def _update_modules(runtime: Runtime, scratch: str, plan: ReleasePlan, seconds: 
             host.run(command, on_line=watch, timeout_seconds=seconds)
         except CommandFailed as error:
             why = f"{first_of(troubles)}\n{error}" if troubles else str(error)
-            raise VerificationFailed(f"Modules cannot be updated: {why}") from error
+            raise failed_on_copy(f"Modules cannot be updated: {why}", error.output) from error
         finally:
             host.call("remove_tree", path=settings.copy_dir)
     _refuse_trouble(UPDATED, troubles)
@@ -137,15 +139,18 @@ def try_release(
 
     On a `neutralized` copy an administrator reads records: see `tasks.forecasts.read_as_user`.
     Raises VerificationFailed for the first that does not answer, for a boot that takes longer than these seconds, and
-    for an error in Odoo's log.
+    for an error in Odoo's log; PreconditionFailed where PostgreSQL is to blame.
     """
     runtime = OdooEnvironment.open(environment)
     get_run_logger().info("Booting the release on the copy %s", scratch)
     with tried(runtime, plan.image) as beside, booted(beside, scratch, plan.links) as copy:
-        copy.wait_for_login_page(min(seconds, BOOT_SECONDS))
-        assets = copy.site.read_assets()
-        used = smoke(copy.site, runtime.environment, scratch, reads=not neutralized)
-        _refuse_trouble(BOOTS, [trouble for line in copy.read_log() if (trouble := modules.trouble_in(line))])
+        try:
+            copy.wait_for_login_page(min(seconds, BOOT_SECONDS))
+            assets = copy.site.read_assets()
+            used = smoke(copy.site, runtime.environment, scratch, reads=not neutralized)
+            _refuse_trouble(BOOTS, [trouble for line in copy.read_log() if (trouble := modules.trouble_in(line))])
+        except VerificationFailed as error:
+            raise failed_on_copy(str(error), "\n".join(copy.read_log())) from error
     _give_filestore(runtime, scratch)
     return [
         Check(name=BOOTS, outcome="passed", detail="on the updated copy, before users came to it"),

@@ -1,8 +1,8 @@
-"""Whose fault it is that a database could not be loaded: of what it is loaded from, or of the PostgreSQL it goes to."""
+"""Whose fault it is that a database could not be loaded, or worked with: of what is tried, or of its PostgreSQL."""
 
 import re
 
-from odoo_ops.errors import CommandFailed, VerificationFailed
+from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
 
 _DISK_FULL = re.compile(r"No space left on device|could not extend file|Disk quota exceeded")
 _LOST = re.compile(
@@ -29,12 +29,29 @@ def failed_load(error: CommandFailed, problem: str, next_step: str) -> CommandFa
         problem: what could not be done, and how it stands, where what was to be loaded is to blame.
         next_step: for that.
     """
-    said = "\n".join(line for line in _COMMAND.sub("", error.output).splitlines() if not _QUOTES.match(line))
-    if _DISK_FULL.search(said):
-        step = _MAKE_ROOM
-    elif _LOST.search(said):
-        step = _READ_ITS_LOG
-    else:
+    step = _step_for_server(_COMMAND.sub("", error.output))
+    if not step:
         return VerificationFailed(f"{problem} Next step: {next_step}")
     hint = f"{step} Nothing was put in place, and what was to be loaded is not to blame."
     return CommandFailed(error.command, error.exit_status, error.output, where=error.where, hint=hint)
+
+
+def failed_on_copy(problem: str, said: str) -> PreconditionFailed | VerificationFailed:
+    """The error to raise where Odoo failed on a copy: a full disk and a lost server are no bad release.
+
+    Args:
+        problem: what went wrong, where the release is to blame.
+        said: what Odoo said, in its own lines.
+    """
+    if step := _step_for_server(said):
+        what = problem.partition(" Next step: ")[0]
+        return PreconditionFailed(f"{what}\nThe release is not to blame for that. Next step: {step}")
+    return VerificationFailed(problem)
+
+
+def _step_for_server(said: str) -> str:
+    """What to do for a PostgreSQL that was lost, or has no room, by what a program said of it; empty: it did not."""
+    own = "\n".join(line for line in said.splitlines() if not _QUOTES.match(line))
+    if _DISK_FULL.search(own):
+        return _MAKE_ROOM
+    return _READ_ITS_LOG if _LOST.search(own) else ""

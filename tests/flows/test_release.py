@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -344,6 +345,29 @@ _BROKEN_TEST = {"shelf/tests/test_book.py": _TESTED["shelf/tests/test_book.py"].
 _BROKEN_FIELD = {"shelf/shelf.py": SECOND["shelf/shelf.py"] + _PARTNER}
 
 
+_SLEEPS = {
+    "shelf/__manifest__.py": SECOND["shelf/__manifest__.py"],
+    "shelf/migrations/19.0.2.0.0/post-migrate.py": "def migrate(cr, version):\n"
+    "    cr.execute('SELECT pg_sleep(600)')\n",
+}
+
+
+def _see_that_no_release_is_blamed_where_postgresql_ends_the_session(shop: Shop) -> None:
+    sleeps = "FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+
+    def end_session() -> None:
+        wait_until(lambda: shop.sql(f"SELECT count(*) {sleeps}") != [(0,)], "the update waits in PostgreSQL", 300)
+        shop.sql(f"SELECT pg_terminate_backend(pid) {sleeps}")
+
+    shop.addons.push({**SHELF, **_SLEEPS})
+    said = r"(?s)^The release to \S+ could not be tried out.*terminating connection.*The release is not to blame"
+    with ThreadPoolExecutor(1) as beside:
+        ended = beside.submit(end_session)
+        with pytest.raises(PreconditionFailed, match=said):
+            forecast(shop.site.name)
+        ended.result()
+
+
 def test_forecast_tries_a_release_out_while_people_go_on_working(shop: Shop) -> None:
     put_on_record(shop.site.name)
     assert shop.release().plan.updates == ()
@@ -377,6 +401,7 @@ def test_forecast_tries_a_release_out_while_people_go_on_working(shop: Shop) -> 
     assert "a shelf with the first edition" in shop.page()
     assert shop.site.content() == content
 
+    _see_that_no_release_is_blamed_where_postgresql_ends_the_session(shop)
     shop.addons.push({**SHELF, **SECOND, **_TESTED, **_BROKEN_TEST, **_BROKEN_FIELD})
     with pytest.raises(VerificationFailed) as raised:
         forecast(shop.site.name)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from odoo_ops.errors import CommandFailed, OdooOpsError, VerificationFailed
-from odoo_ops.policy.loading import failed_load
+from odoo_ops.errors import CommandFailed, OdooOpsError, PreconditionFailed, VerificationFailed
+from odoo_ops.policy.loading import failed_load, failed_on_copy
 
 _FULL = [
     (
@@ -77,3 +77,41 @@ def test_failed_load_blames_what_is_to_blame(output: str, kind: type[OdooOpsErro
     assert f"Next step: {next_step}" in str(found)
     assert str(found).count("Next step") == 1
     assert output in str(found) or kind is VerificationFailed
+
+
+_ODOO = "2026-11-01 10:00:00,000 7 ERROR erp odoo.modules.registry: Failed to load registry\nTraceback:\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "next_step"),
+    [
+        (
+            'psycopg2.errors.DiskFull: could not extend file "base/5/24": No space left on device\nHINT:  Free space.',
+            PreconditionFailed,
+            "make room on the disk",
+        ),
+        (
+            "psycopg2.OperationalError: server closed the connection unexpectedly\n\tThis probably means",
+            PreconditionFailed,
+            "see in PostgreSQL's log why",
+        ),
+        (
+            "psycopg2.errors.AdminShutdown: terminating connection due to administrator command",
+            PreconditionFailed,
+            "see in PostgreSQL's log why",
+        ),
+        ("ValueError: Invalid field 'shelf' on model 'shelf.book'", VerificationFailed, ""),
+        (
+            "psycopg2.errors.UniqueViolation: duplicate key\nDETAIL:  Key (name)=(No space left on device) already.",
+            VerificationFailed,
+            "",
+        ),
+    ],
+)
+def test_update_that_ends_blames_the_release_only_for_what_is_its_own(
+    said: str, kind: type[OdooOpsError], next_step: str
+) -> None:
+    found = failed_on_copy("Modules cannot be updated: Failed to load registry", _ODOO + said)
+    assert type(found) is kind
+    assert found.next_step.startswith(next_step)
+    assert ("not to blame" in str(found)) == (kind is PreconditionFailed)

@@ -161,6 +161,21 @@ def test_forecast_whose_copy_cannot_be_made_blames_no_release(
     assert forecasts == []
 
 
+@pytest.mark.parametrize(
+    "error", [PreconditionFailed("The disk is full. Next step: make room."), TransientError("PostgreSQL is away.")]
+)
+def test_forecast_whose_update_ends_for_another_reason_blames_no_release(
+    forecasts: list[Any], monkeypatch: pytest.MonkeyPatch, error: OdooOpsError
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(forecasting, "try_release", fail)
+    with pytest.raises(type(error), match="^The release to erp could not be tried out, so nothing is known of it"):
+        forecasting.forecast.fn("erp")
+    assert forecasts == []
+
+
 def test_forecast_of_a_release_that_does_not_boot_says_so(
     forecasts: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
