@@ -7,6 +7,7 @@ What was released to the first one is read from its own record, so it is the com
 there, whatever their branches or its tag lead to by now. No check may have failed there, unless all was well when the
 same was released once more. They must have been in place for the time of soaking, and each layer of it must be well.
 Then they are released to the second one, as `release` does it: gate, plan, approval in production, backup, copy, swap.
+At last what that got is compared with what was tried: commits or image, and the commit of which that was made.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -18,9 +19,9 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.release import planned, release, wait_until_approved
-from odoo_ops.model.release import RELEASED_UNWELL, UNRELEASED
+from odoo_ops.model.release import RELEASED_UNWELL, UNRELEASED, ReleaseReport
 from odoo_ops.policy.fences import refuse_mistyped
-from odoo_ops.policy.releases import refuse_other_release, refuse_unwell, released_commits
+from odoo_ops.policy.promotions import judge_promoted, refuse_other_release, refuse_unwell, released_commits
 from tasks.approvals import refuse_unanswerable
 from tasks.health import check_health
 from tasks.later_runs import run_again_after
@@ -105,7 +106,11 @@ def promote(
         approved=approved,
         return_state=True,
     )
-    return _as_own(released)
+    own, report = _as_own(released), released.result()
+    if isinstance(report, ReleaseReport):
+        promoted = judge_promoted(record, report.plan)
+        refuse_failures(f"What was released to {target} is not what {source} has:", [promoted])
+    return own
 
 
 def _as_own(released: State) -> State:

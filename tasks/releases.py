@@ -14,6 +14,7 @@ from odoo_ops.errors import PreconditionFailed, Refused
 from odoo_ops.model.addons import ReleasePolicy
 from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.release import UNSEEN, FetchedAddons, ImageChange, ReleasePlan, ReleaseRecord
+from odoo_ops.policy import promotions
 from odoo_ops.policy import releases as policy
 from odoo_ops.policy.commit_checks import unseen_commit
 from odoo_ops.policy.space import refuse_without_room
@@ -179,13 +180,15 @@ def planned_record(
         {"image": plan.image.asked} if plan.image else {}
     )
     former = {fetched.folder: fetched.present for fetched in plan.addons}
-    image, former_image = (plan.image.image, plan.image.present) if plan.image else (None, None)
+    images = {}
+    if plan.image:
+        images = {"image": plan.image.image, "former_image": plan.image.present}
+        images |= {"image_commit": plan.image.commit, "former_image_commit": plan.image.present_commit}
     record = ReleaseRecord(
         at=datetime.now(UTC),
         addons=dict(plan.links),
         former=former,
-        image=image,
-        former_image=former_image,
+        **images,
         scratch=scratch,
         asked=asked,
         updated=tuple(update.name for update in plan.updates),
@@ -273,12 +276,12 @@ def refuse_replaced(environment: str, record: ReleaseRecord) -> None:
 def refuse_partial(environment: str, record: ReleaseRecord) -> None:
     """Raise Refused where another environment's release is not all that this one takes: commits, or an image."""
     settings = OdooEnvironment.open(environment).environment
-    policy.refuse_partial(settings.name, policy.policy_of(settings), record)
+    promotions.refuse_partial(settings.name, policy.policy_of(settings), record)
 
 
 def refuse_unsoaked(environment: str, record: ReleaseRecord, soak_minutes: int, now: datetime) -> None:
     """Raise Refused for a release that has not been in place for its time of soaking."""
-    policy.refuse_unsoaked(environment, record, soak_minutes, now)
+    promotions.refuse_unsoaked(environment, record, soak_minutes, now)
 
 
 @task(cache_policy=NO_CACHE)

@@ -1,6 +1,7 @@
 """Commands by which a compose project's Odoo goes from one image to another."""
 
 import json
+import re
 from collections.abc import Sequence
 
 from odoo_ops.commands.provision import RENEWED_VOLUMES, compose_on
@@ -9,6 +10,10 @@ from odoo_ops.model.runtimes import ComposeProject, TrialProject
 
 # nginx names its processes so; one that ends has more words behind
 _WORKERS = "grep -l '^nginx: worker' /proc/[0-9]*/cmdline 2>/dev/null || true"
+
+# by the OCI's image specification: what of the source an image was made of
+REVISION_LABEL = "org.opencontainers.image.revision"
+_REVISION = re.compile(r"[\w.+/-]{1,100}")
 
 # where nginx keeps its own copies of static files
 STATIC_COPIES = "/var/tmp/nginx-static"  # noqa: S108
@@ -34,6 +39,18 @@ def read_digests(image: str) -> Command:
 def parse_digests(output: str) -> tuple[str, ...]:
     """What `read_digests` printed; an image that no registry knows has none."""
     return tuple(json.loads(output) or ())
+
+
+def print_commit(image: str) -> Command:
+    """Print the commit of which an image was made, as its label says; `parse_commit` reads it."""
+    label = f'{{{{index .Config.Labels "{REVISION_LABEL}"}}}}'
+    return Command(argv=("docker", "image", "inspect", f"--format={label}", image))
+
+
+def parse_commit(output: str) -> str:
+    """What `print_commit` printed; empty where the image tells none, or says something that is no such name."""
+    word = output.strip()
+    return word if _REVISION.fullmatch(word) else ""
 
 
 def print_project(project: ComposeProject) -> Command:

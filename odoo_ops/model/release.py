@@ -100,6 +100,8 @@ class ImageChange(Value):
         image_id: Docker's number of it.
         present: the image that runs now, by such a name.
         present_id: Docker's number of that.
+        commit: of which it was made, as its label says (org.opencontainers.image.revision); empty: it tells none.
+        present_commit: of which the present one was made, likewise.
     """
 
     asked: str
@@ -107,6 +109,8 @@ class ImageChange(Value):
     image_id: str
     present: str
     present_id: str
+    commit: str = ""
+    present_commit: str = ""
 
     @property
     def changes(self) -> bool:
@@ -185,6 +189,8 @@ class ReleaseRecord(Value):
         former: link -> folder to which it led before.
         image: that Odoo runs since, by a name that says its content; None: it does not run in containers.
         former_image: that it ran before, likewise.
+        image_commit: of which the image was made, as it says itself; empty: it tells none.
+        former_image_commit: of which the former one was made, likewise.
         kept_database: the database as it was before; None: no module was updated.
         changes: tables -> rows written to them, as PostgreSQL counts, when the release was put in place.
         database_oid: PostgreSQL's own number of the database that was put in place, or was there.
@@ -203,6 +209,8 @@ class ReleaseRecord(Value):
     former: Mapping[str, str | None]
     image: str | None = None
     former_image: str | None = None
+    image_commit: str = ""
+    former_image_commit: str = ""
     scratch: str | None = None
     kept_database: str | None = None
     changes: Mapping[str, int] = {}
@@ -234,6 +242,8 @@ class ReleaseRecord(Value):
             former=self.addons,
             image=self.former_image,
             former_image=self.image,
+            image_commit=self.former_image_commit,
+            former_image_commit=self.image_commit,
             scratch=self.kept_database,
             taken_back=why,
             unwell=self.former_unwell,

@@ -2,14 +2,12 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 
 from odoo_ops.errors import Refused
 from odoo_ops.model.addons import ReleasePolicy
 from odoo_ops.model.checks import Check, Outcome, failures, first_of, passed_or_failed
 from odoo_ops.model.environment import Environment
-from odoo_ops.model.release import InstalledModules, ModuleFacts, ModuleUpdate, ReleaseRecord
-from odoo_ops.model.revisions import exactly
+from odoo_ops.model.release import InstalledModules, ModuleFacts, ModuleUpdate
 from odoo_ops.model.runtimes import OnHost
 
 ON_DISK = "Every installed module is there"
@@ -251,57 +249,6 @@ def refuse_image(environment: Environment, image: str, refs: Mapping[str, str]) 
         raise Refused(
             f"The addons of {environment.name} are in its image. Nothing was changed. Next step: leave `refs` out, and "
             "name the image as `image`."
-        )
-
-
-def refuse_partial(environment: str, release: ReleasePolicy, record: ReleaseRecord) -> None:
-    """Raise Refused where what is promoted is not all that an environment takes: commits, or an image."""
-    commits = released_commits(record)
-    if bool(release.addons) == bool(record.image):
-        takes, promoted = ("commits", "an image") if release.addons else ("an image", "commits")
-        raise Refused(
-            f"{environment} takes {takes}, and what is promoted is {promoted}. Nothing was changed. Next step: promote "
-            "from an environment that runs as this one does, in containers or without."
-        )
-    if missing := [repository.name for repository in release.addons if repository.name not in commits]:
-        raise Refused(
-            f"What is promoted to {environment} holds no {', '.join(missing)}. Nothing was changed. Next step: give "
-            "both environments' repositories folders of the same last parts, and release all of them to the first one."
-        )
-
-
-def released_commits(record: ReleaseRecord) -> dict[str, str]:
-    """What a release put in place: name of the repository -> commit with what was merged into it, and nothing else."""
-    return {
-        link.rpartition("/")[2]: exactly(folder.rpartition("/")[2]) for link, folder in record.addons.items() if folder
-    }
-
-
-def refuse_other_release(environment: str, record: ReleaseRecord, tried: str) -> None:
-    """Raise Refused where the last release is not the one of the moment that was `tried`; empty: any will do."""
-    if tried and record.moment != tried:
-        raise Refused(
-            f"{environment} had the release of {tried} tried, and has that of {record.moment} in place now. Nothing "
-            "was changed. Next step: promote that one when it has been tried, without naming the other."
-        )
-
-
-def refuse_unwell(environment: str, record: ReleaseRecord) -> None:
-    """Raise Refused for a release that is in place, but with a failed check."""
-    if record.unwell:
-        raise Refused(
-            f"A check failed when {environment} got what it has in place: {record.unwell}. Nothing was changed. Next "
-            "step: mend that and release the same there again: where all is well then, it is promoted."
-        )
-
-
-def refuse_unsoaked(environment: str, record: ReleaseRecord, soak_minutes: int, now: datetime) -> None:
-    """Raise Refused for a release that has not been in place for its time of soaking."""
-    minutes = (now - record.at).total_seconds() / 60
-    if minutes < soak_minutes:
-        raise Refused(
-            f"What {environment} has in place was released there {minutes:.0f} minutes ago, and must have been for "
-            f"{soak_minutes}. Nothing was changed. Next step: run again later, or with fewer soak_minutes."
         )
 
 

@@ -28,6 +28,7 @@ def way_back(environment: str, records: Sequence[ReleaseRecord], to: str) -> Rel
         )
     target = ways[to]
     changes = {"former": target.addons, "former_image": target.image, "former_unwell": target.unwell}
+    changes["former_image_commit"] = target.image_commit
     return last.model_copy(update={**changes, "database_oid": target.database_oid, "taken_back": ""})
 
 
@@ -97,7 +98,8 @@ def _replaces(record: ReleaseRecord, former: ReleaseRecord) -> bool:
 def _shown(record: ReleaseRecord) -> str:
     folders = {link.rpartition("/")[2]: folder for link, folder in record.addons.items() if folder}
     commits = [f"{name} {shown_revision(folder.rpartition('/')[2])}" for name, folder in folders.items()]
-    return ", ".join([*commits, *([record.image] if record.image else [])]) or "nothing"
+    of_image = f" (commit {record.image_commit})" if record.image_commit else ""
+    return ", ".join([*commits, *([f"{record.image}{of_image}"] if record.image else [])]) or "nothing"
 
 
 def refuse_way_to_failed(environment: str, record: ReleaseRecord) -> None:

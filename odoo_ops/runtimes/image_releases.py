@@ -71,6 +71,8 @@ def fetch(project: Project, asked: str, present: str, show: Callable[[str], None
         image_id=image_id,
         present=_pinned(project, present, running),
         present_id=running,
+        commit=_commit_of(project, image_id),
+        present_commit=_commit_of(project, running),
     )
 
 
@@ -103,6 +105,10 @@ def _running_image(project: Project, present: str) -> str:
 def _pinned(project: Project, name: str, image_id: str) -> str:
     digests = commands.parse_digests(project.run(commands.read_digests(image_id), "Looking at the image"))
     return pinned_name(name, image_id, digests)
+
+
+def _commit_of(project: Project, image_id: str) -> str:
+    return commands.parse_commit(project.run(commands.print_commit(image_id), "Looking at the image"))
 
 
 def looked_at(runtime: Runtime, image: ImageChange | None) -> AbstractContextManager[Runtime]:

@@ -10,6 +10,7 @@ from rendered_ci import run_script, scripts
 
 from deployments.ci_files import rendered_ci
 from deployments.engines.docker import DockerEngine
+from odoo_ops.commands.image_releases import print_commit
 from odoo_ops.model.pipelines import Forge
 
 pytestmark = pytest.mark.docker
@@ -63,4 +64,6 @@ def test_build_pushes_the_image_of_the_commit_and_leaves_no_login(registry: Real
     assert PASSWORD not in output
     assert pushed(registry) == [COMMIT]
     assert registry.address not in settings.read_text()
-    registry.engine.run("rmi", f"{registry.address}/acme/erp:{COMMIT}")
+    image = f"{registry.address}/acme/erp:{COMMIT}"
+    assert registry.engine.run(*print_commit(image).argv[1:]).strip() == COMMIT
+    registry.engine.run("rmi", image)

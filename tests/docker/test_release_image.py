@@ -30,6 +30,7 @@ from flows.roll_out import roll_out
 from flows.rollback import rollback
 from odoo_ops.adapters import database
 from odoo_ops.adapters.modules import read_installed, record_checksums
+from odoo_ops.commands.image_releases import REVISION_LABEL
 from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.checks import failures
 from odoo_ops.model.release import RELEASED_UNWELL, ReleaseReport, RollbackReport
@@ -49,6 +50,7 @@ HOST = "erp-staging.example.com"
 _ADDONS = "/usr/lib/python3/dist-packages/odoo/addons"
 _STATIC = "shelf/static/read.txt"
 _SLOW_SECONDS = 12
+_COMMIT = "0123456789abcdef0123456789abcdef01234567"
 _PAUSE_SECONDS = 0.2  # between requests of one kind: a steady load, no heavy one
 _FIRST: Mapping[str, str] = {
     **SHELF,
@@ -400,7 +402,7 @@ def test_nginx_says_so_while_modules_are_updated_and_a_rollback_brings_image_and
 ) -> None:
     """The image comes from a registry: the host has it no more."""
     engine, asked_for = shop.site.project.engine, f"{registry.address}/shop:1"
-    number = shop.build("pushed", _SECOND, "LABEL of=registry")
+    number = shop.build("pushed", _SECOND, f"LABEL {REVISION_LABEL}={_COMMIT}")
     pinned = registry.push(number, "shop")
     engine.run("rmi", "--force", number)
     assert number not in engine.run("image", "ls", "--quiet", "--no-trunc").split()
@@ -414,6 +416,7 @@ def test_nginx_says_so_while_modules_are_updated_and_a_rollback_brings_image_and
     assert asked.retry_after == {"60"}
     (record,) = read_records(OdooEnvironment.open(shop.site.name))[-1:]
     assert (record.image, shop.running_image()) == (pinned, number)
+    assert (record.image_commit, record.former_image_commit) == (_COMMIT, "")
     assert shop.editions() == ["pushed", "pushed"]
     assert record.kept_database
     assert _updated(shop) == ["shelf"]

@@ -16,9 +16,10 @@ from odoo_ops.model.command import Command
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.plan import FileChange, ProvisionPlan, ReleasedImage, ServiceChange
 from odoo_ops.model.provision import ProjectFile
-from odoo_ops.model.release import ImageChange, ModuleUpdate, ReleasePlan, ReleaseRecord
+from odoo_ops.model.release import ImageChange, ModuleUpdate, ReleasePlan, ReleaseRecord, ReleaseReport
 from odoo_ops.model.runtimes import ComposeProject, TrialProject
-from odoo_ops.policy import images, releases, ways_back
+from odoo_ops.policy import images, promotions, releases, ways_back
+from odoo_ops.render import render
 from odoo_ops.runtimes import site_switch
 from odoo_ops.runtimes.brought_up import replace_containers
 from odoo_ops.runtimes.image_releases import fetch, looked_at, tried
@@ -126,9 +127,9 @@ def test_projects_of_other_hands_and_repositories_are_refused_by_name() -> None:
     with pytest.raises(Refused, match="are in its image"):
         releases.refuse_image(environment(), "", {"ours": "main"})
     at = datetime(2026, 11, 1, tzinfo=UTC)
-    releases.refuse_partial("erp", ReleasePolicy(), ReleaseRecord(at=at, addons={}, former={}, image="erp:2"))
+    promotions.refuse_partial("erp", ReleasePolicy(), ReleaseRecord(at=at, addons={}, former={}, image="erp:2"))
     with pytest.raises(Refused, match="takes an image, and what is promoted is commits"):
-        releases.refuse_partial("erp", ReleasePolicy(), ReleaseRecord(at=at, addons={"/l": "/new"}, former={}))
+        promotions.refuse_partial("erp", ReleasePolicy(), ReleaseRecord(at=at, addons={"/l": "/new"}, former={}))
 
 
 def plan(image_id: str, *updates: str) -> ReleasePlan:
@@ -149,8 +150,10 @@ def test_way_back_of_an_image_is_the_former_image_and_its_database() -> None:
     record = ReleaseRecord(
         at="2026-11-26T12:00:00Z", addons={}, former={}, image="erp:2", former_image="erp:1", kept_database="kept"
     )
+    record = record.model_copy(update={"image_commit": "b" * 40, "former_image_commit": "a" * 40})
     back = record.reversed(record.at)
     assert (back.image, back.former_image, back.scratch) == ("erp:1", "erp:2", "kept")
+    assert (back.image_commit, back.former_image_commit) == ("a" * 40, "b" * 40)
     assert not record.beside
     assert record.model_copy(update={"kept_database": None}).beside
     ways_back.refuse_way_to_failed("erp", record)
@@ -273,3 +276,39 @@ def test_volumes_that_nobody_uses_any_more_are_removed_and_postgresqls_stay(monk
 def test_digests_of_an_image_that_no_registry_knows() -> None:
     assert image_releases.parse_digests("null\n") == ()
     assert image_releases.parse_digests(f'["erp@{DIGEST}"]\n') == (f"erp@{DIGEST}",)
+
+
+@pytest.mark.parametrize(
+    ("printed", "commit"),
+    [("b" * 40 + "\n", "b" * 40), ("v2.1\n", "v2.1"), ("\n", ""), ("two words\n", ""), ("| a\n| b\n", "")],
+)
+def test_commit_of_an_image_is_what_its_label_says_and_nothing_that_is_none(printed: str, commit: str) -> None:
+    assert image_releases.parse_commit(printed) == commit
+    told = ReleaseReport(environment="erp", seconds=1, applied=False, plan=of_commit(commit))
+    page = render("reports/release.md", report=told)
+    assert ("not told by the image" in page, f"`{commit}`" in page) == (not commit, bool(commit))
+
+
+def of_commit(commit: str) -> ReleasePlan:
+    """The plan of an image that says of which commit it was made."""
+    made = plan(f"erp@{DIGEST}")
+    assert made.image
+    return made.model_copy(update={"image": made.image.model_copy(update={"commit": commit})})
+
+
+@pytest.mark.parametrize(
+    ("commit", "recorded", "image", "outcome"),
+    [
+        ("b" * 40, "b" * 40, f"erp@{DIGEST}", "passed"),
+        ("b" * 40, "", f"erp@{DIGEST}", "passed"),
+        ("", "", f"erp@{DIGEST}", "passed"),
+        ("a" * 40, "b" * 40, f"erp@{DIGEST}", "failed"),
+        ("b" * 40, "b" * 40, NUMBER, "failed"),
+    ],
+)
+def test_promoted_image_is_the_one_that_was_tried_and_of_its_commit(
+    commit: str, recorded: str, image: str, outcome: str
+) -> None:
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    record = ReleaseRecord(at=at, addons={}, former={}, image=image, image_commit=recorded)
+    assert promotions.judge_promoted(record, of_commit(commit)).outcome == outcome

@@ -35,7 +35,7 @@ from odoo_ops.model.release import (
     RollbackReport,
 )
 from odoo_ops.model.revisions import exactly, is_commit, is_exact, revision_of, shown_revision
-from odoo_ops.policy import layers, releases, wanted_commits, ways_back
+from odoo_ops.policy import layers, promotions, releases, wanted_commits, ways_back
 from odoo_ops.policy.ways_back import listed, recent_checkouts, recent_images, way_back
 from odoo_ops.render import render
 from tasks.releases import planned_record
@@ -429,11 +429,11 @@ def test_promoted_commits_must_be_those_of_all_repositories() -> None:
     policy = ReleasePolicy.model_validate({"addons": [ours, more]})
     at, of_ours = datetime(2026, 11, 1, tzinfo=UTC), {"/srv/ours": "/srv/.ours.releases/abc"}
     of_both = of_ours | {"/srv/more": "/srv/.more.releases/def"}
-    releases.refuse_partial("production", policy, ReleaseRecord(at=at, addons=of_both, former={}))
+    promotions.refuse_partial("production", policy, ReleaseRecord(at=at, addons=of_both, former={}))
     with pytest.raises(Refused, match="holds no more"):
-        releases.refuse_partial("production", policy, ReleaseRecord(at=at, addons=of_ours, former={}))
+        promotions.refuse_partial("production", policy, ReleaseRecord(at=at, addons=of_ours, former={}))
     with pytest.raises(Refused, match="takes commits, and what is promoted is an image"):
-        releases.refuse_partial("production", policy, ReleaseRecord(at=at, addons={}, former={}, image="erp:2"))
+        promotions.refuse_partial("production", policy, ReleaseRecord(at=at, addons={}, former={}, image="erp:2"))
 
 
 def test_log_of_an_update_tells_progress_and_trouble() -> None:
@@ -672,18 +672,38 @@ def test_checksum_is_that_of_click_odoo_update(odoo19: Path, tmp_path: Path) -> 
 def test_commits_that_were_tried_elsewhere_are_promoted_by_name_and_only_after_their_time() -> None:
     at = datetime(2026, 11, 1, 12, tzinfo=UTC)
     record = ReleaseRecord(at=at, addons={"/opt/ours": "/opt/.ours.releases/abc", "/opt/gone": None}, former={})
-    assert releases.released_commits(record) == {"ours": "abc+"}
+    assert promotions.released_commits(record) == {"ours": "abc+"}
     with pytest.raises(Refused, match="released there 30 minutes ago, and must have been for 60"):
-        releases.refuse_unsoaked("staging", record, 60, at + timedelta(minutes=30))
-    releases.refuse_unsoaked("staging", record, 30, at + timedelta(minutes=30))
+        promotions.refuse_unsoaked("staging", record, 60, at + timedelta(minutes=30))
+    promotions.refuse_unsoaked("staging", record, 30, at + timedelta(minutes=30))
+
+
+def test_promoted_commits_are_those_that_were_tried() -> None:
+    at, tried, other = datetime(2026, 11, 1, tzinfo=UTC), "a" * 40, "b" * 40
+    record = ReleaseRecord(at=at, addons={"/opt/ours": f"/opt/.ours.releases/{tried}"}, former={})
+    outcomes = [
+        promotions.judge_promoted(
+            record,
+            ReleasePlan(
+                environment="production",
+                addons=(
+                    FetchedAddons(
+                        folder="/srv/ours", ref=commit, commit=commit, checkout=f"/srv/{commit}", present=None
+                    ),
+                ),
+            ),
+        ).outcome
+        for commit in (tried, other)
+    ]
+    assert outcomes == ["passed", "failed"]
 
 
 def test_release_with_a_failed_check_is_not_promoted() -> None:
     record = ReleaseRecord(at=datetime(2026, 11, 1, tzinfo=UTC), addons={}, former={})
-    releases.refuse_unwell("staging", record)
+    promotions.refuse_unwell("staging", record)
     unwell = record.model_copy(update={"unwell": "Scheduled actions run: the mail queue is late"})
     with pytest.raises(Refused, match="when staging got what it has in place: .* the mail queue is late. .* Next step"):
-        releases.refuse_unwell("staging", unwell)
+        promotions.refuse_unwell("staging", unwell)
 
 
 @pytest.mark.parametrize(
