@@ -10,7 +10,7 @@ from prefect.runtime import flow_run
 from blocks import OdooEnvironment
 from odoo_ops.adapters import cluster, database, odoo_database
 from odoo_ops.adapters.modules import read_database_oid, read_installed, read_row_changes
-from odoo_ops.errors import PreconditionFailed, Refused
+from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.addons import ReleasePolicy
 from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.release import UNSEEN, FetchedAddons, ImageChange, ReleasePlan, ReleaseRecord
@@ -78,9 +78,9 @@ def plan_release(environment: str, addons: tuple[FetchedAddons, ...], image: Ima
     releases.refuse_unnamed_links(runtime, instead)
     with database.connect(runtime.host, runtime.environment.database) as connection:
         installed = read_installed(connection)
-    with image_releases.looked_at(runtime, image) as beside:
+    with image_releases.looked_at(runtime, image.image if image else None) as beside:
         found = releases.read_modules(beside, installed, instead)
-    before, after = releases.find_modules(runtime, addons)
+    before, after = _modules_of(runtime, image) if image else releases.find_modules(runtime, addons)
     pinned = [
         check
         for repository, fetched in zip(_policy_of(runtime).addons, addons, strict=True)
@@ -99,6 +99,20 @@ def plan_release(environment: str, addons: tuple[FetchedAddons, ...], image: Ima
         checksums={name: facts.checksum for name, facts in found.items()},
         gate=(*policy.judge_modules(installed, found), *pinned, *([unseen_commit()] if image else [])),
     )
+
+
+def _modules_of(runtime: Runtime, image: ImageChange) -> tuple[list[str], list[str]]:
+    """All modules in the present image and in the one that is released. A present one that does not tell bars none."""
+    if not image.changes:
+        return [], []
+    try:
+        with image_releases.looked_at(runtime, image.present) as beside:
+            before = releases.list_modules(beside)
+        with image_releases.looked_at(runtime, image.image) as beside:
+            return before, releases.list_modules(beside)
+    except VerificationFailed as error:
+        get_run_logger().warning("Which modules came with the image, or left it, is not known: %s", error)
+        return [], []
 
 
 @task(cache_policy=NO_CACHE)

@@ -12,6 +12,7 @@ from odoo_ops.model.command import Command
 from odoo_ops.model.environment import DatabaseSettings
 
 _MARK = "odoo-ops-modules:"
+_NAMES = "odoo-ops-names:"
 
 # Runs in `odoo shell` without a database, so that Odoo itself says what it makes of its addons path. Nothing of that is
 # imported: perhaps nobody has approved it yet. Odoo imports some modules when it starts, such as `web`, wherever they
@@ -85,6 +86,13 @@ while waiting:
             why = f" ({{error.__cause__}})" if error.__cause__ else ""
             found[name]["fault"] = f"{{type(error).__name__}}: {{error}}{{why}}"
 print({mark!r} + json.dumps(found), flush=True)
+names = {{
+    name
+    for folder in odoo.addons.__path__
+    for name in (os.listdir(folder) if os.path.isdir(folder) else ())
+    if os.path.isfile(os.path.join(folder, name, "__manifest__.py"))
+}}
+print({names!r} + json.dumps(sorted(names)), flush=True)
 """
 
 # Odoo's lines: time, pid, level, database, logger, message
@@ -94,11 +102,13 @@ _LOADING = re.compile(r"Loading module (\S+) \((\d+)/(\d+)\)")
 
 
 def read_modules(program: tuple[str, ...], config: str, addons: Sequence[str], modules: Collection[str]) -> Command:
-    """Print what is on disk of these modules and of all that they depend on; `parse_modules` reads the output.
+    """Print what is on disk of these modules and of all that they depend on, and the names of all that are there.
+
+    `parse_modules` and `parse_names` read the output.
 
     No database is opened, and no module below `addons` is run: `config` must name no addons path.
     """
-    script = _SCRIPT.format(addons=",".join(addons), modules=json.dumps(sorted(modules)), mark=_MARK)
+    script = _SCRIPT.format(addons=",".join(addons), modules=json.dumps(sorted(modules)), mark=_MARK, names=_NAMES)
     return Command(
         argv=(*program, "shell", f"--config={config}", "--no-http"), without=NOT_FROM_LOGIN, stdin=SecretStr(script)
     )
@@ -106,8 +116,18 @@ def read_modules(program: tuple[str, ...], config: str, addons: Sequence[str], m
 
 def parse_modules(output: str) -> dict[str, dict[str, object]] | None:
     """What `read_modules` printed, by module (fields of ModuleFacts); None if its line is not there."""
-    found = next((line.removeprefix(_MARK) for line in output.splitlines() if line.startswith(_MARK)), None)
+    found = _told(output, _MARK)
     return None if found is None else dict(json.loads(found))
+
+
+def parse_names(output: str) -> list[str] | None:
+    """The names of all modules in the addons path, as `read_modules` printed them; None if its line is not there."""
+    found = _told(output, _NAMES)
+    return None if found is None else list(json.loads(found))
+
+
+def _told(output: str, mark: str) -> str | None:
+    return next((line.removeprefix(mark) for line in output.splitlines() if line.startswith(mark)), None)
 
 
 def update(program: tuple[str, ...], config: str, database: DatabaseSettings, modules: Collection[str]) -> Command:

@@ -126,8 +126,8 @@ class ReleasePlan(Value):
         image: where the addons are in an image; None: they are not.
         updates: modules whose update is asked of Odoo.
         dependants: modules that Odoo updates with them.
-        come: modules that are new in the commits and not installed; nobody asks Odoo to install them.
-        gone: modules that are in them no more and not installed.
+        come: modules that are new in the commits, or the image, and not installed; nobody asks Odoo to install them.
+        gone: modules that are in these no more and not installed.
         checksums: of all installed modules afterwards.
         gate: what the commits had to stand.
     """

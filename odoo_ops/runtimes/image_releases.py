@@ -111,7 +111,7 @@ def _commit_of(project: Project, image_id: str) -> str:
     return commands.parse_commit(project.run(commands.print_commit(image_id), "Looking at the image"))
 
 
-def looked_at(runtime: Runtime, image: ImageChange | None) -> AbstractContextManager[Runtime]:
+def looked_at(runtime: Runtime, image: str | None) -> AbstractContextManager[Runtime]:
     """The environment, whose Odoo is asked about its modules in containers of an image that nobody has approved yet.
 
     They can do nothing: they have no network, no password and no data.
@@ -124,15 +124,15 @@ def tried(runtime: Runtime, image: ImageChange | None) -> AbstractContextManager
 
     They have no way out, and see Odoo's data: the image must be approved.
     """
-    return _beside(runtime, image, RELEASE_SERVICE)
+    return _beside(runtime, image.image if image else None, RELEASE_SERVICE)
 
 
 @contextmanager
-def _beside(runtime: Runtime, image: ImageChange | None, service: str) -> Iterator[Runtime]:
+def _beside(runtime: Runtime, image: str | None, service: str) -> Iterator[Runtime]:
     if image is None:
         yield runtime
         return
-    project = Project.of(runtime.machine, runtime.environment).with_image(image.image)
+    project = Project.of(runtime.machine, runtime.environment).with_image(image)
     trial = write_trial(project, service)
     try:
         yield replace(runtime, trial=trial)

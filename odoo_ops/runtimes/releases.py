@@ -1,6 +1,7 @@
 """Addons as an environment's host has them: fetched, looked at by its Odoo, put in place by a link."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeVar
 
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.commands import git, modules
@@ -17,6 +18,7 @@ from odoo_ops.runtimes.runtime import Runtime
 
 _ASK_SECONDS = 300
 _GIT_SECONDS = 1800
+Told = TypeVar("Told")
 FoundCommits = dict[tuple[str, str, str], str]  # by server and path of a repository, and by the branch or tag
 
 
@@ -154,24 +156,8 @@ def read_modules(runtime: Runtime, installed: InstalledModules, instead: Mapping
     Nothing of what lies there is run.
     Raises VerificationFailed when it does not tell.
     """
-    settings = runtime.environment
     with runtime.beside_odoo() as host:
-        addons, _ = read_options(settings, host, instead)
-        config = write_config(settings, host, with_addons=False)
-        command = modules.read_modules(settings.odoo.command, config, addons, installed.versions)
-        try:
-            output = host.run(command, timeout_seconds=_ASK_SECONDS)
-        except CommandFailed as error:
-            raise VerificationFailed(
-                f"Odoo cannot be asked about these addons: {error}. Nothing was changed."
-            ) from error
-        finally:
-            host.call("remove_tree", path=settings.copy_dir)
-        found = modules.parse_modules(output.stdout)
-        if found is None:
-            raise VerificationFailed(
-                f"`{command}` on {host.name} did not tell its modules; it said: {output.stderr[-500:]}"
-            )
+        found = _told_by_odoo(runtime, host, installed.versions, modules.parse_modules, instead)
         checksums = host.call(
             "hash_modules",
             paths={name: facts["path"] for name, facts in found.items()},
@@ -179,6 +165,37 @@ def read_modules(runtime: Runtime, installed: InstalledModules, instead: Mapping
             languages=list(installed.languages),
         )
     return {name: ModuleFacts.model_validate({**facts, "checksum": checksums[name]}) for name, facts in found.items()}
+
+
+def list_modules(runtime: Runtime) -> list[str]:
+    """Names of all modules that the environment's Odoo finds on disk. Raises as `read_modules` does."""
+    with runtime.beside_odoo() as host:
+        return _told_by_odoo(runtime, host, (), modules.parse_names, {})
+
+
+def _told_by_odoo(
+    runtime: Runtime,
+    host: HostAdapter,
+    names: Collection[str],
+    parse: Callable[[str], Told | None],
+    instead: Mapping[str, str],
+) -> Told:
+    settings = runtime.environment
+    addons, _ = read_options(settings, host, instead)
+    config = write_config(settings, host, with_addons=False)
+    command = modules.read_modules(settings.odoo.command, config, addons, names)
+    try:
+        output = host.run(command, timeout_seconds=_ASK_SECONDS)
+    except CommandFailed as error:
+        raise VerificationFailed(f"Odoo cannot be asked about these addons: {error}. Nothing was changed.") from error
+    finally:
+        host.call("remove_tree", path=settings.copy_dir)
+    found = parse(output.stdout)
+    if found is None:
+        raise VerificationFailed(
+            f"`{command}` on {host.name} did not tell its modules; it said: {output.stderr[-500:]}"
+        )
+    return found
 
 
 def find_modules(runtime: Runtime, addons: Sequence[FetchedAddons]) -> tuple[list[str], list[str]]:

@@ -76,6 +76,7 @@ _SECOND = _FIRST | {
     .replace("name = fields.Char()", "name = fields.Char()\n    title = fields.Char()")
     .replace("the first edition", "the second edition"),
 }
+_LAMP = {"lamp/__manifest__.py": "{'name': 'Lamp'}\n", "lamp/__init__.py": ""}
 # it passes in the copy, and fails in its place
 _FAILS_LATER = _SECOND | {
     "shelf/shelf.py": _SECOND["shelf/shelf.py"].replace(
@@ -392,9 +393,13 @@ def _books(shop: Shop) -> str:
 
 def _updated(shop: Shop) -> list[str]:
     """Modules that the last release updated, as its page says."""
+    return re.findall(r"^\| (\w+) \| its files changed", _page(shop), re.MULTILINE)
+
+
+def _page(shop: Shop) -> str:
     page = Artifact.get(f"release-{shop.site.name}")
     assert page
-    return re.findall(r"^\| (\w+) \| its files changed", str(page.data), re.MULTILINE)
+    return str(page.data)
 
 
 def test_nginx_says_so_while_modules_are_updated_and_a_rollback_brings_image_and_database_back(
@@ -402,7 +407,7 @@ def test_nginx_says_so_while_modules_are_updated_and_a_rollback_brings_image_and
 ) -> None:
     """The image comes from a registry: the host has it no more."""
     engine, asked_for = shop.site.project.engine, f"{registry.address}/shop:1"
-    number = shop.build("pushed", _SECOND, f"LABEL {REVISION_LABEL}={_COMMIT}")
+    number = shop.build("pushed", _SECOND | _LAMP, f"LABEL {REVISION_LABEL}={_COMMIT}")
     pinned = registry.push(number, "shop")
     engine.run("rmi", "--force", number)
     assert number not in engine.run("image", "ls", "--quiet", "--no-trunc").split()
@@ -420,6 +425,7 @@ def test_nginx_says_so_while_modules_are_updated_and_a_rollback_brings_image_and
     assert shop.editions() == ["pushed", "pushed"]
     assert record.kept_database
     assert _updated(shop) == ["shelf"]
+    assert "New in the addons, and not installed: lamp." in _page(shop)
     assert "the second edition" in shop.page("/shelf")
     assert _books(shop) == "ULYSSES of 19.0.1.0.0"
     assert shop.site.provision(dry_run=True).plan.empty

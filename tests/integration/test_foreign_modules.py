@@ -16,6 +16,13 @@ pytestmark = pytest.mark.odoo
 
 def ask(program: tuple[str, ...], folder: Path, files: Mapping[str, str], *names: str) -> dict[str, dict[str, object]]:
     """What Odoo makes of modules of addons with these files."""
+    found = modules.parse_modules(printed(program, folder, files, *names))
+    assert found is not None
+    return found
+
+
+def printed(program: tuple[str, ...], folder: Path, files: Mapping[str, str], *names: str) -> str:
+    """What Odoo prints when it is asked about these modules."""
     write_files(folder / "addons", files)
     config = folder / "odoo.conf"
     config.write_text(f"[options]\ndata_dir = {folder}/data\n")
@@ -24,9 +31,14 @@ def ask(program: tuple[str, ...], folder: Path, files: Mapping[str, str], *names
     environment = {name: value for name, value in os.environ.items() if not name.startswith(command.without)}
     script = command.stdin.get_secret_value()
     answer = subprocess.run(command.argv, input=script, env=environment, capture_output=True, text=True, check=True)
-    found = modules.parse_modules(answer.stdout)
-    assert found is not None, answer.stderr
-    return found
+    return answer.stdout
+
+
+def test_all_modules_that_are_there_are_named_installed_or_not(odoo19: Path, tmp_path: Path) -> None:
+    files = {"lamp/__manifest__.py": "no manifest", "lamp/__init__.py": "", "no_module/__init__.py": ""}
+    named = modules.parse_names(printed((str(odoo19),), tmp_path, files))
+    assert named is not None
+    assert [name in named for name in ("base", "web", "lamp", "no_module")] == [True, True, True, False]
 
 
 def needing(*packages: str, version: str = "19.0.1.0.0") -> str:

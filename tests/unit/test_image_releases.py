@@ -1,5 +1,7 @@
 """Images of Odoo: which one is meant, how it is named, what is refused."""
 
+import logging
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from unittest.mock import Mock, create_autospec
 
@@ -10,7 +12,7 @@ from pydantic import SecretStr
 
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.commands import compose, image_releases, provision
-from odoo_ops.errors import Refused
+from odoo_ops.errors import Refused, VerificationFailed
 from odoo_ops.model.addons import AddonsRepository, ReleasePolicy
 from odoo_ops.model.command import Command
 from odoo_ops.model.environment import Environment
@@ -25,6 +27,7 @@ from odoo_ops.runtimes.brought_up import replace_containers
 from odoo_ops.runtimes.image_releases import fetch, looked_at, tried
 from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.runtime import Runtime
+from tasks import releases as release_tasks
 from tasks.projects import bring_up_services
 
 DIGEST = "sha256:" + "ab" * 32
@@ -166,11 +169,28 @@ def test_image_is_looked_at_in_another_service_than_it_is_tried_in(monkeypatch: 
     monkeypatch.setattr(Project, "of", lambda *_: Project(machine, settings, PROJECT))
     monkeypatch.setattr(Project, "compose_file", file)
     runtime = Runtime(settings, machine, machine, machine, Mock())
-    for used, service in ((looked_at, "odoo-gate"), (tried, "odoo-release")):
-        with used(runtime, change) as beside:
+    for opened, service in ((looked_at(runtime, DIGEST), "odoo-gate"), (tried(runtime, change), "odoo-release")):
+        with opened as beside:
             assert beside.trial
             assert beside.trial.odoo_services == (service,)
             assert beside.trial.file == "/srv/erp/compose.release.yaml"
+
+
+@pytest.mark.parametrize(
+    ("present", "told"), [(["base", "fan"], (("lamp",), ("fan",))), (VerificationFailed("it does not start"), ((), ()))]
+)
+def test_modules_that_came_with_an_image_are_told_and_a_present_one_that_tells_none_bars_no_other(
+    monkeypatch: pytest.MonkeyPatch, present: object, told: tuple[tuple[str, ...], tuple[str, ...]]
+) -> None:
+    asked = create_autospec(release_tasks.releases.list_modules, side_effect=[present, ["base", "lamp"]])
+    monkeypatch.setattr(release_tasks.releases, "list_modules", asked)
+    monkeypatch.setattr(release_tasks.image_releases, "looked_at", lambda runtime, _image: nullcontext(runtime))
+    monkeypatch.setattr(release_tasks, "get_run_logger", lambda: logging.getLogger(__name__))
+    change = plan(DIGEST).image
+    assert change
+    before, after = release_tasks._modules_of(create_autospec(Runtime, instance=True), change)
+    found = (releases.modules_only_in(after, before, ["base"]), releases.modules_only_in(before, after, ["base"]))
+    assert found == told
 
 
 def test_image_does_not_see_the_filestore_when_it_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
