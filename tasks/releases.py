@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -119,11 +120,12 @@ def _modules_of(runtime: Runtime, image: ImageChange) -> tuple[list[str], list[s
 def check_commits(environment: str, addons: tuple[FetchedAddons, ...]) -> list[Check]:
     """What programs say of commits that are not in place yet, as far as their repositories ask for it. Never raises."""
     runtime = OdooEnvironment.open(environment)
+    foreign = cache(runtime.for_foreign_programs)  # asked for once, and only where a program is run
     return [
         check
         for repository, fetched in zip(_policy_of(runtime).addons, addons, strict=True)
         if fetched.changes
-        for check in check_commit(runtime, repository, fetched.checkout, get_run_logger().info)
+        for check in check_commit(runtime, repository, fetched.checkout, foreign, get_run_logger().info)
     ]
 
 

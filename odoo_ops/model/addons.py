@@ -77,18 +77,20 @@ class AddonsRepository(Value):
     checks: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = Field(
         default=(),
         description="Programs that are run in a commit's folder on the host before it is released, for example "
-        "[python3, framework/validator/validate.py, ., --verbose]. Each must end with status 0.",
+        "[make, lint]. Each must end with status 0. Left out: `framework/validator/validate.py . --verbose`, by the "
+        "host's Python, where the commit has that.",
     )
     pylint_odoo: bool = Field(
         default=False,
         description="Whether pylint-odoo must find nothing in its modules: what its `.pylintrc` chooses, else all. The "
         "host's Python must have it.",
     )
-    audit: bool = Field(
-        default=False,
-        description="Whether its requirements.txt must be pinned, and pip-audit know of no vulnerability in it. The "
-        "host's Python must have pip-audit; where that gets no data, it is not measured. Left out: nothing is refused "
-        "for it, and a release's page says what was not looked at.",
+    audit: bool | None = Field(
+        default=None,
+        description="Whether its requirements.txt must be pinned, and pip-audit know of no vulnerability in it; where "
+        "that gets no data, it is not measured. Left out: so it is, and where the host's Python has no pip-audit, that "
+        "is not measured, either. With `true` it must have it; with `false` nothing is refused for it, and a release's "
+        "page says what was not looked at.",
     )
     private_key: SecretStr | None = Field(default=None, description="Deploy key, for a repository reached by SSH.")
     known_hosts: str | None = Field(

@@ -62,14 +62,14 @@ def judge_pinned(name: str, requirements: str | None) -> Check:
     return Check(name=name, outcome="passed", detail="those that are named")
 
 
-def unasked_audit(name: str, requirements: str | None) -> Check:
-    """Of requirements for which no audit was asked: the file says what is not pinned, and nobody what is vulnerable."""
+def no_audit(name: str, requirements: str | None, why: str) -> Check:
+    """Of requirements that are not audited: the file says what is not pinned, and nobody what is vulnerable."""
     if requirements is None:
         pinned = _ELSEWHERE
     else:
         unpinned = [_CREDENTIALS.sub("://***@", line) for line in _unpinned(requirements)]
         pinned = f"not pinned to an exact version there: {first_of(unpinned)}" if unpinned else "all are pinned"
-    detail = f"{pinned}; known vulnerabilities are looked for where the repository has `audit: true`"
+    detail = f"{pinned}; known vulnerabilities are not looked for: {why}"
     return Check(name=name, outcome="not measured", detail=detail)
 
 

@@ -72,7 +72,8 @@ def judged_as_it_is(site: Site, server: AddonsServer, shown: list[str] | None = 
     repository = AddonsRepository.model_validate(fields)
     site.register(release=ReleasePolicy(addons=(repository,)))
     shown = list[str]() if shown is None else shown
-    (check,) = check_commit(OdooEnvironment.open(site.name), repository, str(server.work), shown.append)
+    runtime = OdooEnvironment.open(site.name)
+    (check,) = check_commit(runtime, repository, str(server.work), runtime.for_foreign_programs, shown.append)
     return check
 
 
@@ -116,9 +117,10 @@ def test_audit_wants_pinned_requirements_without_known_vulnerabilities(
     found = judged(site, server, {**SHELF, "requirements.txt": "ill==1.0\n==\n"}, audit=True)
     assert (found.outcome, "invalid specifier" in found.detail) == ("failed", True), "one line turns no audit off"
     found = judged(site, server, {**SHELF, "requirements.txt": "well>=1.0\n"}, audit=True)
-    found = judged_as_it_is(site, server)
-    assert found.outcome == "not measured", "it was not asked for, and nothing is refused"
-    assert found.detail.startswith("not pinned to an exact version there: well>=1.0; known vulnerabilities are")
+    assert judged_as_it_is(site, server).outcome == "failed", "so it is where nothing is said of it"
+    found = judged_as_it_is(site, server, audit=False)
+    assert found.outcome == "not measured", "it is not wanted, and nothing is refused"
+    assert found.detail.startswith("not pinned to an exact version there: well>=1.0; known vulnerabilities are not")
 
 
 def test_audit_without_data_is_not_measured(site: Site, server: AddonsServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,7 +108,7 @@ def test_release_is_refused_when_a_module_would_be_installed_that_cannot_be(offe
 
 
 def test_requirement_that_is_not_pinned_is_refused_before_anybody_approves_it(offered: Offered) -> None:
-    offered.asks(approval=True, audit=True)
+    offered.asks(approval=True)
     offered.addons.push({**SHELF, "requirements.txt": "-c pins.txt\none\ntwo>=2\n", "pins.txt": "one==1.0\n"})
     offered.refused("ours: requirements are pinned: one; two>=2; pins must stand in req", dry_run=True)
 
