@@ -1,4 +1,4 @@
-"""How a release, and what takes one back, is put in place: no flow, but the steps that release and rollback share.
+"""How a release takes the place of the one before, and is taken back where it serves nobody: a part of the flow.
 
 Either Odoo is stopped, and database, filestore and links are swapped; where nginx is the project's own, it sends people
 away until every layer was looked at. Or a new Odoo, in whose image no module is updated, is started beside the present
@@ -14,22 +14,22 @@ from typing import NoReturn
 from prefect import get_run_logger
 
 from blocks.prefect_api import PREFECT_AWAY
-from flows._settle import WAIT_MINUTES, settle_begun
+from flows._put_in_place import let_in, odoo_stopped, put_beside, put_in_place, start, start_again
+from flows._settle import WAIT_MINUTES
 from odoo_ops.adapters.host import HeldLock, LockLost
 from odoo_ops.errors import OdooOpsError, VerificationFailed
 from odoo_ops.model.checks import Check, failures, first_of
-from odoo_ops.model.release import ReleasePlan, ReleaseRecord, ReleaseReport
-from odoo_ops.policy.comparison import judge_carried_over
+from odoo_ops.model.release import ReleasePlan, ReleaseRecord
+from odoo_ops.model.release_reports import ReleaseReport
 from odoo_ops.policy.health import answered_by_release, answered_by_restart, lost_by_release, serving
-from odoo_ops.policy.releases import judge_finished
 from tasks.health import check_health
-from tasks.images import check_beside, close_site, in_image, open_site_again, start_beside, take_over
-from tasks.leftovers import settle_leftovers
+from tasks.images import in_image
 from tasks.modules import clone_data, try_release, update_modules
-from tasks.releases import downtime_budget, finish_cut_over, note_cut_over, planned_record, read_present_release
+from tasks.release_records import planned_record, read_present_release
+from tasks.releases import downtime_budget
 from tasks.reports import publish_release_report
-from tasks.restores import kept_name, scratch_name, swap_in
-from tasks.services import CAME_BACK, check_odoo_came_back, start_odoo, stop_odoo
+from tasks.restores import scratch_name
+from tasks.services import check_odoo_came_back
 from tasks.smoke import actions_held_off, check_in_use
 
 
@@ -40,7 +40,7 @@ def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float, 
     with _former_proved_when_it_fails(plan, former, before, begun):
         record, checks = _update_and_put_in_place(environment, plan, lock, backup_id, former)
     with actions_held_off(environment):
-        came_back = _start(environment)
+        came_back = start(environment)
         looked_at = [came_back]
         with told_when_it_fails(plan, begun, looked_at, lambda: _is_present(environment, record)):
             if in_image(environment):  # nginx sends people away still, so nobody has written anything yet
@@ -48,7 +48,7 @@ def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float, 
                 looked_at += [*behind, in_use]
                 if found := failures([came_back, *lost_by_release(before, behind), in_use]):
                     _take_back(environment, record, lock, found)
-                came_back = _let_in(environment, came_back)
+                came_back = let_in(environment, came_back)
                 looked_at[:] = [came_back]
             down_seconds = time.monotonic() - stopped
             after, in_use = check_health(environment), check_in_use(environment)
@@ -105,107 +105,6 @@ def _update_and_put_in_place(
 def _left(until: float) -> float:
     """Seconds that are left, at least one: so the message is of what takes too long."""
     return max(1.0, until - time.monotonic())
-
-
-@contextmanager
-def odoo_stopped(environment: str, lock: HeldLock) -> Iterator[None]:
-    """Stop Odoo for the block. Whatever ends that too early, what was begun is settled, and Odoo started."""
-    with _settled_when_it_fails(environment, lock):
-        close_site(environment)
-        stop_odoo(environment)
-        yield
-
-
-@contextmanager
-def _settled_when_it_fails(environment: str, lock: HeldLock) -> Iterator[None]:
-    done = False
-    try:
-        yield
-        done = True
-    finally:
-        if not done:
-            settle_begun(environment, lock)
-
-
-def put_in_place(
-    environment: str, record: ReleaseRecord, lock: HeldLock, changes: dict[str, int] | None = None
-) -> tuple[ReleaseRecord, list[Check]]:
-    """Note what is put in place, swap the data in, if there is any, and lead the links, while Odoo is stopped.
-
-    `changes`: as for `swap_in`, which refuses what the data lacks. Returns what is on record. Where that stopped past
-    the swap it is finished by settling it, and a check says so. Raises LockLost before anything is noted.
-    """
-    lock.check()
-    kept = kept_name(environment) if record.scratch else None
-    checks = list[Check]()
-    try:
-        note_cut_over(environment, record.model_copy(update={"kept_database": kept}))
-        if record.scratch and kept:
-            swap = swap_in(environment, record.scratch, kept, start=False, changes=changes)
-            checks.append(judge_carried_over(swap))
-        return finish_cut_over(environment), checks
-    except OdooOpsError as error:
-        placed, finished = _settled(environment, record, lock, error)
-        return placed, [*checks, *finished]
-
-
-def put_beside(
-    environment: str, record: ReleaseRecord, lock: HeldLock, *, new: bool = False
-) -> tuple[ReleaseRecord, list[Check]]:
-    """Start an Odoo with the record's image beside the present one, look at it, and let it take over.
-
-    A `new` release is used as people would before they come to it.
-    Whatever ends that before the image is noted: the present one goes on, and the new one is removed. Past that it is
-    finished by settling it, and a check says so.
-    """
-    with _settled_when_it_fails(environment, lock):
-        try:
-            note_cut_over(environment, record)
-            answers = check_beside(environment, start_beside(environment, record), new=new)
-            lock.check()
-            placed = finish_cut_over(environment)
-            return placed, [answers, take_over(environment)]
-        except OdooOpsError as error:
-            return _settled(environment, record, lock, error)
-
-
-def _settled(
-    environment: str, record: ReleaseRecord, lock: HeldLock, error: OdooOpsError
-) -> tuple[ReleaseRecord, list[Check]]:
-    """Settle a release that stopped half in place. Raises the error where it is not on record after that."""
-    lock.check()
-    try:
-        settle_leftovers(environment)
-        why = str(error)
-    except OdooOpsError as again:  # such as nginx, when all else is done
-        why = f"{error} Nor can it be settled: {again}"
-    placed = read_present_release(environment)
-    if placed is None or placed.at != record.at:
-        raise error
-    return placed, [judge_finished(why)]
-
-
-def start_again(environment: str) -> Check:
-    """Start an Odoo that people have used before, and let them in. Never raises where that fails: the check says it."""
-    came_back = _start(environment)
-    return _let_in(environment, came_back) if came_back.outcome == "passed" else came_back
-
-
-def _start(environment: str) -> Check:
-    """Start Odoo and wait for it. Never raises for one that does not start: the check says it."""
-    try:
-        return check_odoo_came_back(environment, start_odoo(environment, WAIT_MINUTES))
-    except OdooOpsError as error:
-        return Check(name=CAME_BACK, outcome="failed", detail=str(error))
-
-
-def _let_in(environment: str, came_back: Check) -> Check:
-    """Let people in, where nginx sends them away. The check of Odoo's start, which fails where that does."""
-    try:
-        open_site_again(environment)
-    except OdooOpsError as error:
-        return Check(name=CAME_BACK, outcome="failed", detail=str(error))
-    return came_back
 
 
 def _looked_at(plan: ReleasePlan, begun: float) -> tuple[ReleaseRecord | None, list[Check]]:

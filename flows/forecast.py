@@ -16,7 +16,8 @@ from prefect import flow
 from flows._trial_copy import copy_deleted
 from odoo_ops.errors import CommandFailed, OdooOpsError, VerificationFailed
 from odoo_ops.model.checks import Check
-from odoo_ops.model.release import ForecastReport, ImageChange, ReleasePlan
+from odoo_ops.model.release import ImageChange, ReleasePlan
+from odoo_ops.model.release_reports import ForecastReport
 from tasks.copies import neutralize_copy
 from tasks.fetches import fetch_dump
 from tasks.forecasts import read_as_user, run_odoo_tests, time_copy, watch_locks

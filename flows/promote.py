@@ -19,22 +19,15 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.release import planned, release, wait_until_approved
-from odoo_ops.model.release import RELEASED_UNWELL, UNRELEASED, ReleaseReport
+from odoo_ops.model.release import RELEASED_UNWELL, UNRELEASED
+from odoo_ops.model.release_reports import ReleaseReport
 from odoo_ops.policy.fences import refuse_mistyped
 from odoo_ops.policy.promotions import judge_promoted, refuse_other_release, refuse_unwell, released_commits
 from tasks.approvals import refuse_unanswerable
 from tasks.health import check_health
 from tasks.later_runs import run_again_after
-from tasks.releases import (
-    needs_approval,
-    read_last_release,
-    refuse_partial,
-    refuse_replaced,
-    refuse_unconfirmed,
-    refuse_unfit_plan,
-    refuse_unfit_request,
-    refuse_unsoaked,
-)
+from tasks.release_records import read_last_release, refuse_partial, refuse_replaced, refuse_unsoaked
+from tasks.releases import needs_approval, refuse_unconfirmed, refuse_unfit_plan, refuse_unfit_request
 from tasks.reports import publish_release_plan, refuse_failures
 
 

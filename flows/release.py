@@ -33,7 +33,8 @@ from flows.backup import backup
 from flows.forecast import fetched_image, fetched_plan, forecast
 from odoo_ops.errors import OdooOpsError
 from odoo_ops.model.checks import Check
-from odoo_ops.model.release import RELEASED_UNWELL, SUPERSEDED, UNRELEASED, ImageChange, ReleasePlan, ReleaseReport
+from odoo_ops.model.release import RELEASED_UNWELL, SUPERSEDED, UNRELEASED, ImageChange, ReleasePlan
+from odoo_ops.model.release_reports import ReleaseReport
 from odoo_ops.policy.fences import refuse_mistyped
 from odoo_ops.policy.pushes import refuse_pushes
 from tasks.approvals import refuse_another, refuse_unanswerable, wait_for_approval
@@ -43,19 +44,17 @@ from tasks.images import keep_images
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked, releases_queued
 from tasks.pushes import read_later_push
+from tasks.release_records import note_outcome, read_present_release, remove_old_checkouts
 from tasks.releases import (
     check_commits,
     needs_approval,
     needs_forecast,
-    note_outcome,
     plan_release,
     read_present,
-    read_present_release,
     refuse_unfit_plan,
     refuse_unfit_request,
     refuse_unfit_role,
     refuse_without_space,
-    remove_old_checkouts,
 )
 from tasks.reports import publish_release_plan, publish_release_report, told_failures
 from tasks.services import refuse_without_service

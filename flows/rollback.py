@@ -15,10 +15,11 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows._cut_over import odoo_stopped, put_beside, put_in_place, start_again
+from flows._put_in_place import odoo_stopped, put_beside, put_in_place, start_again
 from flows.forecast import present_image
 from odoo_ops.adapters.host import HeldLock
-from odoo_ops.model.release import ReleaseRecord, RollbackReport
+from odoo_ops.model.release import ReleaseRecord
+from odoo_ops.model.release_reports import RollbackReport
 from odoo_ops.policy.fences import refuse_mistyped
 from tasks.approvals import refuse_another, refuse_unanswerable, wait_for_approval
 from tasks.health import check_health
@@ -26,7 +27,7 @@ from tasks.identity import check_identity
 from tasks.images import in_image
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
-from tasks.releases import check_way_back, read_rows_written, read_way_back
+from tasks.release_records import check_way_back, read_rows_written, read_way_back
 from tasks.reports import publish_rollback_report, refuse_failures
 from tasks.services import refuse_without_service
 

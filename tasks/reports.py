@@ -10,7 +10,8 @@ from odoo_ops.model.adoption import AdoptionReport
 from odoo_ops.model.certificates import CertificatesReport
 from odoo_ops.model.checks import Check, failures
 from odoo_ops.model.plan import ProvisionPlan, ProvisionReport
-from odoo_ops.model.release import ForecastReport, ReleasePlan, ReleaseReport, RollbackReport
+from odoo_ops.model.release import ReleasePlan
+from odoo_ops.model.release_reports import ForecastReport, ReleaseReport, RollbackReport
 from odoo_ops.model.report import BackupReport, DrillReport, HealthReport, OffsiteReport, RestartReport, RestoreReport
 from odoo_ops.model.upkeep import ForgetReport, PruneReport, RepositoryReport
 from odoo_ops.model.zips import ExportReport, ImportReport

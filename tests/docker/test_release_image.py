@@ -33,7 +33,8 @@ from odoo_ops.adapters.modules import read_installed, record_checksums
 from odoo_ops.commands.image_releases import REVISION_LABEL
 from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.checks import failures
-from odoo_ops.model.release import RELEASED_UNWELL, ReleaseReport, RollbackReport
+from odoo_ops.model.release import RELEASED_UNWELL
+from odoo_ops.model.release_reports import ReleaseReport, RollbackReport
 from odoo_ops.model.webhooks import Push, QueuedRelease, ReleaseRule
 from odoo_ops.policy.images import kept_repository
 from odoo_ops.policy.provisioning import ODOO_SERVICES
@@ -118,7 +119,7 @@ from flows.release import release
 with mock.patch({point!r}, lambda *_: os.kill(os.getpid(), signal.SIGKILL)):
     release({environment!r}, image={image!r})
 """
-_KILLED_AT = ("flows._cut_over.try_release", "flows._cut_over.finish_cut_over")
+_KILLED_AT = ("flows._cut_over.try_release", "flows._put_in_place.finish_cut_over")
 # what an image could want before anybody has approved it: the password, the filestore, the database
 _GRASPS = """
 
@@ -671,7 +672,7 @@ def test_image_that_stops_while_it_takes_over_is_finished_and_so_is_its_way_back
     def stop(_environment: str) -> None:
         raise PreconditionFailed("nginx did not take its configuration.")
 
-    monkeypatch.setattr("flows._cut_over.take_over", stop)
+    monkeypatch.setattr("flows._put_in_place.take_over", stop)
     finished = "Put in place at once: It stopped, and was finished then: nginx did not"
     with load(shop.site) as asked:
         state = release(shop.site.name, image=shop.images["same"], return_state=True)

@@ -443,7 +443,7 @@ _FAILS_LATER = SECOND["shelf/shelf.py"].replace(
 
 
 def test_release_that_does_not_serve_people_is_taken_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows._cut_over.WAIT_MINUTES", 1)
+    monkeypatch.setattr("flows._put_in_place.WAIT_MINUTES", 1)
     put_on_record(shop.site.name)
     shop.release()
     shop.installs("shelf")
@@ -502,8 +502,8 @@ def test_what_stops_half_in_place_is_finished_and_says_so(shop: Shop, monkeypatc
     def stop(_environment: str) -> None:
         raise PreconditionFailed("The disk is full.")
 
-    monkeypatch.setattr("flows._cut_over.finish_cut_over", stop)
-    monkeypatch.setattr("flows._cut_over.WAIT_MINUTES", 1)
+    monkeypatch.setattr("flows._put_in_place.finish_cut_over", stop)
+    monkeypatch.setattr("flows._put_in_place.WAIT_MINUTES", 1)
     finished = "Put in place at once: It stopped, and was finished then: The disk is full"
     state = release(shop.site.name, return_state=True)
     assert state.name == RELEASED_UNWELL

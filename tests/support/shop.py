@@ -21,7 +21,7 @@ from flows.restart import restart
 from odoo_ops.errors import PermanentError, VerificationFailed
 from odoo_ops.model.addons import ReleasePolicy
 from odoo_ops.model.checks import failures
-from odoo_ops.model.release import ReleaseReport
+from odoo_ops.model.release_reports import ReleaseReport
 
 if TYPE_CHECKING:
     from conftest import Site

@@ -18,7 +18,8 @@ from odoo_ops.model.command import Command
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.plan import FileChange, ProvisionPlan, ReleasedImage, ServiceChange
 from odoo_ops.model.provision import ProjectFile
-from odoo_ops.model.release import ImageChange, ModuleUpdate, ReleasePlan, ReleaseRecord, ReleaseReport
+from odoo_ops.model.release import ImageChange, ModuleUpdate, ReleasePlan, ReleaseRecord
+from odoo_ops.model.release_reports import ReleaseReport
 from odoo_ops.model.runtimes import ComposeProject, TrialProject
 from odoo_ops.policy import images, promotions, releases, ways_back
 from odoo_ops.render import render

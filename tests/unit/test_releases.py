@@ -14,7 +14,7 @@ import pytest
 from prefect.exceptions import TerminationSignal
 from pydantic import SecretStr, ValidationError
 
-from flows import _cut_over, release
+from flows import _cut_over, _put_in_place, release
 from odoo_ops.adapters.host import HeldLock, LockLost
 from odoo_ops.commands import git, modules
 from odoo_ops.errors import PermanentError, PreconditionFailed, Refused, TransientError, VerificationFailed
@@ -31,14 +31,13 @@ from odoo_ops.model.release import (
     ModuleUpdate,
     ReleasePlan,
     ReleaseRecord,
-    ReleaseReport,
-    RollbackReport,
 )
+from odoo_ops.model.release_reports import ReleaseReport, RollbackReport
 from odoo_ops.model.revisions import exactly, is_commit, is_exact, revision_of, shown_revision
 from odoo_ops.policy import layers, promotions, releases, wanted_commits, ways_back
 from odoo_ops.policy.ways_back import listed, recent_checkouts, recent_images, way_back
 from odoo_ops.render import render
-from tasks.releases import planned_record
+from tasks.release_records import planned_record
 from tasks.reports import publish_release_report
 
 PATTERNS = ("*.pyc", "*.pyo", "i18n/*.pot", "i18n_extra/*.pot", "static/*", "tests/*")
@@ -455,17 +454,17 @@ def test_release_that_cannot_be_settled_says_so_when_it_is_on_record(
         settled.append(environment)
         raise PreconditionFailed("nginx does not take its configuration.")
 
-    monkeypatch.setattr(_cut_over, "settle_leftovers", fail)
+    monkeypatch.setattr(_put_in_place, "settle_leftovers", fail)
     former = record.model_copy(update={"at": datetime(2026, 10, 1, tzinfo=UTC)})
-    monkeypatch.setattr(_cut_over, "read_present_release", lambda *_: record if on_record else former)
+    monkeypatch.setattr(_put_in_place, "read_present_release", lambda *_: record if on_record else former)
     first = PreconditionFailed("The disk is full.")
     if on_record:
-        placed, (check,) = _cut_over._settled("erp", record, lock, first)
+        placed, (check,) = _put_in_place._settled("erp", record, lock, first)
         assert (placed, check.outcome) == (record, "failed")
         assert "The disk is full. Nor can it be settled: nginx does not take" in check.detail
     else:
         with pytest.raises(PreconditionFailed, match="The disk is full"):
-            _cut_over._settled("erp", record, lock, first)
+            _put_in_place._settled("erp", record, lock, first)
     assert settled == ["erp"]
     lock.check.assert_called_once_with()
 
@@ -536,7 +535,7 @@ def test_release_that_cannot_see_what_is_there_before_says_so_on_its_page(
     published: list[ReleaseReport] = []
     monkeypatch.setattr(_cut_over, "read_present_release", lambda _: _FORMER)
     monkeypatch.setattr(_cut_over, "check_health", lambda _: [])
-    monkeypatch.setattr(_cut_over, unseen, create_autospec(_cut_over.start_again, side_effect=_AWAY))
+    monkeypatch.setattr(_cut_over, unseen, create_autospec(_put_in_place.start_again, side_effect=_AWAY))
     monkeypatch.setattr(_cut_over, "publish_release_report", published.append)
     lock = create_autospec(HeldLock, instance=True)
     with pytest.raises(TransientError, match="does not answer"):
@@ -549,7 +548,7 @@ def test_host_that_is_lost_once_a_release_took_over_is_told_of_on_its_page(monke
     monkeypatch.setattr(_cut_over, "read_present_release", lambda _: _NEW)
     monkeypatch.setattr(_cut_over, "planned_record", lambda *_: _NEW)
     monkeypatch.setattr(_cut_over, "put_beside", lambda *_, **__: (_NEW, []))
-    monkeypatch.setattr(_cut_over, "check_health", create_autospec(_cut_over.start_again, side_effect=[[], _AWAY]))
+    monkeypatch.setattr(_cut_over, "check_health", create_autospec(_put_in_place.start_again, side_effect=[[], _AWAY]))
     monkeypatch.setattr(_cut_over, "publish_release_report", published.append)
     plan, lock = ReleasePlan(environment="erp", addons=()), create_autospec(HeldLock, instance=True)
     with pytest.raises(TransientError, match="does not answer"):
@@ -616,10 +615,10 @@ def test_people_are_let_in_once_a_release_was_looked_at_behind_the_page(
     monkeypatch.setattr(_cut_over, "check_health", look)
     monkeypatch.setattr(_cut_over, "_update_and_put_in_place", lambda *_: (_NEW, []))
     monkeypatch.setattr(_cut_over, "actions_held_off", nullcontext)
-    monkeypatch.setattr(_cut_over, "start_odoo", lambda _: None)
-    monkeypatch.setattr(_cut_over, "check_odoo_came_back", step("start"))
+    monkeypatch.setattr(_put_in_place, "start_odoo", lambda _: None)
+    monkeypatch.setattr(_put_in_place, "check_odoo_came_back", step("start"))
     monkeypatch.setattr(_cut_over, "in_image", lambda _: in_project)
-    monkeypatch.setattr(_cut_over, "open_site_again", step("let in"))
+    monkeypatch.setattr(_put_in_place, "open_site_again", step("let in"))
     monkeypatch.setattr(_cut_over, "check_in_use", lambda _: Check(name="in use", outcome="passed"))
     monkeypatch.setattr(_cut_over, "_take_back", take_back)
     monkeypatch.setattr(_cut_over, "publish_release_report", lambda _: None)
@@ -633,8 +632,8 @@ def test_odoo_that_cannot_be_started_is_a_failed_check(monkeypatch: pytest.Monke
     def fail(_environment: str, _wait_minutes: int) -> float:
         raise TransientError("The host does not answer.")
 
-    monkeypatch.setattr(_cut_over, "start_odoo", fail)
-    assert _cut_over.start_again("erp").detail == "The host does not answer."
+    monkeypatch.setattr(_put_in_place, "start_odoo", fail)
+    assert _put_in_place.start_again("erp").detail == "The host does not answer."
 
 
 @pytest.mark.odoo

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from odoo_ops.model.release import ForecastReport, ReleasePlan
+from odoo_ops.model.release import ReleasePlan
+from odoo_ops.model.release_reports import ForecastReport
 from odoo_ops.model.table_locks import LockedTable, Table, UpdateLocks
 from odoo_ops.policy.table_locks import Look, Seen, seen_in, update_locks
 from odoo_ops.render import render
