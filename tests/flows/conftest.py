@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -35,6 +35,7 @@ from odoo_ops.model.host import Host
 from odoo_ops.model.repository import FolderLocation, Repository
 
 ROLE_PASSWORD = "role-password"
+_ODOO_OF_IMAGES = Path("/usr/bin/odoo")
 
 SCHEMA = """
 CREATE TABLE ir_attachment (id serial PRIMARY KEY, name text, store_fname text, checksum text, file_size int,
@@ -259,7 +260,7 @@ def toolboxes(
     """What environments on Docker Compose are made of. Flows find Docker."""
     for name, value in docker.variables.items():
         monkeypatch.setenv(name, value)
-    return Toolboxes(docker, image("toolbox"), postgres_in_docker)
+    return Toolboxes(docker, image("toolbox"), image("odoo"), postgres_in_docker)
 
 
 @pytest.fixture
@@ -275,7 +276,7 @@ def make_site(
     cluster = toolboxes.cluster if toolboxes else request.getfixturevalue("postgres_cluster")
     with ExitStack() as made:
 
-        def make(database: str | None = None, *, odoo: Path = Path("/usr/bin/odoo"), role: str | None = None) -> Site:
+        def make(database: str | None = None, *, odoo: Path = _ODOO_OF_IMAGES, role: str | None = None) -> Site:
             site = made.enter_context(_made_site(cluster, restic, tmp_path, database, odoo=odoo, role=role))
             if toolboxes:
                 project = made.enter_context(toolboxes.project(site.name, tmp_path, site.settings.data_dir))
@@ -292,7 +293,7 @@ def _made_site(
     folder: Path,
     database: str | None = None,
     *,
-    odoo: Path = Path("/usr/bin/odoo"),
+    odoo: Path = _ODOO_OF_IMAGES,
     role: str | None = None,
 ) -> Iterator[Site]:
     """A registered environment, without a database."""
@@ -384,6 +385,17 @@ def pristine_odoo(odoo19: Path, postgres_cluster: PostgresCluster, shared_folder
 
 
 @pytest.fixture(scope="session")
+def pristine_odoo_in_docker(
+    pristine_odoo: PristineOdoo, postgres_cluster: PostgresCluster, postgres_in_docker: PostgresContainer
+) -> PristineOdoo:
+    """The same in the PostgreSQL of environments on Docker Compose, for the Odoo of an image."""
+    kept = pristine_odoo.filestore.parents[1]
+    _create_role(postgres_in_docker, pristine_odoo.role)
+    _restore(postgres_in_docker, postgres_cluster.programs, kept)
+    return replace(pristine_odoo, program=_ODOO_OF_IMAGES)
+
+
+@pytest.fixture(scope="session")
 def pristine_shop(odoo19: Path, postgres_cluster: PostgresCluster, shared_folder: Path) -> PristineOdoo:
     """The same with books (a chart of accounts is loaded) and a valued stock; that takes a minute or two."""
     modules = ("--init=account,stock_account", "--skip-auto-install")
@@ -400,10 +412,8 @@ def pristine_mailer(odoo19: Path, postgres_cluster: PostgresCluster, shared_fold
 def _installed(program: Path, cluster: PostgresCluster, kept: Path, *modules: str) -> PristineOdoo:
     """A database of a real Odoo: the first worker has Odoo make it, and all take it from that one's dump."""
     name = kept.name
-    with psycopg.connect(cluster.conninfo, autocommit=True) as connection:
-        connection.execute(f"CREATE ROLE {name} LOGIN CREATEDB PASSWORD '{ROLE_PASSWORD}'")
-    variables = {**os.environ, "PGHOST": "127.0.0.1", "PGPORT": str(cluster.port), "PGUSER": name}
-    variables["PGPASSWORD"] = ROLE_PASSWORD
+    _create_role(cluster, name)
+    variables = _variables(cluster, name)
 
     def make(folder: Path) -> None:
         first = f"{name}_first"
@@ -415,13 +425,30 @@ def _installed(program: Path, cluster: PostgresCluster, kept: Path, *modules: st
         )
 
     make_once(kept, " ".join(modules), make)
-    _prepare(cluster, name, owner=name)
-    options = ("--no-owner", "--no-comments", "--exit-on-error", f"--dbname={name}")
-    run([cluster.programs / "pg_restore", *options, kept / "dump"], environment=variables)
+    _restore(cluster, cluster.programs, kept)
     return PristineOdoo(program, name, name, filestore=kept / "filestore" / f"{name}_first")
 
 
-def _prepare(cluster: PostgresCluster, name: str, owner: str) -> None:
+def _create_role(server: PostgresCluster | PostgresContainer, name: str) -> None:
+    with psycopg.connect(server.conninfo, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN CREATEDB PASSWORD '{ROLE_PASSWORD}'")
+
+
+def _variables(server: PostgresCluster | PostgresContainer, role: str) -> dict[str, str]:
+    """By these PostgreSQL's programs and Odoo find a server."""
+    place = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port)}
+    return {**os.environ, **place, "PGUSER": role, "PGPASSWORD": ROLE_PASSWORD}
+
+
+def _restore(server: PostgresCluster | PostgresContainer, programs: Path, kept: Path) -> None:
+    """Bring a kept database to a server that has its role, by this machine's programs."""
+    name = kept.name
+    _prepare(server, name, owner=name)
+    options = ("--no-owner", "--no-comments", "--exit-on-error", f"--dbname={name}")
+    run([programs / "pg_restore", *options, kept / "dump"], environment=_variables(server, name))
+
+
+def _prepare(cluster: PostgresCluster | PostgresContainer, name: str, owner: str) -> None:
     """A new database, with the extensions that the product asks for."""
     with psycopg.connect(cluster.conninfo, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} OWNER {owner} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'")
@@ -431,9 +458,10 @@ def _prepare(cluster: PostgresCluster, name: str, owner: str) -> None:
 
 
 @pytest.fixture
-def odoo_site(make_site: SiteMaker, pristine_odoo: PristineOdoo) -> Site:
+def odoo_site(make_site: SiteMaker, runtime: str, request: pytest.FixtureRequest) -> Site:
     """An environment with a database of a real Odoo 19, which can boot on it."""
-    return _copied(make_site, pristine_odoo)
+    fixture = "pristine_odoo_in_docker" if runtime == "compose" else "pristine_odoo"
+    return _copied(make_site, request.getfixturevalue(fixture))
 
 
 @pytest.fixture
@@ -473,9 +501,9 @@ def _copied(make_site: SiteMaker, pristine: PristineOdoo) -> Site:
 
 
 @pytest.fixture
-def drill_site(make_site: SiteMaker, odoo19: Path) -> Site:
+def drill_site(make_site: SiteMaker, runtime: str, request: pytest.FixtureRequest) -> Site:
     """An environment for trials: role and data_dir of its own, no database."""
-    return make_site(odoo=odoo19)
+    return make_site(odoo=_ODOO_OF_IMAGES if runtime == "compose" else request.getfixturevalue("odoo19"))
 
 
 @pytest.fixture

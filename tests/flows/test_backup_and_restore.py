@@ -266,11 +266,8 @@ def _back_up_cut_dump(site: Site) -> None:
     store_snapshot(site.name)
 
 
-@pytest.mark.parametrize(
-    ("runtime", "run"),
-    [("native", backup), ("native", restore), pytest.param("compose", restore, marks=pytest.mark.docker)],
-    indirect=["runtime"],
-)
+@both_runtimes
+@pytest.mark.parametrize("run", [backup, restore])
 def test_flow_says_which_password_is_wrong_and_changes_nothing(site: Site, run: Callable[[str], object]) -> None:
     backup(site.name)
     before = site.content()

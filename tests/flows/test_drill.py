@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prefect.artifacts import Artifact
 from real_processes import run_flow
+from toolbox_site import both_runtimes
 
 from blocks import OdooEnvironment
 from flows.backup import backup
@@ -84,6 +85,7 @@ def test_drill_fails_and_names_what_odoo_could_not_do_when_a_view_is_gone(odoo_s
     assert outcomes["A user logs in"] == "not measured"
 
 
+@both_runtimes
 def test_no_odoo_sees_the_copy_when_a_module_is_not_on_disk(odoo_site: Site, drill_site: Site) -> None:
     with odoo_site.connect() as connection:
         connection.execute(
@@ -99,6 +101,7 @@ def test_no_odoo_sees_the_copy_when_a_module_is_not_on_disk(odoo_site: Site, dri
     assert drill_site.seen_by_odoo() == []
 
 
+@both_runtimes
 def test_restore_into_another_environment_makes_a_harmless_copy(odoo_site: Site, drill_site: Site) -> None:
     with odoo_site.connect() as connection:
         connection.execute("UPDATE ir_cron SET active = true")

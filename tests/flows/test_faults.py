@@ -18,6 +18,7 @@ from prefect.client.schemas.filters import (
     TaskRunFilterFlowRunId,
 )
 from real_processes import wait_until
+from toolbox_site import both_runtimes
 
 from blocks import OdooEnvironment
 from flows.backup import backup
@@ -64,6 +65,7 @@ def test_backup_says_so_and_the_next_one_passes_when_postgresql_stops_in_the_dum
     assert site.leftovers() == []
 
 
+@both_runtimes
 def test_backup_counts_nothing_and_the_next_one_says_so_when_the_database_is_dropped_in_the_dump(site: Site) -> None:
     before = site.content()
     whole = backup(site.name)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from toolbox_site import both_runtimes_at_length
+from toolbox_site import both_runtimes
 
 from blocks import OdooEnvironment
 from flows.backup import backup
@@ -22,7 +22,7 @@ else:
 pytestmark = [pytest.mark.postgres, pytest.mark.restic]
 
 
-@both_runtimes_at_length
+@both_runtimes
 def test_restore_follows_no_link_when_the_filestore_holds_strange_things(site: Site) -> None:
     """Stray files, links to outside and an attachment that is such a link, foreign owners and modes.
 

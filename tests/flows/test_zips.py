@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from toolbox_site import both_runtimes_at_length
+from toolbox_site import both_runtimes
 
 from flows.backup import backup
 from flows.export_zip import export_zip
@@ -49,7 +49,7 @@ def exported(site: Site) -> Path:
     return destination
 
 
-@both_runtimes_at_length
+@both_runtimes
 def test_zip_holds_the_backup_and_comes_back_when_it_is_moved(site: Site, make_site: SiteMaker) -> None:
     large = site.attach(b"\0" * 3_000_000)
     backup(site.name)

@@ -1,6 +1,6 @@
 """Sites on Docker Compose: their data is reached through toolboxes, and PostgreSQL runs in a container, too.
 
-Each folder has the same path in the toolboxes and here, so a test finds what a flow left as it does without containers.
+Each folder has the same path in the containers and here, so a test finds what a flow left as it does without them.
 """
 
 import os
@@ -14,6 +14,7 @@ import compose_project
 import psycopg
 import pytest
 import yaml
+from psycopg.conninfo import make_conninfo
 from real_processes import wait_until
 
 from deployments.demo.docker_project import remove_project
@@ -21,7 +22,7 @@ from deployments.engines.docker import DockerEngine
 from deployments.engines.ports import free_port
 from odoo_ops.model.runtimes import ComposeProject
 
-SERVER = "cluster"  # this machine's own address, where a toolbox must name a service
+SERVER = "cluster"  # to a toolbox this machine's own address, to an Odoo on a copy the container of PostgreSQL
 
 
 def _on_both(*marks: pytest.MarkDecorator) -> pytest.MarkDecorator:
@@ -38,14 +39,25 @@ _UNSAFE_AND_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off
 
 @dataclass(frozen=True)
 class PostgresContainer:
-    """A PostgreSQL on a port of 127.0.0.1; its version is that of the toolboxes' programs."""
+    """A PostgreSQL on a port of 127.0.0.1; its version is that of the toolboxes' programs.
+
+    Attributes:
+        network: one without a way out, in which it has the same port and is called `SERVER`.
+    """
 
     port: int
     superuser_password: str
+    network: str
+
+    @property
+    def conninfo(self) -> str:
+        return make_conninfo(
+            host="127.0.0.1", port=self.port, user="postgres", password=self.superuser_password, dbname="postgres"
+        )
 
     def answers(self) -> bool:
         try:
-            psycopg.connect(host="127.0.0.1", port=self.port, user="postgres", password=self.superuser_password).close()
+            psycopg.connect(self.conninfo).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -53,39 +65,49 @@ class PostgresContainer:
 
 @contextmanager
 def postgres_container(engine: DockerEngine, image: str, folder: Path) -> Iterator[PostgresContainer]:
-    """A PostgreSQL of its own, by the machine's network. Nothing is left of it afterwards."""
-    server = PostgresContainer(free_port(), secrets.token_urlsafe(24))
-    settings = ("listen_addresses=127.0.0.1", f"port={server.port}", *_UNSAFE_AND_FAST)
+    """A PostgreSQL of its own. Nothing is left of it afterwards."""
+    port, superuser_password = free_port(), secrets.token_urlsafe(24)
+    settings = ("listen_addresses=*", f"port={port}", *_UNSAFE_AND_FAST)
     service = {
         "image": image,
-        "network_mode": "host",
+        "ports": [f"127.0.0.1:{port}:{port}"],
+        "networks": {"default": {}, "inside": {"aliases": [SERVER]}},
         "command": ["postgres", *(word for setting in settings for word in ("-c", setting))],
         "environment": {
-            "POSTGRES_PASSWORD": server.superuser_password,
+            "POSTGRES_PASSWORD": superuser_password,
             "POSTGRES_INITDB_ARGS": "--auth-host=scram-sha-256 --no-sync",  # its own default trusts 127.0.0.1
         },
     }
-    (folder / "compose.yaml").write_text(yaml.safe_dump({"services": {"db": service}}))
+    described = {"services": {"db": service}, "networks": {"inside": {"internal": True}}}
+    (folder / "compose.yaml").write_text(yaml.safe_dump(described))
     with compose_project.ComposeProject.made(engine, folder) as project:
         project.compose("up", "--detach")
+        server = PostgresContainer(port, superuser_password, f"{project.name}_inside")
         wait_until(server.answers, "PostgreSQL answers", 60)
         yield server
 
 
 @dataclass(frozen=True)
 class Toolboxes:
-    """Makes projects of toolboxes, for environments whose databases are on one server."""
+    """Makes projects of toolboxes, for environments whose databases are on one server.
+
+    Attributes:
+        odoo: image in whose containers drills boot Odoo.
+    """
 
     engine: DockerEngine
     image: str
+    odoo: str
     cluster: PostgresContainer
 
     @contextmanager
     def project(self, name: str, folder: Path, data_dir: str) -> Iterator[ComposeProject]:
-        """A project on a folder and the data of an Odoo in it. Nothing is left of it afterwards; Odoo never runs."""
+        """A project on a folder and the data of an Odoo in it. Nothing is left of it; its Odoo runs on copies alone."""
+        user = f"{os.getuid()}:{os.getgid()}"  # who may delete what it wrote
+        odoo = {"image": self.odoo, "user": user, "networks": ["inside"], "volumes": [f"{folder}:{folder}"]}
         toolbox = {
             "image": self.image,
-            "user": f"{os.getuid()}:{os.getgid()}",  # who may delete what it wrote
+            "user": user,
             "profiles": ["operations"],
             "network_mode": "host",
             "extra_hosts": [f"{SERVER}:127.0.0.1"],
@@ -100,10 +122,11 @@ class Toolboxes:
         restoring = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"]
         writing = {**toolbox, "cap_add": restoring, "volumes": [f"{folder}:{folder}"]}
         reading = {**toolbox, "volumes": [f"{folder}:{folder}", f"{data_dir}:{data_dir}:ro"]}
-        services = {"odoo": writing, "toolbox": reading, "toolbox-restore": writing}
+        services = {"odoo": odoo, "toolbox": reading, "toolbox-restore": writing}
+        networks = {"inside": {"name": self.cluster.network, "external": True}}
         made = folder / name / "project"
         made.mkdir(parents=True)
-        (made / "compose.yaml").write_text(yaml.safe_dump({"services": services}))
+        (made / "compose.yaml").write_text(yaml.safe_dump({"services": services, "networks": networks}))
         try:
             yield ComposeProject(project=name, folder=str(made))
         finally:
