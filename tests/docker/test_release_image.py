@@ -3,20 +3,20 @@
 import re
 import signal
 import sys
-import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import pytest
 from addons_repository import SECOND, SHELF
 from prefect.artifacts import Artifact
 from provisioned_site import Provisioned, provisioned
-from real_processes import MarkedProcess
+from real_processes import MarkedProcess, wait_until
 from real_registry import RealRegistry, real_registry
+from steady_load import Load, load
 from used_site import SMALL
 
 from blocks import OdooEnvironment
@@ -52,14 +52,13 @@ _ADDONS = "/usr/lib/python3/dist-packages/odoo/addons"
 _STATIC = "shelf/static/read.txt"
 _SLOW_SECONDS = 12
 _COMMIT = "0123456789abcdef0123456789abcdef01234567"
-_PAUSE_SECONDS = 0.2  # between requests of one kind: a steady load, no heavy one
 _FIRST: Mapping[str, str] = {
     **SHELF,
     "shelf/shelf.py": SHELF["shelf/shelf.py"].replace(
         "from odoo import", "import socket\nimport time\n\nfrom odoo import"
     )
     + f"""
-    @route("/shelf/host", auth="none")
+    @route("/shelf/host", auth="none", csrf=False)
     def tell(self):
         return socket.gethostname()
 
@@ -245,85 +244,6 @@ def registry(
         yield running
 
 
-class Load:
-    """Requests through nginx, each kind one after the other: quick ones on a connection that is kept, quick ones each
-    on one of its own, and slow ones.
-
-    Attributes:
-        answers: status of each.
-        failed: what went wrong instead of an answer.
-        hosts: path -> when an answer came, and from which container.
-        retry_after: what answers with status 503 said of when to come back.
-        pages: what was shown of the shelf, each once.
-    """
-
-    def __init__(self, site: Provisioned) -> None:
-        self.answers: list[int] = []
-        self.failed: list[str] = []
-        self.hosts: dict[str, list[tuple[float, str]]] = {"/shelf/host": [], "/shelf/slow": []}
-        self.retry_after: set[str | None] = set()
-        self.pages: set[str] = set()
-        self._site = site
-        self._ended = threading.Event()
-
-    def ask(self) -> None:
-        with self._site.browser() as kept:
-            while not self._ended.wait(_PAUSE_SECONDS):
-                self._get(kept, "/shelf")
-
-    def ask_anew(self) -> None:
-        while not self._ended.wait(_PAUSE_SECONDS):
-            with self._site.browser() as own:
-                self._get(own, "/shelf/host")
-
-    def ask_slowly(self) -> None:
-        while not self._ended.is_set():
-            with self._site.browser() as own:
-                self._get(own, "/shelf/slow")
-
-    def _get(self, browser: httpx.Client, path: str) -> None:
-        try:
-            try:
-                answer = browser.get(path)
-            except httpx.RemoteProtocolError:
-                # nginx closes kept connections at a reload; asked at that very moment, a client asks again, as browsers
-                # do (RFC 9112, 9.3.1)
-                answer = browser.get(path)
-        except httpx.HTTPError as error:
-            self.failed.append(repr(error))
-            return
-        self.answers.append(answer.status_code)
-        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-            self.retry_after.add(answer.headers.get("Retry-After"))
-        if path == "/shelf":
-            self.pages.add(answer.text)
-        if path in self.hosts:
-            self.hosts[path].append((time.monotonic(), answer.text))
-
-    def end(self) -> None:
-        self._ended.set()
-
-    def last_of(self, host: str) -> float:
-        """When a quick request was answered by a container for the last time."""
-        return max(at for at, answered in self.hosts["/shelf/host"] if answered == host)
-
-
-@contextmanager
-def load(site: Provisioned, *, slow: bool = True) -> Iterator[Load]:
-    """A steady load for as long as the block lasts."""
-    made = Load(site)
-    asks = (made.ask, made.ask_anew, *((made.ask_slowly,) if slow else ()))
-    threads = [threading.Thread(target=ask) for ask in asks]
-    for thread in threads:
-        thread.start()
-    try:
-        yield made
-    finally:
-        made.end()
-        for thread in threads:
-            thread.join()
-
-
 def test_no_request_fails_when_an_image_takes_over_and_goes_back(shop: Shop) -> None:
     old, former = shop.site.containers()["odoo"][:12], shop.nameless_volumes()
     assert former
@@ -341,9 +261,11 @@ def test_no_request_fails_when_an_image_takes_over_and_goes_back(shop: Shop) -> 
         _see_that_the_file_wins_when_it_names_another_one(shop)
         back = shop.rollback()
         assert back.down_seconds is None
+    print(f"\nA release and its rollback: {asked}")  # noqa: T201 - a figure that docs/releases.md gives
     assert asked.failed == []
     assert set(asked.answers) == {200}
     assert len(asked.answers) > 100
+    _see_that_nginx_lost_none(shop, asked)
     assert any(host == old and at > asked.last_of(old) for at, host in asked.hosts["/shelf/slow"]), (
         "a slow request was begun on the former Odoo, and answered by it after the switch"
     )
@@ -352,6 +274,17 @@ def test_no_request_fails_when_an_image_takes_over_and_goes_back(shop: Shop) -> 
     assert (former - shop.nameless_volumes()) & shop.volumes() == set()
     assert shop.running_image() == shop.images["first"]
     assert shop.site.provision(dry_run=True).plan.empty
+
+
+def _see_that_nginx_lost_none(shop: Shop, asked: Load) -> None:
+    """It logs what it took at its end, answered or not: what it answered, and nothing more, has come back."""
+    taken = re.compile(rf'^\S+ \[\S+\] "[^"]*" (\d+) .*"{asked.agent}"$', re.MULTILINE)
+
+    def log() -> Counter[int]:
+        said = shop.site.project.engine.run("logs", shop.site.containers()["nginx"])
+        return Counter(int(status) for status in taken.findall(said))
+
+    wait_until(lambda: log() == Counter(asked.answers), lambda: f"nginx logged {log()}; {asked}")
 
 
 def test_image_that_the_file_names_brings_its_own_addons(shop: Shop) -> None:
