@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from addons_repository import SECOND, SHELF
+from addons_repository import BROKEN_PYTHON, BROKEN_VIEW, HANGS, SECOND, SHELF, WITHOUT_PACKAGE
 from prefect.artifacts import Artifact
 from provisioned_site import Provisioned, provisioned
 from real_processes import MarkedProcess, wait_until
@@ -180,6 +180,11 @@ class Shop:
         containers = [self.site.containers()[service] for service in ("odoo", "odoo-cron")]
         found = self.site.project.engine.run("inspect", f"--format={volumes}", *containers).split()
         return {name for name in found if not name.startswith(self.site.project.name)}
+
+    def one_off_containers(self) -> str:
+        """Those in which Odoo was run beside the services."""
+        labels = (f"com.docker.compose.project={self.site.project.name}", "com.docker.compose.oneoff=True")
+        return self.site.project.engine.run("ps", "--all", "--quiet", *(f"--filter=label={label}" for label in labels))
 
     def volumes(self) -> set[str]:
         return set(self.site.project.engine.run("volume", "ls", "--quiet").split())
@@ -569,6 +574,13 @@ def test_image_without_an_installed_module_is_refused(shop: Shop) -> None:
     assert shop.site.containers() == before
 
 
+def test_image_without_a_package_that_a_module_needs_is_refused(shop: Shop) -> None:
+    before = shop.site.containers()
+    with pytest.raises(Refused, match="shelf needs Python package no-such-package"):
+        shop.release(shop.build("lacking", _FIRST | WITHOUT_PACKAGE))
+    assert shop.site.containers() == before
+
+
 @pytest.mark.long
 def test_image_that_breaks_the_registry_leaves_the_present_one_at_work(shop: Shop) -> None:
     before = shop.site.containers()
@@ -582,20 +594,31 @@ def test_image_that_breaks_the_registry_leaves_the_present_one_at_work(shop: Sho
     assert shop.site.provision(dry_run=True).plan.empty
 
 
-@pytest.mark.long
-def test_image_whose_modules_cannot_be_updated_leaves_everything_as_it_was(shop: Shop) -> None:
+@pytest.mark.parametrize(
+    ("files", "budget_seconds", "said"),
+    [
+        pytest.param(
+            BROKEN_PYTHON, 600, "(?s)cannot be updated: .*ZeroDivisionError", id="registry", marks=pytest.mark.long
+        ),
+        pytest.param(BROKEN_VIEW, 600, "(?s)cannot be updated: .*nowhere", id="view"),
+        pytest.param(HANGS, 30, "its time limit", id="hangs"),
+    ],
+)
+def test_image_whose_modules_cannot_be_updated_leaves_everything_as_it_was(
+    shop: Shop, request: pytest.FixtureRequest, files: Mapping[str, str], budget_seconds: int, said: str
+) -> None:
     before = shop.site.containers()
-    bad = shop.build("bad", _SECOND | {"shelf/views.xml": "<odoo><template id='page'></odoo>\n"})
-    with (
-        load(shop.site, slow=False) as asked,
-        pytest.raises(VerificationFailed, match="Modules cannot be updated: .*Failed to load registry"),
-    ):
+    bad = shop.build(request.node.callspec.id, _FIRST | files)
+    shop.site.register(release={"downtime_budget_seconds": budget_seconds})
+    with load(shop.site, slow=False) as asked, pytest.raises(VerificationFailed, match=said):
         shop.release(bad)
+    shop.site.register()
     assert asked.failed == []
     assert set(asked.answers) == {200, 503}
     assert shop.site.containers() == before
-    assert "the first edition" in shop.page("/shelf")
-    assert shop.site.provision(dry_run=True).plan.empty
+    wait_until(lambda: not shop.one_off_containers(), "what updated modules has ended")
+    assert shop.site.sql("SELECT datname FROM pg_database WHERE datname LIKE '%scratch%'") == ""
+    _see_that_the_former_one_is_in_place(shop)
 
 
 @pytest.mark.long

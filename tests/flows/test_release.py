@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from addons_repository import SECOND, SHELF, put_on_record
+from addons_repository import BROKEN_PYTHON, BROKEN_VIEW, HANGS, SECOND, SHELF, WITHOUT_PACKAGE, put_on_record
 from deployed_flow import DeployedFlow
 from prefect.artifacts import Artifact
 from pydantic import SecretStr
@@ -232,16 +232,6 @@ def test_what_is_named_is_released_to_the_first_one_and_to_the_second_one_after_
     assert shop.sql("SELECT count(*) FROM shelf_book") == [(0,)]
 
 
-_BROKEN_PYTHON = {"shelf/shelf.py": SHELF["shelf/shelf.py"] + "\n1 / 0\n"}
-_BROKEN_VIEW = {
-    "shelf/views.xml": '<odoo><record id="form" model="ir.ui.view"><field name="model">shelf.book</field>'
-    '<field name="arch" type="xml"><form><field name="nowhere"/></form></field></record></odoo>\n'
-}
-_WITHOUT_PACKAGE = {
-    "shelf/__manifest__.py": SHELF["shelf/__manifest__.py"].replace(
-        "'depends'", "'external_dependencies': {'python': ['no-such-package']}, 'depends'"
-    )
-}
 # for an update it starts, and not to serve people
 _HANGS_AT_START = {
     "shelf/shelf.py": SHELF["shelf/shelf.py"]
@@ -272,10 +262,6 @@ class Partner(models.Model):
     def _compute_share(self):
         self.share = 1 / 0
 """
-_HANGS = {
-    "shelf/__manifest__.py": SECOND["shelf/__manifest__.py"],
-    "shelf/migrations/19.0.2.0.0/post-migrate.py": "import time\n\n\ndef migrate(cr, version):\n    time.sleep(600)\n",
-}
 # the update goes on to its end, and Odoo ends with status 0
 _LOGS_AN_ERROR = {
     "shelf/__manifest__.py": SECOND["shelf/__manifest__.py"],
@@ -298,14 +284,14 @@ def test_release_that_fails_leaves_everything_as_it_was(
     policy = policy.model_copy(update={"smoke_paths": ("/shelf",), **reader})
     shop.site.register(release=policy)
 
-    shop.fails({**SHELF, **_WITHOUT_PACKAGE}, "shelf needs Python package no-such-package", Refused)
+    shop.fails({**SHELF, **WITHOUT_PACKAGE}, "shelf needs Python package no-such-package", Refused)
     risen = {"shelf/__manifest__.py": SECOND["shelf/__manifest__.py"]}
     shop.fails({**SHELF, **risen}, "shelf rises from 19.0.1.0.0 to 19.0.2.0.0 and has no folder migrations", Refused)
     fallen = {"shelf/__manifest__.py": SHELF["shelf/__manifest__.py"].replace("19.0.1.0.0", "19.0.0.9.0")}
     shop.fails({**SHELF, **fallen}, "shelf falls from 19.0.1.0.0 to 19.0.0.9.0", Refused)
     shop.fails({"README": "the module is gone\n"}, "Every installed module is there: shelf", Refused)
-    shop.fails({**SHELF, **_BROKEN_PYTHON}, "ZeroDivisionError")
-    shop.fails({**SHELF, **_BROKEN_VIEW}, "nowhere")
+    shop.fails({**SHELF, **BROKEN_PYTHON}, "ZeroDivisionError")
+    shop.fails({**SHELF, **BROKEN_VIEW}, "nowhere")
     shop.fails({**SHELF, **_LOGS_AN_ERROR}, r"Modules are updated.*\? No: .*titles are lost")
     shop.fails({**SHELF, **_BROKEN_PAGE}, r"(?s)/shelf: status 404.*\. The former release serves people\.$")
     page = Artifact.get(f"release-{shop.site.name}")
@@ -313,7 +299,7 @@ def test_release_that_fails_leaves_everything_as_it_was(
     assert re.search(r"(?s): not released\n.*It failed after .*/shelf: status 404", str(page.data)), page.data
     shop.fails({**SHELF, "shelf/shelf.py": SHELF["shelf/shelf.py"] + _PARTNER}, "res.partner.*ZeroDivisionError")
     shop.site.register(release=policy.model_copy(update={"downtime_budget_seconds": 60}))  # both wait for its end
-    shop.fails({**SHELF, **_HANGS}, "its time limit")
+    shop.fails({**SHELF, **HANGS}, "its time limit")
     shop.fails({**SHELF, **_HANGS_AT_START}, r"/web/login does not answer: ReadTimeout \(\d+ s were left\)")
 
     def cut_connections(*_: object) -> list[Check]:
@@ -409,7 +395,7 @@ def test_forecast_tries_a_release_out_while_people_go_on_working(shop: Shop) -> 
     assert f"{READS}: /web/dataset/call_kw/res.partner/search_read: builtins.ZeroDivisionError" in str(raised.value)
 
     shop.site.register(release=asked.model_copy(update={"downtime_budget_seconds": 20}))
-    shop.fails({**SHELF, **_HANGS}, "(?s)did not stand its forecast, and nothing was changed.*its time limit")
+    shop.fails({**SHELF, **HANGS}, "(?s)did not stand its forecast, and nothing was changed.*its time limit")
     assert shop.process() == serving, "people go on working while it is tried out"
 
 
@@ -528,7 +514,7 @@ def test_next_release_passes_when_one_was_killed_while_it_updated_modules(shop: 
     put_on_record(shop.site.name)
     assert shop.release().plan.updates == ()
     shop.installs("shelf")
-    shop.addons.push({**SHELF, **_HANGS})
+    shop.addons.push({**SHELF, **HANGS})
     run = run_flow("release", shop.site.name, log=shop.site.folder / "killed.log")
     try:
         updates = "--update=shelf"

@@ -53,6 +53,22 @@ SECOND: Mapping[str, str] = {
     "    cr.execute(\"UPDATE shelf_book SET title = upper(name) || ' of ' || %s\", [version])\n",
 }
 
+# bad changes of the first edition
+BROKEN_PYTHON: Mapping[str, str] = {"shelf/shelf.py": SHELF["shelf/shelf.py"] + "\n1 / 0\n"}
+BROKEN_VIEW: Mapping[str, str] = {
+    "shelf/views.xml": '<odoo><record id="form" model="ir.ui.view"><field name="model">shelf.book</field>'
+    '<field name="arch" type="xml"><form><field name="nowhere"/></form></field></record></odoo>\n'
+}
+WITHOUT_PACKAGE: Mapping[str, str] = {
+    "shelf/__manifest__.py": SHELF["shelf/__manifest__.py"].replace(
+        "'depends'", "'external_dependencies': {'python': ['no-such-package']}, 'depends'"
+    )
+}
+HANGS: Mapping[str, str] = {
+    "shelf/__manifest__.py": SECOND["shelf/__manifest__.py"],
+    "shelf/migrations/19.0.2.0.0/post-migrate.py": "import time\n\n\ndef migrate(cr, version):\n    time.sleep(600)\n",
+}
+
 _DELIVER = """#!{python}
 import hmac, json, sys, urllib.request, uuid
 
