@@ -615,7 +615,7 @@ def test_people_are_let_in_once_a_release_was_looked_at_behind_the_page(
     monkeypatch.setattr(_cut_over, "check_health", look)
     monkeypatch.setattr(_cut_over, "_update_and_put_in_place", lambda *_: (_NEW, []))
     monkeypatch.setattr(_cut_over, "actions_held_off", nullcontext)
-    monkeypatch.setattr(_put_in_place, "start_odoo", lambda _: None)
+    monkeypatch.setattr(_put_in_place, "start_odoo", lambda _, minutes: minutes)
     monkeypatch.setattr(_put_in_place, "check_odoo_came_back", step("start"))
     monkeypatch.setattr(_cut_over, "in_image", lambda _: in_project)
     monkeypatch.setattr(_put_in_place, "open_site_again", step("let in"))
