@@ -3,17 +3,16 @@
 import re
 import signal
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from addons_repository import BROKEN_PYTHON, BROKEN_VIEW, HANGS, SECOND, SHELF, WITHOUT_PACKAGE
+from addons_repository import BROKEN_PYTHON, BROKEN_VIEW, HANGS, WITHOUT_PACKAGE
+from image_shop import FIRST, SAME, SECOND, Shop, image_shop
 from prefect.artifacts import Artifact
-from provisioned_site import Provisioned, provisioned
+from provisioned_site import provisioned
 from real_processes import MarkedProcess, wait_until
 from real_registry import RealRegistry, real_registry
 from steady_load import Load, load
@@ -27,59 +26,25 @@ from flows.forecast import forecast
 from flows.promote import promote
 from flows.release import release
 from flows.roll_out import roll_out
-from flows.rollback import rollback
-from odoo_ops.adapters import database
-from odoo_ops.adapters.modules import read_installed, record_checksums
 from odoo_ops.commands.image_releases import REVISION_LABEL
 from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
-from odoo_ops.model.checks import failures
 from odoo_ops.model.release import RELEASED_UNWELL
-from odoo_ops.model.release_reports import ReleaseReport, RollbackReport
+from odoo_ops.model.release_reports import ReleaseReport
 from odoo_ops.model.webhooks import Push, QueuedRelease, ReleaseRule
 from odoo_ops.policy.images import kept_repository
-from odoo_ops.policy.provisioning import ODOO_SERVICES
 from odoo_ops.policy.space import refuse_without_room
 from odoo_ops.runtimes.release_records import read_records
-from odoo_ops.runtimes.releases import read_modules
 from odoo_ops.runtimes.staging import needs_of_staging
 from tasks.forecasts import READS
 from tasks.smoke import IN_USE
 
 pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic, pytest.mark.timeout(1200)]
 
-HOST = "erp-staging.example.com"
-_ADDONS = "/usr/lib/python3/dist-packages/odoo/addons"
-_STATIC = "shelf/static/read.txt"
-_SLOW_SECONDS = 12
 _COMMIT = "0123456789abcdef0123456789abcdef01234567"
-_FIRST: Mapping[str, str] = {
-    **SHELF,
-    "shelf/shelf.py": SHELF["shelf/shelf.py"].replace(
-        "from odoo import", "import socket\nimport time\n\nfrom odoo import"
-    )
-    + f"""
-    @route("/shelf/host", auth="none", csrf=False)
-    def tell(self):
-        return socket.gethostname()
-
-    @route("/shelf/slow", auth="none")
-    def wait(self):
-        time.sleep({_SLOW_SECONDS})
-        return socket.gethostname()
-""",
-}
-# no module is updated for static files
-_SAME = _FIRST | {_STATIC: "as it is now\n"}
-_SECOND = _FIRST | {
-    **{name: text for name, text in SECOND.items() if name != "shelf/shelf.py"},
-    "shelf/shelf.py": _FIRST["shelf/shelf.py"]
-    .replace("name = fields.Char()", "name = fields.Char()\n    title = fields.Char()")
-    .replace("the first edition", "the second edition"),
-}
 _LAMP = {"lamp/__manifest__.py": "{'name': 'Lamp'}\n", "lamp/__init__.py": ""}
 # it passes in the copy, and fails in its place
-_FAILS_LATER = _SECOND | {
-    "shelf/shelf.py": _SECOND["shelf/shelf.py"].replace(
+_FAILS_LATER = SECOND | {
+    "shelf/shelf.py": SECOND["shelf/shelf.py"].replace(
         "        return request.render",
         """        from odoo.tools import config
 
@@ -89,7 +54,7 @@ _FAILS_LATER = _SECOND | {
     )
 }
 # it passes beside the present Odoo, and fails from the moment in which people come; no module differs
-_FAILS_WHEN_USED = _SAME | {
+_FAILS_WHEN_USED = SAME | {
     "shelf/static/used.py": """
 from pathlib import Path as _Path
 
@@ -138,88 +103,6 @@ _DEAF = "RUN echo 'GeventServer.start = None' >>../service/server.py"
 _NO_REGISTRY = "RUN echo 'Registry.new = None' >>../orm/registry.py"
 
 
-@dataclass(frozen=True)
-class Shop:
-    """A staging with the module `shelf` in its image, and images that may follow."""
-
-    site: Provisioned
-    folder: Path
-    base: str
-    images: dict[str, str] = field(default_factory=dict)
-
-    def build(self, name: str, files: Mapping[str, str], *lines: str) -> str:
-        """Make an image of addons; its number on the host, by which production would name it, too."""
-        return _build(self.site.project.engine, self.folder / name, self.base, files, *lines)
-
-    def release(self, image: str) -> ReleaseReport:
-        """Each check must pass: a release with a failed one ends as `ReleasedUnwell`, which raises nothing."""
-        report = release(self.site.name, image=image)
-        assert isinstance(report, ReleaseReport)
-        assert failures(list(report.checks)) == []
-        return report
-
-    def rollback(self) -> RollbackReport:
-        report = rollback(self.site.name, confirm=self.site.name)
-        assert isinstance(report, RollbackReport)
-        return report
-
-    def running_image(self) -> str:
-        """Of the only container of Odoo."""
-        container = self.site.containers()["odoo"]
-        assert "\n" not in container, "more than one"
-        return self.site.project.engine.run("inspect", "--format={{.Image}}", container).strip()
-
-    def editions(self) -> list[str]:
-        """What the containers of Odoo find in the folder that the official image declares as a volume."""
-        found = ("cat", "/mnt/extra-addons/edition")
-        return [self.site.project.exec(service, *found).strip() for service in ODOO_SERVICES]
-
-    def nameless_volumes(self) -> set[str]:
-        """Those of Odoo's containers that have no name of the project's, as an image asks for them."""
-        volumes = '{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}'
-        containers = [self.site.containers()[service] for service in ("odoo", "odoo-cron")]
-        found = self.site.project.engine.run("inspect", f"--format={volumes}", *containers).split()
-        return {name for name in found if not name.startswith(self.site.project.name)}
-
-    def one_off_containers(self) -> str:
-        """Those in which Odoo was run beside the services."""
-        labels = (f"com.docker.compose.project={self.site.project.name}", "com.docker.compose.oneoff=True")
-        return self.site.project.engine.run("ps", "--all", "--quiet", *(f"--filter=label={label}" for label in labels))
-
-    def volumes(self) -> set[str]:
-        return set(self.site.project.engine.run("volume", "ls", "--quiet").split())
-
-    def page(self, path: str) -> str:
-        with self.site.browser() as browser:
-            return browser.get(path).text
-
-    def static(self) -> str:
-        return self.page(f"/{_STATIC}?{time.monotonic_ns()}").strip()  # nginx keeps it by its whole address
-
-    def put_on_record(self) -> None:
-        """Say that the database's modules are those of the image, which saves the update of all of them."""
-        runtime = OdooEnvironment.open(self.site.name)
-        with database.connect(runtime.host, runtime.environment.database) as connection:
-            found = read_modules(runtime, read_installed(connection), {})
-            record_checksums(connection, {name: facts.checksum for name, facts in found.items()})
-
-
-def _build(engine: DockerEngine, folder: Path, base: str, files: Mapping[str, str], *lines: str) -> str:
-    for name, text in files.items():
-        path = folder / "addons" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    copy = ("COPY addons/ ./",) if files else ()
-    volume = "COPY edition /mnt/extra-addons/"
-    dockerfile = (f"FROM {base}", "USER root", volume, f"WORKDIR {_ADDONS}", *copy, *lines, "USER odoo")
-    folder.mkdir(exist_ok=True)
-    (folder / "edition").write_text(folder.name)
-    (folder / "Dockerfile").write_text("\n".join(dockerfile))
-    tag = f"odoo-ops-test/{folder.parent.name}:{folder.name}"
-    engine.run("build", "--tag", tag, folder)
-    return engine.run("image", "inspect", "--format={{.Id}}", tag).strip()
-
-
 @pytest.fixture(scope="module")
 def shop(
     docker: DockerEngine,
@@ -227,17 +110,8 @@ def shop(
     prefect_server: None,  # noqa: ARG001 - the server must run
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Shop]:
-    base, folder = image("odoo"), tmp_path_factory.mktemp("images")
-    first = _build(docker, folder / "first", base, _FIRST)
-    images = {"odoo": first, **{name: image(name) for name in ("postgres", "nginx", "toolbox")}}
-    place = tmp_path_factory.mktemp("shop")
-    with provisioned(docker, image, place, images=images, domain=HOST, wanted=SMALL) as site:
-        shop = Shop(site, folder, base, {"first": first})
-        site.project.run("odoo", "odoo", "--database=erp", "--init=shelf", "--stop-after-init", "--no-http")
-        site.project.compose("restart", "odoo")
-        shop.put_on_record()
-        shop.images["same"] = shop.build("same", _SAME)
-        yield shop
+    with image_shop(docker, image, tmp_path_factory) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -295,7 +169,7 @@ def _see_that_nginx_lost_none(shop: Shop, asked: Load) -> None:
 def test_image_that_the_file_names_brings_its_own_addons(shop: Shop) -> None:
     former = shop.nameless_volumes()
     for name in ("same", "first"):
-        shop.site.register(images={**shop.site.images, "odoo": shop.images[name]})
+        shop.names(shop.images[name])
         shop.site.provision()
         assert shop.editions() == [name, name]
         left = former - shop.nameless_volumes()
@@ -318,7 +192,7 @@ def _see_that_it_is_what_is_promoted(shop: Shop) -> None:
 
 
 def _see_that_the_file_wins_when_it_names_another_one(shop: Shop) -> None:
-    shop.site.register(images={**shop.site.images, "odoo": shop.base})
+    shop.names(shop.base)
     plan = shop.site.provision(dry_run=True).plan
     shop.site.register()
     assert plan.superseded == shop.images["same"]
@@ -346,7 +220,7 @@ def test_nginx_says_so_while_modules_are_updated_and_a_rollback_brings_image_and
 ) -> None:
     """The image comes from a registry: the host has it no more."""
     engine, asked_for = shop.site.project.engine, f"{registry.address}/shop:1"
-    number = shop.build("pushed", _SECOND | _LAMP, f"LABEL {REVISION_LABEL}={_COMMIT}")
+    number = shop.build("pushed", SECOND | _LAMP, f"LABEL {REVISION_LABEL}={_COMMIT}")
     pinned = registry.push(number, "shop")
     engine.run("rmi", "--force", number)
     assert number not in engine.run("image", "ls", "--quiet", "--no-trunc").split()
@@ -410,7 +284,7 @@ def test_image_whose_modules_were_updated_is_taken_back_when_it_does_not_serve_p
 def test_image_whose_modules_were_updated_is_taken_back_before_people_are_let_in(shop: Shop) -> None:
     """Its websockets are missed while nginx sends people away: nobody ever sees the release."""
     said = r"(?s)Websocket through the proxy: .*http://odoo:8072.*was put back\. It serves people again"
-    deaf = shop.build("deaf-update", _SECOND, _DEAF)
+    deaf = shop.build("deaf-update", SECOND, _DEAF)
     with load(shop.site, slow=False) as asked, pytest.raises(VerificationFailed, match=said):
         shop.release(deaf)
     assert asked.failed == []
@@ -439,7 +313,7 @@ def test_next_run_settles_a_release_that_was_killed_while_people_had_to_wait(
     shop: Shop, tmp_path: Path, swapped: bool
 ) -> None:
     """Undone before the databases are swapped, finished after it: image and database are of one release."""
-    image = shop.build("second", _SECOND)
+    image = shop.build("second", SECOND)
     code = _KILLED.format(point=_KILLED_AT[swapped], environment=shop.site.name, image=image)
     run = MarkedProcess([sys.executable, "-c", code], tmp_path / "release.log")
     assert run.end(300) == -signal.SIGKILL, run.log()
@@ -459,7 +333,7 @@ def test_next_run_settles_a_release_that_was_killed_while_people_had_to_wait(
 
 @pytest.mark.long
 def test_forecast_updates_and_looks_at_a_harmless_copy_while_people_work(shop: Shop) -> None:
-    second, before = shop.build("second", _SECOND), shop.site.containers()
+    second, before = shop.build("second", SECOND), shop.site.containers()
     backup(shop.site.name)
     shop.site.register(release={"forecast": True, "smoke_models": ["res.partner"]})
     with load(shop.site, slow=False) as asked:
@@ -553,7 +427,7 @@ def test_room_for_the_copy_is_asked_for_where_postgresql_keeps_its_data(shop: Sh
 def test_image_without_websockets_leaves_the_present_one_at_work(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("odoo_ops.runtimes.site_switch._WEBSOCKET_SECONDS", 5)
     before = shop.site.containers()
-    broken = shop.build("deaf", _SAME, _DEAF)
+    broken = shop.build("deaf", SAME, _DEAF)
     with (
         load(shop.site, slow=False) as asked,
         pytest.raises(VerificationFailed, match="(?s)http://.*:8072.*former release serves"),
@@ -577,14 +451,14 @@ def test_image_without_an_installed_module_is_refused(shop: Shop) -> None:
 def test_image_without_a_package_that_a_module_needs_is_refused(shop: Shop) -> None:
     before = shop.site.containers()
     with pytest.raises(Refused, match="shelf needs Python package no-such-package"):
-        shop.release(shop.build("lacking", _FIRST | WITHOUT_PACKAGE))
+        shop.release(shop.build("lacking", FIRST | WITHOUT_PACKAGE))
     assert shop.site.containers() == before
 
 
 @pytest.mark.long
 def test_image_that_breaks_the_registry_leaves_the_present_one_at_work(shop: Shop) -> None:
     before = shop.site.containers()
-    broken = shop.build("broken", _SAME, _NO_REGISTRY)
+    broken = shop.build("broken", SAME, _NO_REGISTRY)
     with load(shop.site) as asked, pytest.raises(VerificationFailed, match=r"(?s)/web/login does not answer.*NoneType"):
         shop.release(broken)
     assert asked.failed == []
@@ -608,7 +482,7 @@ def test_image_whose_modules_cannot_be_updated_leaves_everything_as_it_was(
     shop: Shop, request: pytest.FixtureRequest, files: Mapping[str, str], budget_seconds: int, said: str
 ) -> None:
     before = shop.site.containers()
-    bad = shop.build(request.node.callspec.id, _FIRST | files)
+    bad = shop.build(request.node.callspec.id, FIRST | files)
     shop.site.register(release={"downtime_budget_seconds": budget_seconds})
     with load(shop.site, slow=False) as asked, pytest.raises(VerificationFailed, match=said):
         shop.release(bad)

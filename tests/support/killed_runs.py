@@ -4,6 +4,7 @@ Each run is a process of its own, forked from one that has imported everything, 
 `prefect.Task.__call__` is wrapped, in tests only: the process kills itself just before a task begins, which is just
 after the one before has ended; and just before each part of the report is published or figures are kept. Within
 one task, if that is named, it kills itself before each operation on the host, and before databases are renamed, too.
+Steps are counted `since` a task, if that is named: what comes before it is passed each time.
 """
 
 import itertools
@@ -76,9 +77,9 @@ class KilledRuns:
 
 @contextmanager
 def killed_runs(
-    flow: str, *arguments: str, folder: Path, within: str = "", lasting: str = "", every: int = 1
+    flow: str, *arguments: str, folder: Path, since: str = "", within: str = "", lasting: str = "", every: int = 1
 ) -> Iterator[KilledRuns]:
-    """Runs of a flow with these arguments: killed before each task, and before each operation `within` one.
+    """Runs of a flow with these arguments: killed before each task `since` one, and before each operation `within` one.
 
     Not at each of these steps, but at `every` so many, others each day (see `slices`). All that they start ends with
     them, but for commands that hold the word `lasting`: a service, say.
@@ -86,7 +87,7 @@ def killed_runs(
     places, log = folder / f"{flow}-places", folder / f"{flow}-killed.log"
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, __file__, flow, within, str(places), *arguments],
+            [sys.executable, __file__, flow, since, within, str(places), *arguments],
             env={
                 **os.environ,
                 "PREFECT_API_URL": str(PREFECT_API_URL.value()),
@@ -102,7 +103,7 @@ def killed_runs(
             yield KilledRuns(process, places, log, lasting, every)
 
 
-def _arm(number: int, within: str, places: str) -> None:
+def _arm(number: int, since: str, within: str, places: str) -> None:
     """Let this process kill itself at the `number`-th place."""
     from prefect import Task
 
@@ -111,9 +112,11 @@ def _arm(number: int, within: str, places: str) -> None:
     from tasks import reports, trends
 
     passed = itertools.count(1)
-    inside = False
+    begun, inside = not since, False
 
     def pass_by(place: str) -> None:
+        if not begun:
+            return
         with Path(places).open("a") as file:
             file.write(f"{place}\n")
         if next(passed) == number:
@@ -132,7 +135,8 @@ def _arm(number: int, within: str, places: str) -> None:
     run_task = Task.__call__
 
     def called(task: "Task[..., object]", *arguments: object, **named: object) -> object:
-        nonlocal inside
+        nonlocal begun, inside
+        begun = begun or task.name == since
         pass_by(f"before {task.name}")
         inside = task.name == within
         try:
@@ -149,7 +153,7 @@ def _arm(number: int, within: str, places: str) -> None:
     stop_before(trends, "create_table_artifact", lambda *_: "before the figures")
 
 
-def _serve(flow: str, within: str, places: str, *arguments: str) -> None:
+def _serve(flow: str, since: str, within: str, places: str, *arguments: str) -> None:
     """Fork a run for each number that comes in, and answer with the status with which it ended."""
     import importlib
 
@@ -160,7 +164,7 @@ def _serve(flow: str, within: str, places: str, *arguments: str) -> None:
             os.setsid()
             os.dup2(2, 1)
             os.environ[_MARK] = f"{int(line)}-{os.getppid()}"
-            _arm(int(line), within, places)
+            _arm(int(line), since, within, places)
             run(*arguments)
             os._exit(0)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
