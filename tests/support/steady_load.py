@@ -30,6 +30,7 @@ class Load:
         repeated: what was asked again; what came of it is in the other two.
         hosts: path -> when an answer came, and from which container.
         retry_after: what answers with status 503 said of when to come back.
+        pages: what was shown of the shelf, each once.
     """
 
     def __init__(self, browser: Callable[[], httpx.Client]) -> None:
@@ -39,6 +40,7 @@ class Load:
         self.repeated: list[str] = []
         self.hosts: dict[str, list[tuple[float, str]]] = {"/shelf/host": [], "/shelf/slow": []}
         self.retry_after: set[str | None] = set()
+        self.pages: set[str] = set()
         self._browser = browser
         self._ended = threading.Event()
 
@@ -78,6 +80,8 @@ class Load:
         self.answers.append(answer.status_code)
         if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
             self.retry_after.add(answer.headers.get("Retry-After"))
+        if path == "/shelf":
+            self.pages.add(answer.text)
         if path in self.hosts:
             self.hosts[path].append((time.monotonic(), answer.text))
 
