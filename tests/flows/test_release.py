@@ -346,7 +346,7 @@ def _see_that_no_release_is_blamed_where_postgresql_ends_the_session(shop: Shop)
         shop.sql(f"SELECT pg_terminate_backend(pid) {sleeps}")
 
     shop.addons.push({**SHELF, **_SLEEPS})
-    said = r"(?s)^The release to \S+ could not be tried out.*terminating connection.*The release is not to blame"
+    said = r"(?s)^The release to \S+ could not be tried out.*server closed the connection.*The release is not to blame"
     with ThreadPoolExecutor(1) as beside:
         ended = beside.submit(end_session)
         with pytest.raises(PreconditionFailed, match=said):
