@@ -4,7 +4,6 @@ import base64
 import html
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -18,16 +17,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
 import pytest
-import recorded_steps
 import yaml
 from addons_repository import put_on_record
 from backup_servers import RestServer, S3Server
 from exec_records import Started, recorder, started
-from prefect.settings import PREFECT_API_URL, get_current_settings
 from psycopg import sql
 from real_sshd import RealSshd, make_key
+from recorded_run import Planned, RecordedRun, Step, planted_fields, see_prefect_keeps_none
 from released_addons import ReleasedAddons
-from secret_traces import Canary, Watch, open_to_others, secret_fields, seen, seen_in_database, seen_in_files
+from secret_traces import Canary, Watch, open_to_others, secret_fields, seen, seen_in_files
 from served_odoo import described
 
 import blocks
@@ -74,8 +72,6 @@ ODOO = {"odoo", "python", "readlink", "dirname", "ldconfig"}
 # An agent becomes this user by sudo; sudo gets no rights from a recorder that is not root.
 BECOME = "root" if os.geteuid() == 0 else None
 
-Step = tuple[str, str, Any]
-
 
 def _in_base64(before: bytes) -> Callable[[str], bytes]:
     return lambda text: base64.b64encode(before + text.encode() + b" after")
@@ -114,7 +110,8 @@ def test_recording_holds_a_program_however_short_it_lives(strace: Path, tmp_path
     script = 'for n in 1 2 3 4 5; do /bin/true "$0" & WORD=$0 /bin/true & done; wait; exit 7'
     argv = [*recorder(strace, tmp_path / "record"), "/bin/sh", "-c", script, canary.text]
     assert subprocess.run(argv, check=False).returncode == 7
-    found = [(each.program, seen(each.argv, [canary]), seen(each.variables, [canary])) for each in _started(tmp_path)]
+    programs = started(tmp_path / "record")
+    found = [(each.program, seen(each.argv, [canary]), seen(each.variables, [canary])) for each in programs]
     assert found.count(("true", {"it"}, set())) == 5
     assert found.count(("true", set(), {"it"})) == 5
 
@@ -128,10 +125,6 @@ def test_what_others_may_use_is_found(tmp_path: Path) -> None:
     (inner / "group").touch(mode=0o640)
     root.chmod(0o701)
     assert open_to_others([root]) == [f"{root} 701", f"{inner / 'group'} 640"]
-
-
-def _started(folder: Path) -> list[Started]:
-    return [each for record in sorted(folder.glob("record*")) for each in started(record)]
 
 
 @dataclass(frozen=True)
@@ -349,9 +342,9 @@ def planted(
     shutil.rmtree(temporary)
 
 
-def _homes(site: Site) -> list[Path]:
+def _homes(site: Site) -> tuple[Path, Path, Path]:
     """Home, folder of temporary files (sockets, whose paths must be short) and Prefect's home."""
-    return [site.folder / "home", Path(tempfile.gettempdir(), f"{site.name}-tmp"), site.folder / "prefect"]
+    return site.folder / "home", Path(tempfile.gettempdir(), f"{site.name}-tmp"), site.folder / "prefect"
 
 
 @contextmanager
@@ -384,11 +377,11 @@ def _broken_restic(planted: Planted) -> str:
     return str(program)
 
 
-def _registered(folder: str) -> tuple[Step, object]:
+def _registered(folder: str) -> Planned:
     return ("odoo-ops", "", ["environments", "register", folder]), 0
 
 
-def _passing(planted: Planted) -> list[tuple[Step, object]]:
+def _passing(planted: Planted) -> list[Planned]:
     """Steps that pass: every flow, and every command."""
     name, folder, main = planted.site.name, planted.folder, f"{planted.site.name}-main"
     right = planted.describe("right")
@@ -430,7 +423,7 @@ def _passing(planted: Planted) -> list[tuple[Step, object]]:
     ]
 
 
-def _failing(planted: Planted) -> list[tuple[Step, object]]:
+def _failing(planted: Planted) -> list[Planned]:
     """Steps that fail, with what they say."""
     name, right = planted.site.name, {"main__password": planted.secret("new repository")}
     by_rest = {**right, "environment__offsite": f"{name}-rest"}
@@ -452,7 +445,7 @@ def _failing(planted: Planted) -> list[tuple[Step, object]]:
         ("release", {**right, **planted.served(by_ssh="wrong key")}, "ls-remote.*Permission denied"),
         ("release", {**right, **planted.served(by_http="wrong")}, "ls-remote.*(Authentication failed|could not read)"),
     ]
-    steps: list[tuple[Step, object]] = []
+    steps: list[Planned] = []
     for number, (flow, changes, said) in enumerate(faults):
         steps += [_registered(planted.describe(f"fault-{number}", **changes)), (("flow", flow, of_it), said)]
     spoilt = planted.describe("last", **right)
@@ -462,36 +455,6 @@ def _failing(planted: Planted) -> list[tuple[Step, object]]:
         (("spoil", name, None), 0),
         (("flow", "backup", of_it), "cannot read it. Next step: "),
     ]
-
-
-def _run(planted: Planted, steps: list[Step]) -> list[Any]:
-    """Run the steps in a process of its own, with folders of its own for all that a process leaves."""
-    home, temporary, prefect_home = map(str, _homes(planted.site))
-    outcomes, output = planted.folder / "outcomes.json", planted.site.folder / "output"
-    with output.open("wb") as file:
-        done = subprocess.run(
-            [
-                *recorder(planted.programs.strace, planted.folder / "record-of-worker"),
-                *(sys.executable, recorded_steps.__file__, str(outcomes)),
-            ],
-            input=json.dumps(steps).encode(),
-            env={
-                **os.environ,
-                "HOME": home,
-                "TMPDIR": temporary,
-                "PREFECT_HOME": prefect_home,
-                "PREFECT_API_URL": str(PREFECT_API_URL.value()),
-                "PREFECT_LOGGING_LEVEL": "DEBUG",
-                "PREFECT_LOGGING_TO_API_ENABLED": "true",
-                "PYTHONPATH": os.pathsep.join(sys.path),
-            },
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    assert done.returncode == 0, output.read_text()
-    found: list[Any] = json.loads(outcomes.read_text())
-    return found
 
 
 @pytest.mark.postgres
@@ -504,15 +467,15 @@ def test_secrets_are_seen_nowhere_when_flows_pass_and_fail(planted: Planted) -> 
     site = planted.site
     searched = [*planted.canaries, Canary("control", site.name, (site.name,))]
     plan = [*_passing(planted), *_failing(planted)]
+    run = RecordedRun(planted.programs.strace, planted.folder, site.folder / "output", _homes(site))
     states = [Path(each.settings.state_dir) for each in (site, planted.trial)]
     copies = [Path(each.settings.copy_dir) for each in (site, planted.trial)]
     watch = Watch([*states, *copies, *_homes(site)], searched)
     with watch.running():
-        outcomes = _run(planted, [step for step, _ in plan])
-    _check_outcomes(plan, outcomes, (site.folder / "output").read_text())
+        outcomes = run.run(plan)
     _check_planted(planted, outcomes)
 
-    _check_started(_started(planted.folder), searched)
+    _check_started(run.started(), searched)
     assert {path: names for path, names in watch.in_files.items() if names - {"control"}} == {}
     assert {"manifest.json", "odoo.conf"} <= {Path(path).name for path in watch.in_files}
     assert open_to_others(states) == []
@@ -521,18 +484,11 @@ def test_secrets_are_seen_nowhere_when_flows_pass_and_fail(planted: Planted) -> 
     roots = [site.folder, *_homes(site), *logs]
     left = seen_in_files(roots, searched, without=planted.folder)
     assert {path: names for path, names in left.items() if names - {"control"}} == {}
-    assert str(site.folder / "output") in left
+    assert str(run.output) in left
     for name in ("generated", "generated.sheet.html", "sheet.html"):
         assert (planted.folder / name).stat().st_mode & 0o777 == 0o600
 
-    url = get_current_settings().server.database.connection_url
-    database = Path(url.get_secret_value().partition(":///")[2])
-    tables = seen_in_database(database, searched)
-    assert {table: names for table, names in tables.items() if names - {"control"}} == {}
-    assert {"log", "artifact", "flow_run", "flow_run_state"} <= {table for table, names in tables.items() if names}
-    pages = seen_in_files([*database.parent.glob(f"{database.name}*")], searched)
-    assert {path: names for path, names in pages.items() if names - {"control"}} == {}
-    assert pages
+    see_prefect_keeps_none(searched, "control")
 
 
 def _check_started(programs: list[Started], searched: list[Canary]) -> None:
@@ -551,24 +507,10 @@ def _called(program: Started) -> str:
     return "an agent" if b"g['begin']" in program.argv else program.program
 
 
-def _check_outcomes(plan: list[tuple[Step, object]], outcomes: list[Any], output: str) -> None:
-    assert len(outcomes) == len(plan)
-    for (step, expected), outcome in zip(plan, outcomes, strict=True):
-        match expected:
-            case str():
-                assert re.search(expected, str(outcome), re.DOTALL), (step, outcome, output)
-            case type():
-                assert isinstance(outcome, expected), (step, outcome, output)
-            case _:
-                assert outcome == expected, (step, outcome, output)
-
-
 def _check_planted(planted: Planted, outcomes: list[Any]) -> None:
     """Every secret field that a block has held a canary. A new one needs one: add it to `Planted.describe`."""
-    held = [outcome for outcome in outcomes if isinstance(outcome, dict)]
-    known = {canary.sha256 for canary in planted.canaries}
-    found = {field for each in held for field, digests in each.items() if known.issuperset(digests)}
-    # in tests/docker/test_provision.py and test_stage_production.py
+    found = planted_fields(outcomes, planted.canaries)
+    # in tests/docker/test_secrets_of_projects.py
     in_docker = {
         "Provisioning.admin_password",
         "Provisioning.master_password",

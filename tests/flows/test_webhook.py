@@ -23,6 +23,7 @@ from prefect.states import AwaitingRetry, Completed, Failed
 from prefect.utilities.callables import parameter_schema
 from prometheus_client.parser import text_string_to_metric_families
 from real_processes import wait_until
+from secret_traces import ArgvWatch, Canary, seen
 from webhooks import (
     COMMIT,
     REPOSITORY,
@@ -458,12 +459,21 @@ def test_receiver_ends_in_good_order_and_leaves_its_secrets_in_one_file_alone(
     receiver: RunningReceiver, prefect: PrefectServer
 ) -> None:
     sources = receiver.queue.with_name("queue.db.sources")
+    searched = [Canary(name, text, (text,)) for name, text in (("secret", SECRET), ("token", TOKEN))]
+    body, watch = push_to("master"), ArgvWatch()
+    with watch.running():
+        refused = receiver.deliver("hub", body, github(body, secret="another"))
+    assert refused.status_code == 401
+    assert any(b"\0webhook\0serve\0" in argv for argv in watch.argvs)
+    told = [refused.text, receiver.figures(), json.dumps(receiver.health())]
+    assert seen(b"\0".join([*watch.argvs, *map(str.encode, told)]), searched) == set()
     assert receiver.signal(signal.SIGTERM) == -signal.SIGTERM
     folders = (receiver.queue.parent, prefect.folder)
     held = {file: file.read_bytes() for folder in folders for file in folder.rglob("*") if file.is_file()}
     assert {"queue.db", "prefect.db", "server.log"} <= {file.name for file in held}
-    assert {file for file, content in held.items() if SECRET.encode() in content} == {sources}
-    assert {file for file, content in held.items() if TOKEN.encode() in content} == {sources}
+    assert {file: names for file, content in held.items() if (names := seen(content, searched))} == {
+        sources: {"secret", "token"}
+    }
     assert {oct(file.stat().st_mode & 0o777) for file in held if file.name.startswith("queue.db")} == {"0o600"}
     lines = [line for line in receiver.log().splitlines() if line]
     assert all(json.loads(line)["message"] for line in lines)

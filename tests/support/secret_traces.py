@@ -1,4 +1,4 @@
-"""Search for secrets in what a run leaves: files, Prefect's database, output. In files also while it runs."""
+"""Search for secrets in what a run leaves: files, Prefect's database, output. In files and argv also while it runs."""
 
 import base64
 import hashlib
@@ -108,18 +108,15 @@ def seen_in_database(path: Path, canaries: list[Canary]) -> dict[str, set[str]]:
     return found
 
 
-class Watch:
-    """Looks at small files again and again, in a thread.
+class _Rounds:
+    """Looks at something again and again, in a thread.
 
     What lives for less than a round and the pause after it (some hundredths of a second) it may miss: without a pause
     it takes a processor, and the flows take longer.
     """
 
-    def __init__(self, roots: Iterable[Path], canaries: list[Canary]) -> None:
-        self._roots, self._canaries = list(roots), canaries
-        self._known: set[tuple[int, int, int]] = set()
+    def __init__(self) -> None:
         self._stop = threading.Event()
-        self.in_files: dict[str, set[str]] = {}
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -133,12 +130,56 @@ class Watch:
 
     def _watch(self) -> None:
         while not self._stop.is_set():
-            for root in self._roots:
-                for folder, _folders, names in os.walk(root):
-                    for name in names:
-                        with suppress(OSError):  # it has just gone
-                            self._look_at(Path(folder, name))
+            self._look()
             time.sleep(0.02)
+
+    def _look(self) -> None:
+        raise NotImplementedError
+
+
+class ArgvWatch(_Rounds):
+    """Every process of this machine, whoever started it, those in containers too.
+
+    Attributes:
+        argvs: their words, parted by zero bytes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.argvs: set[bytes] = set()
+
+    @property
+    def names(self) -> set[str]:
+        """Names of the programs, and of every file that they were told."""
+        return {Path(os.fsdecode(word)).name for argv in self.argvs for word in argv.split(b"\0")}
+
+    def _look(self) -> None:
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has just ended
+                self.argvs.add((process / "cmdline").read_bytes())
+
+
+class Watch(_Rounds):
+    """Small files.
+
+    Attributes:
+        in_files: names of the canaries that were seen in each.
+        reachable: those that not their owner alone may use, in a folder of which the same is true.
+    """
+
+    def __init__(self, roots: Iterable[Path], canaries: list[Canary]) -> None:
+        super().__init__()
+        self._roots, self._canaries = list(roots), canaries
+        self._known: set[tuple[int, int, int]] = set()
+        self.in_files: dict[str, set[str]] = {}
+        self.reachable: set[str] = set()
+
+    def _look(self) -> None:
+        for root in self._roots:
+            for folder, _folders, names in os.walk(root):
+                for name in names:
+                    with suppress(OSError):  # it has just gone
+                        self._look_at(Path(folder, name))
 
     def _look_at(self, path: Path) -> None:
         status = path.stat()
@@ -148,6 +189,8 @@ class Watch:
         self._known.add(mark)
         if names := seen(path.read_bytes(), self._canaries):
             self.in_files[str(path)] = names
+            if status.st_mode & 0o077 and path.parent.stat().st_mode & 0o077:
+                self.reachable.add(str(path))
 
 
 def secret_fields(model: type[BaseModel]) -> set[str]:
