@@ -93,6 +93,7 @@ def test_backup_and_restore_pass_when_the_filestore_is_empty(empty_site: Site) -
     assert restore(empty_site.name).files == 0
 
 
+@both_runtimes_at_length
 def test_backup_is_kept_and_fails_naming_the_record_when_files_are_damaged(site: Site) -> None:
     missing, flipped = site.attach(b"to be removed"), site.attach(b"to be flipped")
     missing.unlink()

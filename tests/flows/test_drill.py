@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prefect.artifacts import Artifact
 from real_processes import run_flow
-from toolbox_site import both_runtimes
+from toolbox_site import both_runtimes, both_runtimes_at_length
 
 from blocks import OdooEnvironment
 from flows.backup import backup
@@ -35,6 +35,7 @@ def _nothing_left(target: Site) -> None:
     assert sorted(file.name for file in Path(target.settings.state_dir).iterdir()) == ["lock", "marker.json"]
 
 
+@both_runtimes_at_length
 def test_drill_proves_boots_and_records_the_newest_backup(odoo_site: Site, drill_site: Site) -> None:
     before = odoo_site.content()
     backup(odoo_site.name)
@@ -67,6 +68,7 @@ def test_drill_proves_boots_and_records_the_newest_backup(odoo_site: Site, drill
 
 
 @pytest.mark.long
+@both_runtimes
 def test_drill_fails_and_names_what_odoo_could_not_do_when_a_view_is_gone(odoo_site: Site, drill_site: Site) -> None:
     """Database and files are just as they were backed up: only an Odoo that runs on them can tell."""
     with odoo_site.connect() as connection:
@@ -137,6 +139,7 @@ def test_restore_into_another_environment_makes_a_harmless_copy(odoo_site: Site,
     assert drill_site.seen_by_odoo() == [drill_site.settings.database.name]
 
 
+@both_runtimes_at_length
 def test_copies_are_refused_before_anything_changes_when_the_target_is_wrong(odoo_site: Site, drill_site: Site) -> None:
     backup(odoo_site.name)
     drill_site.register(stage="production")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from toolbox_site import both_runtimes
+from toolbox_site import both_runtimes, both_runtimes_at_length
 
 from flows.backup import backup
 from flows.export_zip import export_zip
@@ -101,6 +101,7 @@ def _with_sql(line: bytes) -> Callable[[str, bytes], tuple[str, bytes]]:
     return lambda name, content: (name, line + b"\n" + content if name == "dump.sql" else content)
 
 
+@both_runtimes_at_length
 def test_import_changes_nothing_when_the_zip_is_bad(exported: Path, site: Site) -> None:
     lost = next(site.filestore.glob("*/*")).name
     site.attach(b"made after the backup")
@@ -156,6 +157,7 @@ def test_import_changes_nothing_when_the_zip_is_bad(exported: Path, site: Site) 
     assert site.leftovers() == []
 
 
+@both_runtimes_at_length
 def test_attachments_are_named_by_record_when_their_files_in_the_zip_are_bad(exported: Path, site: Site) -> None:
     """One is missing, one holds other bytes, one does not fit its CRC."""
     missing, other, unreadable = sorted(path for path in site.filestore.glob("*/*") if path.is_file())[:3]
@@ -180,6 +182,7 @@ def test_attachments_are_named_by_record_when_their_files_in_the_zip_are_bad(exp
     assert not (site.filestore / missing.parent.name / missing.name).exists()
 
 
+@both_runtimes_at_length
 def test_export_makes_no_zip_when_an_attachment_of_the_backup_is_damaged(site: Site) -> None:
     rotten = next(site.filestore.glob("*/*"))
     rotten.write_bytes(rotten.read_bytes().upper())
