@@ -29,13 +29,18 @@ def lint(python: str, checkout: str, modules: Sequence[str], series: str, *, own
     )
 
 
-def audit(python: str, checkout: str, requirements: str) -> Command:
+def audit(python: str, requirements: str) -> Command:
     """Ask whether vulnerabilities of pinned requirements are known; `parse_audit` reads what it prints.
 
-    Nothing is installed and no dependency is looked for. It ends with status 1 when it knows one, too.
+    Nothing is installed and no dependency is looked for. It ends with status 1 when it knows one, too. The user who
+    acts on the host runs it, so not in the commit's folder: Python before 3.11 would import the commit's modules.
+
+    Args:
+        python: program that has pip-audit.
+        requirements: path of the file.
     """
     words = ("pip_audit", "--disable-pip", "--no-deps", "--format=json", "--desc=off", "--progress-spinner=off")
-    return _of_python(python, checkout, *words, f"--requirement={requirements}")
+    return _of_python(python, "/", *words, f"--requirement={requirements}")
 
 
 def parse_audit(output: str) -> list[dict[str, Any]] | None:
@@ -49,9 +54,9 @@ def is_missing(output: str) -> bool:
     return _NO_MODULE in output
 
 
-def _of_python(python: str, checkout: str, module: str, *words: str) -> Command:
+def _of_python(python: str, folder: str, module: str, *words: str) -> Command:
     return Command(
         argv=(python, "-m", module, *words),
-        working_directory=checkout,
+        working_directory=folder,
         environment={"PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": "1"},  # Python 3.11: no module of the commit's
     )

@@ -103,7 +103,7 @@ def _audited(runtime: Runtime, repository: AddonsRepository, checkout: str) -> l
     if repository.audit is False:
         return [policy.no_audit(name, _requirements(runtime, checkout), "the repository has `audit: false`")]
     lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
-    command = commit_checks.audit(machine.python, checkout, _REQUIREMENTS)
+    command = commit_checks.audit(machine.python, f"{checkout}/{_REQUIREMENTS}")
     try:
         machine.run(command, on_line=lambda stream, line: lines[stream].append(line), timeout_seconds=_CHECK_SECONDS)
     except CommandFailed as error:

@@ -205,8 +205,22 @@ def test_requirements_are_audited_unless_that_is_not_wanted_and_a_missing_pip_au
     assert audit is False or not found or "has no pip-audit" in found[-1].detail
 
 
+def test_audit_runs_no_module_of_the_commit_where_python_is_too_old_to_be_told(
+    commit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.10 knows no PYTHONSAFEPATH."""
+    monkeypatch.setattr(_HERE, "python", str(_python(commit.parent, "env -u PYTHONSAFEPATH /usr/bin/python3")))
+    ran = commit.parent / "ran"
+    looked_at(commit, {"requirements.txt": "one==1\n", "pip_audit.py": f"open({str(ran)!r}, 'w')"}, lambda: _HERE)
+    assert not ran.exists()
+
+
 def _without_packages(folder: Path) -> Path:
-    bare = folder / "python"
-    bare.write_text('#!/bin/sh\nexec /usr/bin/python3 -I "$@"\n')
-    bare.chmod(0o755)
-    return bare
+    return _python(folder, "/usr/bin/python3 -I")
+
+
+def _python(folder: Path, command: str) -> Path:
+    python = folder / "python"
+    python.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    python.chmod(0o755)
+    return python
