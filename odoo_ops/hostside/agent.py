@@ -16,7 +16,6 @@ def main(request: dict[str, Any]) -> None:
     An error is the last thing that is reported: what an operation that failed left in this process is not known.
     The first request says how many processors may be used, if not all.
     """
-    os.chdir("/")  # an Odoo that is started outlives the folder of the run: with none it compiles no style sheet
     if request["processors"]:
         limit_processors(request["processors"])
     channel = standard_channel()

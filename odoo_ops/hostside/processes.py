@@ -182,14 +182,18 @@ def spawn(
     working_directory: str | None,
     log_file: str,
 ) -> int:
-    """Start a process that outlives the agent (an Odoo server). Returns its pid."""
+    """Start a process that outlives the agent (an Odoo server). Returns its pid.
+
+    Where nothing else is named it works in /, as the agent's own folder may go with the run: with none Odoo compiles no
+    style sheet.
+    """
     with open(os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640), "ab") as log:
         try:
             with all_processors():
                 process = subprocess.Popen(
                     argv,
                     env={**os.environ, **environment},
-                    cwd=working_directory,
+                    cwd=working_directory or "/",
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

@@ -54,13 +54,6 @@ def test_ports_on_which_somebody_listens_are_taken() -> None:
         HERE.call("taken_ports", address="192.0.2.1", ports=[free])
 
 
-def test_nothing_is_run_in_the_workers_folder_which_may_go_before_it_ends(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert HERE.run(Command(argv=("pwd",))).stdout == "/\n"
-
-
 def test_run_refuses_a_program_that_is_not_there() -> None:
     with pytest.raises(PreconditionFailed, match="cannot run no-such-program"):
         HERE.run(Command(argv=("no-such-program",)))
@@ -186,6 +179,15 @@ def test_worker_begins_where_the_system_binds_nobody_to_processors(monkeypatch: 
     there["limit_processors"](1)
     with there["all_processors"]():
         assert len(there["usable_processors"]()) == os.cpu_count()
+
+
+def test_odoo_that_outlives_the_agent_does_not_work_in_the_folder_of_the_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    monkeypatch.chdir(tmp_path)
+    HERE.call("spawn", argv=["sh", "-c", "pwd; sleep 2"], environment={}, working_directory=None, log_file=str(log))
+    assert log.read_text() == "/\n"
 
 
 def test_odoo_that_outlives_the_agent_may_use_all_processors(tmp_path: Path) -> None:
