@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from blocks import OdooEnvironment
 from odoo_ops.adapters import database, odoo_database
 from odoo_ops.adapters.modules import read_installed
-from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
+from odoo_ops.errors import OdooOpsError, PreconditionFailed, Refused
 from odoo_ops.model.addons import ReleasePolicy
 from odoo_ops.model.checks import Check
 from odoo_ops.model.release import FetchedAddons, ImageChange, ReleasePlan
@@ -106,7 +106,7 @@ def _modules_of(runtime: Runtime, image: ImageChange) -> tuple[list[str], list[s
             before = releases.list_modules(beside)
         with image_releases.looked_at(runtime, image.image) as beside:
             return before, releases.list_modules(beside)
-    except VerificationFailed as error:
+    except OdooOpsError as error:
         get_run_logger().warning("Which modules came with the image, or left it, is not known: %s", error)
         return [], []
 

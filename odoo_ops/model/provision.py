@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from odoo_ops.model.base import Value
 from odoo_ops.model.paths import AbsolutePath
@@ -118,6 +118,12 @@ class Images(Value):
     pgbouncer: Image = Field(
         default="edoburu/pgbouncer:v1.24.1-p1", description="As `edoburu/pgbouncer`, for `provision.pgbouncer`."
     )
+
+    @field_validator("certbot", "pgbouncer", mode="before")
+    @classmethod
+    def _as_left_out(cls, value: object, field: ValidationInfo) -> object:
+        """Environments that were registered before there were defaults say that there is none."""
+        return cls.model_fields[str(field.field_name)].default if value is None else value
 
 
 class NoTls(Value):

@@ -476,6 +476,7 @@ def test_start_interval_needs_a_new_docker_and_a_new_compose(engine: str, compos
 def test_all_that_is_unfit_of_a_machine_is_said_at_once() -> None:
     enough = {"/srv/shop": 3_000_000_000, "/var/lib/docker": 2_000_000_000}
     has, wanted = HostFacts(cores=2, memory_bytes=2**31), Provisioning.model_validate(described("staging")["provision"])
+    wanted = wanted.model_copy(update={"mail_port": 8025})
     all_of_it = wanted.model_copy(update={"cores": 2, "memory_bytes": 2**31})
     as_it_was_sold = wanted.model_copy(update={"memory_bytes": 2**31 * 105 // 100})
     assert as_it_was_sold.share_of(has) == all_of_it.share_of(has) == has
@@ -488,7 +489,7 @@ def test_all_that_is_unfit_of_a_machine_is_said_at_once() -> None:
         r"no folder is at /srv/adons \(`provision.addons`\); "
         r"it has 2 processors, and `provision.cores` says 3; "
         r"it has 2147483648 bytes of memory, and `provision.memory_bytes` says 2405181685; "
-        r"something listens on port 80, 443"
+        r"something listens on port 80, 443, 8025 \(`mail_port`\) already"
     )
     full = enough | {"/var/lib/docker": 10**9}
     with pytest.raises(Refused, match=said):
@@ -496,7 +497,7 @@ def test_all_that_is_unfit_of_a_machine_is_said_at_once() -> None:
             "here",
             unwritable=["/srv/shop", "/srv/tls"],
             free_bytes=full,
-            taken_ports=[80, 443],
+            taken_ports=[80, 443, 8025],
             missing_addons=["/srv/adons"],
             has=has,
             wanted=wanted.model_copy(update={"cores": 3, "memory_bytes": 2**31 * 112 // 100}),

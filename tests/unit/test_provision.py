@@ -26,7 +26,7 @@ from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.commands.provision import parse_nginx_version
 from odoo_ops.errors import InvalidConfiguration, Refused
 from odoo_ops.model.environment import Environment
-from odoo_ops.model.provision import HostFacts, ProjectFile, is_pinned
+from odoo_ops.model.provision import HostFacts, Images, ProjectFile, is_pinned
 from odoo_ops.policy.project_plans import described_project
 from odoo_ops.project_files import project_files
 from odoo_ops.runtimes.certificates import FittingFiles
@@ -458,6 +458,11 @@ def test_pgbouncer_is_refused_for_a_database_of_its_name() -> None:
     data = described("staging", pgbouncer={})
     data["database"]["name"] = "pgbouncer"
     assert [mistake.partition(": ")[0] for mistake in _mistakes(data)] == ["erp-staging.database.name"]
+
+
+def test_images_that_were_registered_before_there_were_usual_ones_are_read() -> None:
+    before = {"odoo": "odoo:19.0", "certbot": None, "pgbouncer": None}
+    assert Images.model_validate(before) == Images(odoo="odoo:19.0")
 
 
 def test_usual_images_serve_where_none_is_named_and_production_names_those_that_it_uses() -> None:
