@@ -4,6 +4,7 @@ from prefect import get_run_logger
 from prefect.variables import Variable
 
 from blocks import OdooEnvironment
+from blocks.prefect_api import PREFECT_AWAY
 from odoo_ops.model.checks import Check
 from odoo_ops.policy.recovery_keys import KEPT, OFFSITE_KEPT, judge_kept, kept_mark, kept_variable
 
@@ -15,11 +16,15 @@ def read_key_checks(environment: str) -> list[Check]:
     """
     runtime = OdooEnvironment.open(environment)
     asked = [(KEPT, runtime.repository), (OFFSITE_KEPT, runtime.offsite)]
-    checks = judge_kept(
-        (check, repository.name, _is_kept(repository.name, repository.password.get_secret_value()))
-        for check, repository in asked
-        if repository is not None
-    )
+    there = [(check, repository) for check, repository in asked if repository is not None]
+    try:
+        checks = judge_kept(
+            (check, repository.name, _is_kept(repository.name, repository.password.get_secret_value()))
+            for check, repository in there
+        )
+    except PREFECT_AWAY as error:
+        away = f"Prefect's server, which knows it, does not answer: {error}"
+        checks = [Check(name=check, outcome="not measured", detail=away) for check, _ in there]
     for check in checks:
         if check.outcome != "passed":
             get_run_logger().warning("%s: %s", check.name, check.detail)

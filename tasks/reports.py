@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from odoo_ops.errors import OdooOpsError, VerificationFailed
+from blocks.prefect_api import PREFECT_AWAY
+from odoo_ops.errors import OdooOpsError, TransientError, VerificationFailed
 from odoo_ops.model.adoption import AdoptionReport
 from odoo_ops.model.certificates import CertificatesReport
 from odoo_ops.model.checks import Check, failures
@@ -61,7 +63,7 @@ def publish_import_report(report: ImportReport) -> None:
 
 def publish_offsite_report(report: OffsiteReport) -> None:
     """Publish what was copied off-site, under `offsite-<environment>`."""
-    create_markdown_artifact(render("reports/offsite.md", report=report), key=f"offsite-{report.environment}")
+    _publish_page(f"offsite-{report.environment}", render("reports/offsite.md", report=report))
 
 
 def publish_forget_report(report: ForgetReport) -> None:
@@ -70,7 +72,7 @@ def publish_forget_report(report: ForgetReport) -> None:
     What was done off-site has `<environment>-offsite` in its keys, here and below.
     """
     key = f"forget-{report.place}"
-    create_markdown_artifact(render("reports/forget.md", report=report), key=key)
+    _publish_page(key, render("reports/forget.md", report=report))
     rows = [
         {
             "backup of": f"{decision.snapshot.taken_at:%Y-%m-%d %H:%M %Z}",
@@ -80,12 +82,12 @@ def publish_forget_report(report: ForgetReport) -> None:
         }
         for decision in report.plan.decisions
     ]
-    create_table_artifact(rows, key=f"{key}-backups")
+    _publish_table(f"{key}-backups", rows)
 
 
 def publish_prune_report(report: PruneReport) -> None:
     """Publish what was freed, under `prune-<environment>`."""
-    create_markdown_artifact(render("reports/prune.md", report=report), key=f"prune-{report.place}")
+    _publish_page(f"prune-{report.place}", render("reports/prune.md", report=report))
 
 
 def publish_repository_report(report: RepositoryReport) -> None:
@@ -158,7 +160,7 @@ def publish_release_report(report: ReleaseReport) -> None:
 
 def publish_roll_out(checks: list[Check]) -> None:
     """Publish how the release to each environment ended, under `roll-out`."""
-    create_table_artifact([check.model_dump() for check in checks], key="roll-out")
+    _publish_table("roll-out", [check.model_dump() for check in checks])
 
 
 def publish_forecast_report(report: ForecastReport) -> None:
@@ -173,7 +175,7 @@ def publish_rollback_report(report: RollbackReport) -> None:
 
 def publish_adoption_report(report: AdoptionReport) -> None:
     """Publish the environment file of an Odoo that was found, under `adopt-<environment>`."""
-    create_markdown_artifact(render("reports/adopt.md", report=report), key=f"adopt-{report.environment}")
+    _publish_page(f"adopt-{report.environment}", render("reports/adopt.md", report=report))
 
 
 def publish_certificates_report(report: CertificatesReport) -> None:
@@ -206,5 +208,29 @@ def refuse_sick(report: HealthReport) -> None:
 
 def _publish(flow: str, place: str, report: _Report) -> None:
     key = f"{flow}-{place}"
-    create_markdown_artifact(render(f"reports/{flow}.md", report=report), key=key)
-    create_table_artifact([check.model_dump() for check in report.checks], key=f"{key}-checks")
+    _publish_page(key, render(f"reports/{flow}.md", report=report))
+    _publish_table(f"{key}-checks", [check.model_dump() for check in report.checks])
+
+
+def _publish_page(key: str, page: str) -> None:
+    with _kept_in_the_log(key, page):
+        create_markdown_artifact(page, key=key)
+
+
+def _publish_table(key: str, rows: list[dict[str, str]]) -> None:
+    with _kept_in_the_log(key, "\n".join("; ".join(row.values()) for row in rows)):
+        create_table_artifact(rows, key=key)
+
+
+@contextmanager
+def _kept_in_the_log(key: str, text: str) -> Iterator[None]:
+    """Log what cannot be published as Prefect's server is away, then raise TransientError: it may say where data is."""
+    try:
+        yield
+    except PREFECT_AWAY as error:
+        get_run_logger().warning("What was to be published as %s:\n%s", key, text)
+        raise TransientError(
+            f"What this run did stays done, but {key} is not published: Prefect's server does not answer ({error}). It "
+            "is in the log of the worker, or of the process that ran the flow. Next step: start the server; what would "
+            "come after the page, such as a copy off-site, the next run makes up for."
+        ) from error

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from killed_runs import Ended, killed_runs
+from offsite_folders import register_offsite
 from prefect import flow
-from pydantic import SecretStr
 from slices import sliced
 
-from blocks import BackupRepository, OdooEnvironment
+from blocks import OdooEnvironment
 from flows.backup import backup
 from flows.restore import restore
-from odoo_ops.model.repository import FolderLocation, Repository
 from tasks.leftovers import settle_leftovers
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.restic]
 @sliced(10)
 def test_backup_passes_when_the_runs_before_were_killed_at_every_step(site: Site, every: int) -> None:
     """Its copy off-site is a part of it. What was proved counts, whatever its run did not come to."""
-    _register_offsite(site)
+    register_offsite(site)
     present, places, proved = site.content(), [], 0
     with killed_runs("backup", site.name, folder=site.folder, every=every) as runs:
         for run in runs:
@@ -50,15 +49,6 @@ def test_backup_passes_when_the_runs_before_were_killed_at_every_step(site: Site
     site.lose_all()
     restore(site.name, from_offsite=True)
     assert site.content() == present
-
-
-def _register_offsite(site: Site) -> None:
-    location = FolderLocation(path=str(site.folder / "offsite"))
-    settings = Repository(name="elsewhere", location=location, password=SecretStr("another-password"))
-    BackupRepository(settings=settings).save(f"{site.name}-offsite")
-    environment = OdooEnvironment.load(site.name)
-    environment.offsite = BackupRepository.load(f"{site.name}-offsite")
-    environment.save(site.name, overwrite=True)
 
 
 def _proved(site: Site, *, offsite: bool = False) -> int:

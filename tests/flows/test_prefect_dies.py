@@ -1,4 +1,4 @@
-"""SIGKILL of Prefect's worker and of Prefect's server in the middle of a backup, and the run after it."""
+"""SIGKILL of Prefect's worker and of Prefect's server in the middle of a backup or a restore, and the run after it."""
 
 import signal
 import time
@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
+from offsite_folders import register_offsite
 from own_prefect import PrefectServer
 from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate, WorkPoolCreate
 from real_processes import MarkedProcess, run_flow, run_worker
+from slow_restores import add_slow_row, restore_held
 
 from blocks import OdooEnvironment
 from flows.backup import backup
@@ -26,6 +28,7 @@ else:
 pytestmark = [pytest.mark.postgres, pytest.mark.restic]
 
 _BLOCKED_SECONDS = 360
+_NOT_PUBLISHED = "What this run did stays done"
 
 
 @contextmanager
@@ -111,6 +114,12 @@ def test_next_backup_passes_when_the_worker_was_killed_alone_and_with_its_run(
     assert site.content() == present
 
 
+@pytest.fixture
+def patience_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefect's client asks a server that is away for more than a minute each time: here once more."""
+    monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "1")
+
+
 def _free_limits(site: Site, deployment: UUID) -> None:
     site.free_limit()
     with get_client(sync_client=True) as client:
@@ -118,29 +127,69 @@ def _free_limits(site: Site, deployment: UUID) -> None:
         client.update_global_concurrency_limit(limit.name, GlobalConcurrencyLimitUpdate(active_slots=0))
 
 
+@pytest.mark.usefixtures("patience_lost")
 def test_backup_is_proved_and_the_next_one_passes_when_the_server_was_killed_meanwhile(
     site_on_own_server: Site, own_server: PrefectServer
 ) -> None:
-    """Only its report is missing. Prefect's limit is free for the next run without anybody's help."""
+    """Its report and its copy off-site are missing. Prefect's limit is free for the next run without anybody's help."""
     site = site_on_own_server
+    register_offsite(site)
     present = site.content() | {"table held": ""}
     with site.pg_dump_held() as pg_dump_waits:
         run = run_flow("backup", site.name, log=site.folder / "backup.log")
         run.wait_until(pg_dump_waits, "pg_dump waits")
         own_server.kill()
-    run.wait_until(lambda: "ConnectError" in run.log(), "it misses the server", seconds=120)
+    run.wait_until(lambda: _NOT_PUBLISHED in run.log(), "it misses the server", seconds=120)
     own_server.start()
     assert run.end(180) != 0
     run.see_children_end()
+    assert not (site.folder / "offsite" / "config").exists()
     assert site.leftovers() == []
     (snapshot,) = OdooEnvironment.open(site.name).snapshots(site.name)
     assert snapshot.proved
+    assert f"# Backup of {site.name}: complete" in run.log()
     assert Artifact.get(f"backup-{site.name}") is None
     newest = backup(site.name).snapshot_id
     assert [backup.id for backup in OdooEnvironment.open(site.name).snapshots(site.name)] == [newest, snapshot.id]
     assert Artifact.get(f"backup-{site.name}") is not None
+    copies = OdooEnvironment.open(site.name, offsite=True).snapshots(site.name)
+    assert [(copy.first_id, copy.proved) for copy in copies] == [(newest, True), (snapshot.id, True)]
     assert site.leftovers() == []
     assert site.content() == present
+
+
+@pytest.mark.usefixtures("patience_lost")
+def test_restore_is_in_place_and_says_so_when_the_server_was_killed_meanwhile(
+    site_on_own_server: Site, own_server: PrefectServer
+) -> None:
+    """Its page is in its own log: it names the database that was replaced.
+
+    All flows run in processes of their own: Prefect's client of this one may still ask another test's server.
+    """
+    site = site_on_own_server
+    add_slow_row(site)
+    backed_up = site.content()
+    before = run_flow("backup", site.name, log=site.folder / "backup.log")
+    assert before.end(180) == 0, before.log()
+    with site.connect() as connection:
+        connection.execute("INSERT INTO res_partner (name) VALUES ('after the backup')")
+    with restore_held(site, seconds=15) as pg_restore_sleeps:
+        run = run_flow("restore", site.name, log=site.folder / "restore.log")
+        run.wait_until(pg_restore_sleeps, "pg_restore sleeps")
+        own_server.kill()
+        run.wait_until(lambda: _NOT_PUBLISHED in run.log(), "it misses the server", seconds=180)
+    own_server.start()
+    assert run.end(180) != 0
+    run.see_children_end()
+    assert site.content() == backed_up
+    (kept,) = site.made_databases()
+    assert f"kept as `{kept}`" in run.log()
+    assert Artifact.get(f"restore-{site.name}") is None
+    after = run_flow("restore", site.name, log=site.folder / "restore-again.log")
+    assert after.end(180) == 0, after.log()
+    assert Artifact.get(f"restore-{site.name}") is not None
+    assert site.leftovers() == []
+    assert site.content() == backed_up
 
 
 @pytest.mark.long
