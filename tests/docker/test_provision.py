@@ -179,7 +179,7 @@ def test_postgresql_that_was_changed_past_compose_is_mended_while_it_runs(site: 
     assert "not in the network" in _why(site.provision(dry_run=True))["db"]
     assert site.provision().applied
     assert site.provision(dry_run=True).plan.empty
-    site.project.compose("up", "--detach", "--wait")
+    site.project.start(*RUNNING)
     assert site.started_at("db") == before
     assert site.login_page().status_code == 200
 
@@ -190,7 +190,7 @@ def test_another_name_of_the_same_image_makes_no_postgresql_anew(site: Provision
     site.register(images={**site.images, "postgres": tag})
     try:
         assert site.provision(dry_run=True).plan.empty
-        site.project.compose("up", "--detach", "--wait")
+        site.project.start(*RUNNING)
     finally:
         site.register()
         site.project.engine.run("rmi", tag)
