@@ -1,10 +1,13 @@
 """Repositories elsewhere: S3, SFTP, an append-only rest-server; and a second one that holds copies."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +23,7 @@ from flows.backup import backup
 from flows.copy_offsite import copy_offsite
 from flows.restore import restore
 from odoo_ops.errors import PreconditionFailed, Refused, VerificationFailed
-from odoo_ops.model.repository import FolderLocation, Location, Repository, S3Keys
+from odoo_ops.model.repository import FolderLocation, Limits, Location, Repository, S3Keys
 from odoo_ops.runtimes.new_repository import make_repository
 from tasks.identity import forget_database
 
@@ -31,6 +34,8 @@ else:
 
 pytestmark = [pytest.mark.postgres, pytest.mark.restic]
 
+_PASSWORD = "another-password"
+_UPLOADED_KIB, _UPLOAD_KIB_PER_SECOND = 3072, 512
 # it makes a repository, which has no `config` yet for some seconds
 _SLOW_INIT = """#!/bin/sh
 case "$*" in
@@ -65,7 +70,7 @@ def _block(name: str, location: Location, keys: S3Keys | None = None) -> BackupR
     )
     if credentials:
         credentials.save(name, overwrite=True)
-    settings = Repository(name="elsewhere", location=location, password=SecretStr("another-password"))
+    settings = Repository(name="elsewhere", location=location, password=SecretStr(_PASSWORD))
     return BackupRepository(settings=settings, credentials=credentials and AwsCredentials.load(name))
 
 
@@ -303,6 +308,24 @@ def test_first_backups_of_two_environments_share_a_repository_when_both_begin_at
     assert backup(other.name).files > 0
     assert first.end(120) == 0, first.log()
     (_key,) = (repository / "keys").iterdir()
+
+
+def test_upload_takes_its_time_when_the_repository_has_a_limit(site: Site, rest: RestServer, restic: Path) -> None:
+    """restic's own seconds, at least: what a limit gives at once is a second's worth, and what is sent is more."""
+    settings = _block(site.name, rest.location()).settings
+    limits = Limits(upload_kib_per_second=_UPLOAD_KIB_PER_SECOND)
+    _use(site, BackupRepository(settings=settings.model_copy(update={"limits": limits})))
+    site.attach(os.urandom(_UPLOADED_KIB * 1024))
+    stored = backup(site.name).snapshot_id
+    told = subprocess.run(
+        [restic, "snapshots", "--json", stored],
+        env={**os.environ, "RESTIC_REPOSITORY": str(rest.folder / "odoo"), "RESTIC_PASSWORD": _PASSWORD},
+        check=True,
+        capture_output=True,
+    ).stdout
+    (snapshot,) = json.loads(told)
+    begun, ended = (datetime.fromisoformat(snapshot["summary"][f"backup_{moment}"]) for moment in ("start", "end"))
+    assert (ended - begun).total_seconds() > 0.75 * _UPLOADED_KIB / _UPLOAD_KIB_PER_SECOND
 
 
 def test_repository_is_made_at_the_root_of_a_new_disk(site: Site) -> None:
