@@ -1,5 +1,6 @@
 """What the papers name is there: commands, deployments, files, fields."""
 
+import ast
 import re
 import subprocess
 from datetime import timedelta
@@ -47,13 +48,37 @@ def test_every_file_that_a_paper_links_or_names_exists(paper: Path) -> None:
     assert [str(path) for path in [*links, *named] if not path.exists()] == []
 
 
-def test_every_fault_is_a_test() -> None:
+def test_every_fault_is_a_test_and_says_which_are_run_with_long_alone() -> None:
     rows = re.findall(r"^\| .* \| .* \| (.*) \|$", (ROOT / "docs" / "faults.md").read_text(), re.MULTILINE)[1:]
-    tests = "\n".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py"))
-    named = [re.findall(r"`(test_\w+)`", row) for row in rows]
+    tests = _long_alone_by_test()
+    named = [re.findall(r"`(test_\w+)`( \(long\))?", row) for row in rows]
     assert len(named) > 20
     assert all(named)
-    assert [name for names in named for name in names if f"def {name}(" not in tests] == []
+    assert [name for row in named for name, _mark in row if name not in tests] == []
+    assert [name for row in named for name, mark in row if bool(mark) != tests[name]] == []
+
+
+def _long_alone_by_test() -> dict[str, bool]:
+    """Whether a test of this name is run with LONG=1 alone: its module, itself or all its cases are marked so."""
+    found: dict[str, bool] = {}
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        body = ast.parse(file.read_text()).body
+        of_module = any(isinstance(each, ast.Assign) and "pytest.mark.long" in _marks(each) for each in body)
+        for test in body:
+            if isinstance(test, ast.FunctionDef):
+                marked = of_module or any(_is_long(decorator) for decorator in test.decorator_list)
+                found[test.name] = marked and found.get(test.name, True)
+    return found
+
+
+def _marks(assignment: ast.Assign) -> str:
+    return ast.unparse(assignment.value) if ast.unparse(assignment.targets[0]) == "pytestmark" else ""
+
+
+def _is_long(decorator: ast.expr) -> bool:
+    if isinstance(decorator, ast.Call) and decorator.args and isinstance(decorator.args[-1], ast.List):
+        return all("pytest.mark.long" in ast.unparse(case) for case in decorator.args[-1].elts)
+    return ast.unparse(decorator) == "pytest.mark.long"
 
 
 def test_alarm_is_an_automation_that_prefect_takes_and_hears_of_states_that_flows_end_in() -> None:
