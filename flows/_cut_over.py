@@ -7,14 +7,22 @@ one and takes over. What dies is settled by the next run of any flow.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import NoReturn
 
 from prefect import get_run_logger
 
 from blocks.prefect_api import PREFECT_AWAY
-from flows._put_in_place import let_in, odoo_stopped, put_beside, put_in_place, start, start_again
+from flows._put_in_place import (
+    let_in,
+    odoo_stopped,
+    put_beside,
+    put_in_place,
+    settled_whatever_ends_it,
+    start,
+    start_again,
+)
 from flows._settle import WAIT_MINUTES
 from odoo_ops.adapters.host import HeldLock, LockLost
 from odoo_ops.errors import OdooOpsError, VerificationFailed
@@ -39,22 +47,18 @@ def cut_over(environment: str, plan: ReleasePlan, lock: HeldLock, begun: float, 
     stopped = time.monotonic()
     with _former_proved_when_it_fails(plan, former, before, begun):
         record, checks = _update_and_put_in_place(environment, plan, lock, backup_id, former)
-    with actions_held_off(environment):
-        came_back = start(environment)
-        looked_at = [came_back]
-        with told_when_it_fails(plan, begun, looked_at, lambda: _is_present(environment, record)):
-            if in_image(environment):  # nginx sends people away still, so nobody has written anything yet
-                behind, in_use = check_health(environment, site_closed=True), check_in_use(environment)
-                looked_at += [*behind, in_use]
-                if found := failures([came_back, *lost_by_release(before, behind), in_use]):
-                    _take_back(environment, record, lock, found)
-                came_back = let_in(environment, came_back)
-                looked_at[:] = [came_back]
-            down_seconds = time.monotonic() - stopped
-            after, in_use = check_health(environment), check_in_use(environment)
-            looked_at += [*after, in_use]
-            if found := failures([came_back, *lost_by_release(before, after), in_use]):
-                _take_back(environment, record, lock, found)
+    looked_at = list[Check]()
+    with ExitStack() as held, told_when_it_fails(plan, begun, looked_at, lambda: _is_present(environment, record)):
+        with settled_whatever_ends_it(environment, lock):
+            held.enter_context(actions_held_off(environment))
+            came_back, found = _let_in_when_well(environment, before, looked_at)
+        if found:
+            _take_back(environment, record, lock, found)
+        down_seconds = time.monotonic() - stopped
+        after, in_use = check_health(environment), check_in_use(environment)
+        looked_at += [*after, in_use]
+        if found := failures([came_back, *lost_by_release(before, after), in_use]):
+            _take_back(environment, record, lock, found)
     return ReleaseReport(
         environment=environment,
         seconds=time.monotonic() - begun,
@@ -100,6 +104,24 @@ def _update_and_put_in_place(
             checks += try_release(environment, scratch, plan, _left(until))
         record, placed = put_in_place(environment, planned_record(plan, scratch, backup_id, former), lock, changes)
     return record, [*checks, *placed]
+
+
+def _let_in_when_well(environment: str, before: Sequence[Check], looked_at: list[Check]) -> tuple[Check, list[str]]:
+    """Start a release and, where nginx sends people away, look at it while nobody writes to it; then let people in.
+
+    Returns the check of its start and, of one for which nobody was let in, what failed. `looked_at` gets all checks.
+    """
+    came_back = start(environment)
+    looked_at.append(came_back)
+    if not in_image(environment):
+        return came_back, []
+    behind, in_use = check_health(environment, site_closed=True), check_in_use(environment)
+    looked_at += [*behind, in_use]
+    if found := failures([came_back, *lost_by_release(before, behind), in_use]):
+        return came_back, found
+    came_back = let_in(environment, came_back)
+    looked_at[:] = [came_back]
+    return came_back, []
 
 
 def _left(until: float) -> float:
@@ -218,4 +240,4 @@ def _take_back(environment: str, record: ReleaseRecord, lock: HeldLock, found: l
 def _put_back(environment: str, former: ReleaseRecord, lock: HeldLock) -> tuple[ReleaseRecord, list[Check]]:
     with odoo_stopped(environment, lock):
         back, checks = put_in_place(environment, former, lock)
-    return back, [*checks, start_again(environment)]
+        return back, [*checks, start_again(environment)]

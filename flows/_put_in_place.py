@@ -22,15 +22,19 @@ from tasks.services import CAME_BACK, check_odoo_came_back, start_odoo, stop_odo
 
 @contextmanager
 def odoo_stopped(environment: str, lock: HeldLock) -> Iterator[None]:
-    """Stop Odoo for the block. Whatever ends that too early, what was begun is settled, and Odoo started."""
-    with _settled_when_it_fails(environment, lock):
+    """Stop Odoo for the block. Whatever ends that too early, what was begun is settled: Odoo started, people let in."""
+    with settled_whatever_ends_it(environment, lock):
         close_site(environment)
         stop_odoo(environment)
         yield
 
 
 @contextmanager
-def _settled_when_it_fails(environment: str, lock: HeldLock) -> Iterator[None]:
+def settled_whatever_ends_it(environment: str, lock: HeldLock) -> Iterator[None]:
+    """Settle what was begun where any error leaves the block, or its run is cancelled: nobody waits for the next run.
+
+    The error goes on, unless it cannot be settled, or the lock was lost: then that error does.
+    """
     done = False
     try:
         yield
@@ -71,7 +75,7 @@ def put_beside(
     Whatever ends that before the image is noted: the present one goes on, and the new one is removed. Past that it is
     finished by settling it, and a check says so.
     """
-    with _settled_when_it_fails(environment, lock):
+    with settled_whatever_ends_it(environment, lock):
         try:
             note_cut_over(environment, record)
             answers = check_beside(environment, start_beside(environment, record), new=new)

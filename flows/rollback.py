@@ -90,7 +90,7 @@ def _go_back(environment: str, report: RollbackReport, lock: HeldLock) -> Rollba
     with odoo_stopped(environment, lock):
         written = read_rows_written(environment, record)
         back, checks = put_in_place(environment, record.reversed(datetime.now(UTC)), lock)
-    checks.append(start_again(environment))
+        checks.append(start_again(environment))
     down_seconds = time.monotonic() - stopped
     checks += check_health(environment)
     found = {"written": written, "down_seconds": down_seconds, "kept_database": back.kept_database}

@@ -130,15 +130,19 @@ def _see_that_no_rollback_leads_to_a_database_that_is_gone(shop: Shop) -> None:
 def test_release_whose_run_died_before_its_checks_is_looked_at_when_the_same_is_released(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(_environment: str) -> Check:
-        raise RuntimeError("the worker is gone")
+    """Odoo, which was stopped for the release, is started all the same."""
+
+    def die(_environment: str, _wait_minutes: int) -> float:
+        raise RuntimeError("the run was cut off")
 
     put_on_record(shop.site.name)
     runtime = OdooEnvironment.open(shop.site.name)
     with monkeypatch.context() as patched:
-        patched.setattr("flows._cut_over.check_in_use", die)
-        with pytest.raises(RuntimeError):
+        patched.setattr("flows._put_in_place.start_odoo", die)
+        with pytest.raises(RuntimeError, match="cut off"):
             shop.release()
+    assert runtime.odoo.runs()
+    assert shop.leftovers() == []
     assert read_records(runtime)[-1].unwell == UNSEEN
     report = shop.release()
     assert (report.applied, IN_USE in {check.name for check in report.checks}) == (False, True)

@@ -14,7 +14,7 @@ import pytest
 from prefect.exceptions import TerminationSignal
 from pydantic import SecretStr, ValidationError
 
-from flows import _cut_over, _put_in_place, release
+from flows import _cut_over, _put_in_place, release, rollback
 from odoo_ops.adapters.host import HeldLock, LockLost
 from odoo_ops.commands import git, modules
 from odoo_ops.errors import PermanentError, PreconditionFailed, Refused, TransientError, VerificationFailed
@@ -581,18 +581,8 @@ def test_page_that_cannot_be_published_hides_neither_why_the_release_failed_nor_
     assert (raised.value is told) == (left is VerificationFailed) == (f"published: {unpublished}" in caplog.text)
 
 
-@pytest.mark.parametrize(
-    ("in_project", "behind", "steps"),
-    [
-        (True, "passed", ["start", "behind the page", "let in", "in the open"]),
-        (True, "failed", ["start", "behind the page", "take back"]),
-        (False, "failed", ["start", "in the open"]),
-    ],
-    ids=["well", "unwell", "on a host, whose proxy is not ours"],
-)
-def test_people_are_let_in_once_a_release_was_looked_at_behind_the_page(
-    monkeypatch: pytest.MonkeyPatch, in_project: bool, behind: Outcome, steps: list[str]
-) -> None:
+def _followed(monkeypatch: pytest.MonkeyPatch, *, in_project: bool, behind: Outcome = "passed") -> list[str]:
+    """The steps that a release takes from the swap on, in which nothing real is done."""
     done = list[str]()
 
     def look(_environment: str, *, site_closed: bool = False) -> list[Check]:
@@ -606,6 +596,9 @@ def test_people_are_let_in_once_a_release_was_looked_at_behind_the_page(
             return Check(name=name, outcome="passed")
 
         return take
+
+    def settle(*_: object) -> None:
+        done.append("settle")
 
     def take_back(*_: object) -> NoReturn:
         done.append("take back")
@@ -621,11 +614,73 @@ def test_people_are_let_in_once_a_release_was_looked_at_behind_the_page(
     monkeypatch.setattr(_put_in_place, "open_site_again", step("let in"))
     monkeypatch.setattr(_cut_over, "check_in_use", lambda _: Check(name="in use", outcome="passed"))
     monkeypatch.setattr(_cut_over, "_take_back", take_back)
+    monkeypatch.setattr(_put_in_place, "settle_begun", settle)
     monkeypatch.setattr(_cut_over, "publish_release_report", lambda _: None)
+    return done
+
+
+@pytest.mark.parametrize(
+    ("in_project", "behind", "steps"),
+    [
+        (True, "passed", ["start", "behind the page", "let in", "in the open"]),
+        (True, "failed", ["start", "behind the page", "take back"]),
+        (False, "failed", ["start", "in the open"]),
+    ],
+    ids=["well", "unwell", "on a host, whose proxy is not ours"],
+)
+def test_people_are_let_in_once_a_release_was_looked_at_behind_the_page(
+    monkeypatch: pytest.MonkeyPatch, in_project: bool, behind: Outcome, steps: list[str]
+) -> None:
+    done = _followed(monkeypatch, in_project=in_project, behind=behind)
     plan, lock = ReleasePlan(environment="erp", addons=()), create_autospec(HeldLock, instance=True)
     with pytest.raises(VerificationFailed) if steps[-1] == "take back" else nullcontext():
         _cut_over.cut_over("erp", plan, lock, 0, "abc123")
     assert done == steps
+
+
+@pytest.mark.parametrize("ended", [httpx.ConnectError("Prefect is away"), _AWAY, TerminationSignal(signal=15)])
+@pytest.mark.parametrize(
+    ("at", "steps"),
+    [
+        ("actions_held_off", ["settle"]),
+        ("in_image", ["start", "settle"]),
+        ("check_in_use", ["start", "behind the page", "settle"]),
+        ("let_in", ["start", "behind the page", "settle"]),
+    ],
+)
+def test_people_are_let_in_when_a_release_is_cut_off_after_its_swap(
+    monkeypatch: pytest.MonkeyPatch, ended: BaseException, at: str, steps: list[str]
+) -> None:
+    """By an error or a cancel: it is in place, and nobody waits behind nginx's page for the next run."""
+
+    def cut_off(*_: object) -> NoReturn:
+        raise ended
+
+    done = _followed(monkeypatch, in_project=True)
+    monkeypatch.setattr(_cut_over, at, cut_off)
+    plan, lock = ReleasePlan(environment="erp", addons=()), create_autospec(HeldLock, instance=True)
+    with pytest.raises(type(ended)) as raised:
+        _cut_over.cut_over("erp", plan, lock, 0, "abc123")
+    assert raised.value is ended
+    assert done == steps
+
+
+@pytest.mark.parametrize("taken_back", [True, False], ids=["taken back by itself", "rollback"])
+def test_people_are_let_in_when_a_way_back_is_cut_off_after_its_swap(
+    monkeypatch: pytest.MonkeyPatch, taken_back: bool
+) -> None:
+    settled, lock, away = list[str](), create_autospec(HeldLock, instance=True), httpx.ConnectError("Prefect is away")
+    monkeypatch.setattr(_put_in_place, "settle_begun", lambda environment, _: settled.append(environment))
+    monkeypatch.setattr(_put_in_place, "close_site", lambda _: None)
+    monkeypatch.setattr(_put_in_place, "stop_odoo", lambda _: None)
+    monkeypatch.setattr(rollback, "read_rows_written", lambda *_: {})
+    for flow in (_cut_over, rollback):
+        monkeypatch.setattr(flow, "put_in_place", lambda *_: (_FORMER, []))
+        monkeypatch.setattr(flow, "start_again", create_autospec(_put_in_place.start_again, side_effect=away))
+    report = RollbackReport(environment="erp", seconds=0, record=_NEW, written={}, applied=False)
+    with pytest.raises(httpx.ConnectError):
+        _cut_over._put_back("erp", _FORMER, lock) if taken_back else rollback._go_back("erp", report, lock)
+    assert settled == ["erp"]
 
 
 def test_odoo_that_cannot_be_started_is_a_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
