@@ -18,7 +18,7 @@ help:
 	@echo '                RUNTIME=compose: our backup through a compose project beside the same without containers'
 	@echo 'make bench-webhook   10,000 bad deliveries, then 500 good ones a second, on the webhook receiver (docs/webhook.md)'
 	@echo 'make bench-provision a project from nothing on Docker Compose, and a second run that changes nothing: JSON=path'
-	@echo 'make bench-release   a release of one changed module beside -u all, and its rollback: DATABASE_MB=100 JSON=path'
+	@echo 'make bench-release   a release of one changed module beside -u all, and its rollback: DATABASE_MB=1000 JSON=path'
 	@echo 'make test       install what is needed and run the tests; LONG=1: those that take long, too'
 	@echo 'make check      style, types and layers (seconds)'
 	@echo 'make engines    the real programs of the demo, under .demo/engines'
@@ -85,14 +85,14 @@ demo-stop: .venv/installed
 	@$(DEMO) stop
 
 # Not a test: what it prints depends on the machine.
-DATABASE_MB ?= 100
 FILESTORE_MB ?= 300
 FILES ?= 4000
 REPEAT ?= 1
-BENCH_OPTIONS := --database-mb $(DATABASE_MB) --filestore-mb $(FILESTORE_MB) --files $(FILES) --repeat $(REPEAT) \
+BENCH_OPTIONS = --database-mb $(DATABASE_MB) --filestore-mb $(FILESTORE_MB) --files $(FILES) --repeat $(REPEAT) \
   --runtime=$(RUNTIME) \
   $(if $(JSON),--json "$(JSON)") $(if $(filter 1,$(KEEP)),--keep) $(if $(filter 1,$(ANYWHERE)),--anywhere)
 
+bench: DATABASE_MB ?= 100
 bench: $(PACKAGES_OF_DEMO) .venv/installed
 	@$(if $(filter compose,$(RUNTIME)),PATH="$(CURDIR)/.tools/bin:$$PATH" .venv/bin/python -m deployments.engines install docker)
 	@PATH="$(CURDIR)/.tools/bin:$$PATH" exec setpriv --pdeathsig TERM .venv/bin/python -m deployments.bench $(BENCH_OPTIONS)
@@ -103,5 +103,7 @@ bench-webhook: .venv/installed
 bench-provision: engines-for-tests
 	@PATH="$(CURDIR)/.tools/bin:$$PATH" JSON="$(JSON)" .venv/bin/python -m pytest -q -s tests/docker/bench_provision.py
 
+# The aims are of a database of this size.
+bench-release: DATABASE_MB ?= 1000
 bench-release: engines
 	@PATH="$(CURDIR)/.tools/bin:$$PATH" DATABASE_MB=$(DATABASE_MB) JSON="$(JSON)" .venv/bin/python -m pytest -q -s tests/flows/bench_release.py

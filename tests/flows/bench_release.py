@@ -58,7 +58,7 @@ def test_release_figures(shop: Shop) -> None:
     assert release(shop.site.name).plan.updates == ()
     shop.initialises("shelf")
     put_on_record(shop.site.name)
-    wanted_bytes = int(os.environ.get("DATABASE_MB", "100")) * 1_000_000
+    wanted_bytes = int(os.environ.get("DATABASE_MB", "1000")) * 1_000_000
     _grow(shop, wanted_bytes)
     all_seconds = _seconds_of_update_all(shop)
 
