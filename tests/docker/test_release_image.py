@@ -16,6 +16,7 @@ from provisioned_site import provisioned
 from real_processes import MarkedProcess, wait_until
 from real_registry import RealRegistry, real_registry
 from steady_load import Load, load
+from task_times import task_seconds
 from used_site import SMALL
 
 from blocks import OdooEnvironment
@@ -233,6 +234,10 @@ def test_nginx_says_so_while_modules_are_updated_and_a_rollback_brings_image_and
     assert set(asked.answers) == {200, 503}
     assert asked.retry_after == {"60"}
     (record,) = read_records(OdooEnvironment.open(shop.site.name))[-1:]
+    update_seconds = task_seconds("release")["update_modules"]
+    assert record.down_seconds
+    away = f"for {record.down_seconds:.1f} s, of which its update took {update_seconds:.1f} s"
+    print(f"\nA release of an image that updates a module: people were away {away}")  # noqa: T201 - a figure of a machine
     assert (record.image, shop.running_image()) == (pinned, number)
     assert (record.image_commit, record.former_image_commit) == (_COMMIT, "")
     assert shop.editions() == ["pushed", "pushed"]
