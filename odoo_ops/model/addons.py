@@ -25,7 +25,8 @@ def _git_ref(value: str) -> str:
 GitRef = Annotated[str, AfterValidator(_git_ref)]
 _URL = r"^(https?|ssh)://\S+$|^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:\S+$"
 _PORTS = {"ssh": 22, "https": 443, "http": 80}
-# so many names of commits, and what stands between them, are the name of a folder
+# a release's folder is called by all its commits: six of 40 digits, what stands between them and `.partial` are 253
+# of the 255 characters that file systems take
 MOST_MERGES = 5
 
 

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from addons_repository import BROKEN_PYTHON, BROKEN_VIEW, HANGS, SECOND, SHELF, WITHOUT_PACKAGE, put_on_record
+from addons_repository import (
+    BROKEN_PYTHON,
+    BROKEN_VIEW,
+    HANGS,
+    SECOND,
+    SHELF,
+    WITHOUT_PACKAGE,
+    AddonsServer,
+    put_on_record,
+)
 from deployed_flow import DeployedFlow
 from prefect.artifacts import Artifact
 from pydantic import SecretStr
@@ -148,6 +157,45 @@ def test_release_whose_run_died_before_its_checks_is_looked_at_when_the_same_is_
     assert (report.applied, IN_USE in {check.name for check in report.checks}) == (False, True)
     assert read_records(runtime)[-1].unwell is None
     assert shop.release().checks == report.plan.gate
+
+
+_LAMP = {"lamp/__manifest__.py": "{'name': 'Lamp'}\n", "lamp/__init__.py": "", "lamp/static/read.txt": "dark\n"}
+
+
+def test_two_repositories_are_released_together_or_one_alone_and_taken_back_together(
+    shop: Shop, tmp_path: Path
+) -> None:
+    lamps, link = AddonsServer.make(shop.addons.sshd, tmp_path / "lamps"), shop.link.with_name("lamps")
+    shop.takes_from(lamps, link)
+    put_on_record(shop.site.name)
+
+    def in_place() -> tuple[list[str], list[str]]:
+        """The commits to which both links lead, and what people get of them."""
+        pages = [shop.page(f"/{module}/static/read.txt") for module in ("shelf", "lamp")]
+        return [path.readlink().name for path in (shop.link, link)], pages
+
+    first, dark = shop.addons.push(SHELF), lamps.push(_LAMP)
+    shop.release()
+    assert in_place() == ([first, dark], ["as it was\n", "dark\n"])
+
+    shop.addons.push({**SHELF, "shelf/static/read.txt": "pushed meanwhile\n"})
+    lit = lamps.push({**_LAMP, "lamp/static/read.txt": "lit\n"})
+    shop.release(refs={"lamps": "main"})
+    assert in_place() == ([first, lit], ["as it was\n", "lit\n"])
+
+    policy = shop.site.settings.release
+    shop.site.register(release=policy.model_copy(update={"smoke_paths": ("/lamp/static/read.txt",)}))
+    lamps.push({name: text for name, text in _LAMP.items() if "static" not in name})
+    said = f"(?s){IN_USE}: /lamp/static/read.txt: status 404.*The former one was put back. It serves people again"
+    with pytest.raises(VerificationFailed, match=said):
+        shop.release()
+    failed, back = read_records(OdooEnvironment.open(shop.site.name))[-2:]
+    assert [path for path, folder in failed.addons.items() if back.addons[path] != folder] == [
+        str(shop.link),
+        str(link),
+    ]
+    assert in_place() == ([first, lit], ["as it was\n", "lit\n"])
+    assert shop.leftovers() == []
 
 
 def test_release_to_production_waits_until_its_plan_is_approved(

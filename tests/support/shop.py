@@ -40,9 +40,9 @@ class Shop:
     def page(self, path: str = "/shelf") -> str:
         return httpx.get(f"{self.site.settings.odoo.url}{path}", timeout=60, trust_env=False).text
 
-    def release(self, *, dry_run: bool = False) -> ReleaseReport:
+    def release(self, *, dry_run: bool = False, refs: dict[str, str] | None = None) -> ReleaseReport:
         """Each check must pass: a release with a failed one ends as `ReleasedUnwell`, which raises nothing."""
-        report = release(self.site.name, dry_run=dry_run)
+        report = release(self.site.name, dry_run=dry_run, refs=refs)
         assert failures(list(report.checks)) == []
         return report
 
@@ -53,6 +53,13 @@ class Shop:
         self.installs("shelf")
         restart(self.site.name)
         self.drop_kept()
+
+    def takes_from(self, other: AddonsServer, link: Path) -> None:
+        """Name a second repository of addons from the next start on; nothing of it is released yet."""
+        config, policy = self.site.folder / "odoo.conf", self.site.settings.release
+        config.write_text(config.read_text().replace(f"= {self.link}\n", f"= {self.link},{link}\n"))
+        addons = (*policy.addons, other.repository(link))
+        self.site.register(release=policy.model_copy(update={"addons": addons}))
 
     def runs_actions(self) -> None:
         """Let Odoo run scheduled actions from its next start on."""
