@@ -94,7 +94,7 @@ def project_files(
         _file(COMPOSE_FILE, compose),
         _file(ODOO_CONF, odoo_conf),
         _file(POSTGRESQL_CONF, render("postgres/postgresql.conf", sizing=sizing.postgres, wanted=wanted)),
-        _file(FIRST_START, render("postgres/first-start.sql", **_named(environment))),
+        _file(FIRST_START, _first_start(environment)),
         _file(NGINX_CONF, _nginx(environment, wanted, sizing.odoo, nginx_version)),
         _secret(ODOO_PASSWORD, environment.database.password),
         _secret(POSTGRES_PASSWORD, environment.database.admin_password),
@@ -150,6 +150,11 @@ def _compose(
         state_dirs=provisioning.STATE_DIRS,
         challenges=CHALLENGES,
     )
+
+
+def _first_start(environment: Environment) -> str:
+    makes_databases = provisioning.makes_databases(environment.stage)
+    return render("postgres/first-start.sql", **_named(environment), makes_databases=makes_databases)
 
 
 def _with_master_password(environment: Environment, wanted: Provisioning, sizing: Sizing) -> Iterator[ProjectFile]:

@@ -28,6 +28,7 @@ from odoo_ops.policy.provisioning import (
     ODOO_SERVICES,
     PGBOUNCER_SERVICE,
     SUPERUSER,
+    makes_databases,
     why_not_provisioned,
 )
 from odoo_ops.project_files import COMPOSE_FILE, POSTGRES_PASSWORD
@@ -231,7 +232,8 @@ def leave_to_restore(environment: str, plan: ProvisionPlan) -> None:
 def prepare_cluster(environment: str, plan: ProvisionPlan) -> None:
     """Make the role of Odoo, or give the one that is there the password of the environment file; the superuser too.
 
-    The superuser's is given where its file was written, or where PostgreSQL could not be asked as it.
+    The stage decides whether Odoo's may make databases. The superuser's password is given where its file was written,
+    or where PostgreSQL could not be asked as it.
     """
     runtime = OdooEnvironment.open(environment)
     settings = runtime.environment
@@ -241,7 +243,12 @@ def prepare_cluster(environment: str, plan: ProvisionPlan) -> None:
         command = provision.change_password(project.runtime, DATABASE_SERVICE, SUPERUSER, password)
         project.run(command, "Giving PostgreSQL's superuser its password")
     with database.connect(runtime.host, settings.database, "postgres", admin=True) as connection:
-        cluster.ensure_role(connection, settings.database.user, settings.database.password)
+        cluster.ensure_role(
+            connection,
+            settings.database.user,
+            settings.database.password,
+            makes_databases=makes_databases(settings.stage),
+        )
 
 
 @task(cache_policy=NO_CACHE)

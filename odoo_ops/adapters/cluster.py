@@ -58,17 +58,19 @@ def role_exists(connection: Connection, name: str) -> bool:
     return connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone() is not None
 
 
-def ensure_role(connection: Connection, name: str, password: SecretStr | None) -> None:
-    """Make a role that may log in and make no databases, or give the one that is there its password.
+def ensure_role(
+    connection: Connection, name: str, password: SecretStr | None, *, makes_databases: bool = False
+) -> None:
+    """Make a role that may log in, or give the one that is there its password; it may make databases, or may not.
 
     PostgreSQL is told a SCRAM verifier, never the password: its log may hold statements.
     """
-    options: sql.Composable = sql.SQL("LOGIN")
+    options: sql.Composable = sql.SQL("LOGIN CREATEDB" if makes_databases else "LOGIN NOCREATEDB")
     if password:
         verifier = connection.pgconn.encrypt_password(
             password.get_secret_value().encode(), name.encode(), b"scram-sha-256"
         )
-        options = sql.SQL("LOGIN PASSWORD {}").format(sql.Literal(verifier.decode()))
+        options += sql.SQL(" PASSWORD {}").format(sql.Literal(verifier.decode()))
     verb = sql.SQL("ALTER" if role_exists(connection, name) else "CREATE")
     connection.execute(sql.SQL("{} ROLE {} {}").format(verb, sql.Identifier(name), options))
 

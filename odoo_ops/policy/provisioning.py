@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from odoo_ops.model.environment import Environment
+from odoo_ops.model.environment import Environment, Stage
 from odoo_ops.model.provision import LETS_ENCRYPT, Acme, LocalCa, NoTls, Provisioning, is_pinned
 from odoo_ops.model.runtimes import ComposeProject
 from odoo_ops.policy.server_options import odoo_option_mistakes, postgres_option_mistakes
@@ -39,6 +39,11 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 def why_not_provisioned(environment: Environment) -> str:
     """Why no project is made of an environment, in words; "": one is."""
     return "" if environment.provision else "its file has no `provision`"
+
+
+def makes_databases(stage: Stage) -> bool:
+    """Whether Odoo's role may make databases, as its database manager and a developer's tests do."""
+    return stage == "development"
 
 
 def provision_mistakes(environment: Environment) -> Iterator[Mistake]:

@@ -7,13 +7,21 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import LiteralString
+from unittest.mock import MagicMock
 
 import psycopg
 import pytest
+from provisioned import described
+from pydantic import SecretStr
 
 from deployments.engines.cluster import PostgresCluster
 from deployments.engines.postmaster import record_file, recorded_postmaster
+from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.errors import CommandFailed, PreconditionFailed
+from odoo_ops.model.environment import Environment
+from odoo_ops.model.host import Host
+from odoo_ops.model.plan import ProvisionPlan
+from tasks import projects
 
 pytestmark = [pytest.mark.postgres, pytest.mark.usefixtures("postgres_programs")]
 
@@ -159,6 +167,29 @@ def test_password_asks_for_a_start_when_there_is_no_cluster_yet(tmp_path: Path) 
     cluster.stop()
     with pytest.raises(PreconditionFailed, match="start the cluster"):
         _ = cluster.superuser_password
+
+
+def test_role_may_make_databases_in_development_alone_when_the_stage_changes(
+    postgres_cluster: PostgresCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a provisioned project: what was allowed in a former stage goes with it. Each run may come twice."""
+    environment = Environment.model_validate(described("development"))
+    server = environment.database.model_copy(
+        update={
+            "server": "127.0.0.1",
+            "port": postgres_cluster.port,
+            "user": "of_many_stages",
+            "admin_password": SecretStr(postgres_cluster.superuser_password),
+        }
+    )
+    runtime = MagicMock(host=HostAdapter(Host(name="here")))
+    monkeypatch.setattr(projects.OdooEnvironment, "open", lambda _: runtime)
+    rights = "select rolcanlogin, rolcreatedb from pg_roles where rolname = 'of_many_stages'"
+    for stage in ("development", "development", "staging", "staging", "testing", "development", "production"):
+        runtime.environment = environment.model_copy(update={"stage": stage, "database": server})
+        projects.prepare_cluster.fn("erp", ProvisionPlan(environment="erp"))
+        with psycopg.connect(postgres_cluster.conninfo) as connection:
+            assert connection.execute(rights).fetchall() == [(True, stage == "development")]
 
 
 @pytest.mark.odoo
