@@ -190,7 +190,11 @@ class Provisioning(Value):
     https_port: Port = Field(default=443, description="Port for HTTPS.")
     mail_port: Port = Field(default=8025, description="Port on loopback for the pages of the mail catcher.")
     expected_users: int = Field(ge=1, description="How many people work in it at the same time.")
-    cores: int | None = Field(default=None, ge=1, description="Use so many processors. Empty: all the host has.")
+    cores: int | None = Field(
+        default=None,
+        ge=1,
+        description="Size it for so many processors; its containers may use more. Empty: all the host has.",
+    )
     memory_bytes: int | None = Field(default=None, ge=1, description="Use so much memory. Empty: all the host has.")
     addons: tuple[AddonsFolder, ...] = Field(
         default=(), description="Folders of addons on the host; Odoo reads them at the same path."
@@ -246,7 +250,7 @@ class Provisioning(Value):
         return f"[{self.bind}]:{port}" if ":" in self.bind else f"{self.bind}:{port}"
 
     def share_of(self, host: HostFacts) -> HostFacts:
-        """What of a host the project may use."""
+        """What of a host the project is sized for."""
         return HostFacts(
             cores=self.cores or host.cores,
             memory_bytes=min(self.memory_bytes or host.memory_bytes, host.memory_bytes),
