@@ -465,7 +465,6 @@ def test_filestore_in_which_odoo_could_not_write_is_refused(site: Provisioned, g
     assert site.containers()["odoo"] == before["odoo"]
 
 
-@pytest.mark.long
 def test_container_of_another_image_is_named_and_mended(site: Provisioned, tmp_path: Path) -> None:
     engine, tag = site.project.engine, f"odoo-ops-test/{site.name}:nginx"
     engine.run("tag", site.images["nginx"], tag)
