@@ -107,7 +107,7 @@ def _update_and_put_in_place(
 
 
 def _let_in_when_well(environment: str, before: Sequence[Check], looked_at: list[Check]) -> tuple[Check, list[str]]:
-    """Start a release and, where nginx sends people away, look at it while only operators may write; then let people in.
+    """Start a release and, where nginx sends people away, look at it while only operators may write; then let all in.
 
     Returns the check of its start and, of one for which nobody was let in, what failed. `looked_at` gets all checks.
     """

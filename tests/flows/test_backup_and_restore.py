@@ -287,6 +287,7 @@ def test_flow_says_which_password_is_wrong_and_changes_nothing(site: Site, run: 
     assert site.content() == before
 
 
+@both_runtimes_at_length
 def test_restore_over_production_is_refused_unless_it_is_named(site: Site) -> None:
     site.register(stage="production")
     backup(site.name)
@@ -295,6 +296,7 @@ def test_restore_over_production_is_refused_unless_it_is_named(site: Site) -> No
     restore(site.name, confirm_production=site.name)
 
 
+@both_runtimes_at_length
 def test_flow_is_refused_when_the_host_lock_is_taken_past_prefect(site: Site) -> None:
     backup(site.name)
     host = OdooEnvironment.open(site.name).host
@@ -306,6 +308,7 @@ def test_flow_is_refused_when_the_host_lock_is_taken_past_prefect(site: Site) ->
         backup(site.name)
 
 
+@both_runtimes_at_length
 def test_flow_is_refused_when_the_database_is_another_one(site: Site) -> None:
     backup(site.name)
     with site.connect() as connection:
@@ -325,6 +328,7 @@ def test_repository_is_not_made_anew_when_its_folder_is_suddenly_empty(site: Sit
     assert list(repository.iterdir()) == []
 
 
+@both_runtimes_at_length
 def test_repository_is_not_made_when_the_first_run_is_a_restore(site: Site) -> None:
     before = site.content()
     with pytest.raises(PreconditionFailed, match="There is no repository in .*, and none was made"):

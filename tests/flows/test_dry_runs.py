@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from prefect.artifacts import Artifact
+from toolbox_site import both_runtimes_at_length
 
 from flows.backup import backup
 from flows.export_zip import export_zip
@@ -26,7 +27,8 @@ def _page(key: str) -> str:
     return str(artifact.data)
 
 
-def test_dry_run_of_a_restore_shows_what_it_would_replace_and_changes_nothing(site: Site) -> None:
+@both_runtimes_at_length
+def test_dry_run_of_a_restore_shows_what_it_would_replace_and_changes_nothing(site: Site, runtime: str) -> None:
     taken = backup(site.name)
     site.attach(b"made after the backup")
     site.register(stage="production")
@@ -38,7 +40,9 @@ def test_dry_run_of_a_restore_shows_what_it_would_replace_and_changes_nothing(si
     assert (report.snapshot_id, report.rows, report.files) == (taken.snapshot_id, taken.rows, 20)
     assert report.preview is not None
     assert (report.preview.files, report.preview.new_filestore_bytes) == (21, taken.filestore_bytes)
-    assert {check.outcome for check in report.checks} == {"passed"}
+    unseen = {"There is room for all that is put together": "not measured"}  # PostgreSQL is none of the project's
+    others = {check.name: check.outcome for check in report.checks if check.outcome != "passed"}
+    assert others == (unseen if runtime == "compose" else {})
     page = _page(f"restore-{site.name}")
     assert page.startswith(f"# {site.name} would be restored\n")
     assert taken.snapshot_id[:8] in page
@@ -48,6 +52,7 @@ def test_dry_run_of_a_restore_shows_what_it_would_replace_and_changes_nothing(si
     assert site.leftovers() == []
 
 
+@both_runtimes_at_length
 def test_dry_run_of_a_restore_finds_what_would_refuse_it(site: Site) -> None:
     file = site.attach(b"is lost")
     file.unlink()
@@ -63,6 +68,7 @@ def test_dry_run_of_a_restore_finds_what_would_refuse_it(site: Site) -> None:
     assert not site.exists()
 
 
+@both_runtimes_at_length
 def test_dry_run_of_an_import_reads_the_zip_and_changes_nothing(site: Site) -> None:
     backup(site.name)
     destination = site.folder / "out.zip"
@@ -81,6 +87,7 @@ def test_dry_run_of_an_import_reads_the_zip_and_changes_nothing(site: Site) -> N
     assert site.leftovers() == []
 
 
+@both_runtimes_at_length
 def test_dry_run_of_what_is_not_on_record_records_nothing_and_does_not_call_it_the_same(site: Site) -> None:
     backup(site.name)
     destination = site.folder / "out.zip"

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from toolbox_site import both_runtimes_at_length
 
 from blocks import OdooEnvironment
 from flows.backup import backup
@@ -38,6 +39,7 @@ DELETE FROM without_rows;
 """
 
 
+@both_runtimes_at_length
 def test_table_without_rows_comes_back_and_is_compared_like_the_others(site: Site) -> None:
     become = f'SET ROLE "{site.settings.database.user}"'
     with site.connect() as connection:

@@ -17,6 +17,7 @@ from prefect_aws import AwsCredentials
 from pydantic import SecretStr
 from real_processes import MarkedProcess
 from real_sshd import RealSshd
+from toolbox_site import both_runtimes_at_length
 
 from blocks import BackupRepository, OdooEnvironment
 from flows.backup import backup
@@ -36,6 +37,8 @@ pytestmark = [pytest.mark.postgres, pytest.mark.restic]
 
 _PASSWORD = "another-password"
 _UPLOADED_KIB, _UPLOAD_KIB_PER_SECOND = 3072, 512
+_COMPOSE_AT_LENGTH = [pytest.mark.docker, pytest.mark.long]
+
 # it makes a repository, which has no `config` yet for some seconds
 _SLOW_INIT = """#!/bin/sh
 case "$*" in
@@ -86,15 +89,27 @@ def _use_offsite(site: Site, block: BackupRepository) -> None:
     environment.save(site.name, overwrite=True)
 
 
-@pytest.mark.parametrize("kind", ["s3", "sftp", "rest"])
+@pytest.mark.parametrize(
+    ("runtime", "kind"),
+    [
+        ("native", "s3"),
+        ("native", "sftp"),
+        ("native", "rest"),
+        pytest.param("compose", "s3", marks=pytest.mark.docker),
+        pytest.param("compose", "sftp", marks=_COMPOSE_AT_LENGTH),
+        pytest.param("compose", "rest", marks=_COMPOSE_AT_LENGTH),
+    ],
+    indirect=["runtime"],
+)
 def test_restore_brings_everything_back_when_the_repository_is_elsewhere(
-    site: Site, kind: str, request: pytest.FixtureRequest
+    site: Site, runtime: str, kind: str, request: pytest.FixtureRequest
 ) -> None:
     match kind:
         case "s3":
             server: S3Server = request.getfixturevalue("s3")
             block = _block(site.name, server.location(prefix=site.name), server.keys)
         case "sftp":
+            _refuse_nameless_user(runtime, request)
             block = _block(site.name, sftp_location(request.getfixturevalue("sshd"), site.folder / "far"))
         case _:
             block = _block(site.name, request.getfixturevalue("rest").location())
@@ -140,6 +155,7 @@ def test_first_backup_and_first_copy_make_no_bucket_when_it_is_missing(
     assert "not-made" not in str(client(s3.port, "s3", s3.keys).list_buckets()["Buckets"])
 
 
+@both_runtimes_at_length
 @pytest.mark.parametrize("kind", ["s3", pytest.param("rest", marks=pytest.mark.long)])
 def test_restore_from_the_copy_brings_everything_back_when_the_repository_is_lost(
     site: Site, kind: str, request: pytest.FixtureRequest
@@ -162,6 +178,12 @@ def test_restore_from_the_copy_brings_everything_back_when_the_repository_is_los
     assert restore(site.name, from_offsite=True).files == 21
     assert site.content() == before
     assert site.leftovers() == []
+
+
+def _refuse_nameless_user(runtime: str, request: pytest.FixtureRequest) -> None:
+    """OpenSSH works for nobody whom its machine does not know; the image of a toolbox knows root."""
+    if runtime == "compose":
+        request.getfixturevalue("as_root")
 
 
 @contextmanager
@@ -193,12 +215,15 @@ def _servers(kind: str, site: Site, request: pytest.FixtureRequest, folder: Path
                 yield [_block(name, rest.location()) for name, rest in zip(names, rests, strict=True)]
 
 
+@both_runtimes_at_length
 @pytest.mark.parametrize(
     "kind", ["s3", pytest.param("sftp", marks=pytest.mark.long), pytest.param("rest", marks=pytest.mark.long)]
 )
 def test_copy_goes_to_a_server_of_the_same_kind_when_it_has_other_keys(
-    site: Site, kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    site: Site, runtime: str, kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    if kind == "sftp":
+        _refuse_nameless_user(runtime, request)
     with _servers(kind, site, request, tmp_path_factory.mktemp("servers")) as (main, offsite):
         _use(site, main)
         _use_offsite(site, offsite)
