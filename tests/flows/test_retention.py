@@ -175,6 +175,12 @@ def _keep_two_days(site: Site) -> None:
     site.register(backup=backup_policy, objectives=Objectives(rpo_minutes=30 * 24 * 60))  # days lie between backups
 
 
+def _name_offsite(site: Site, name: str) -> None:
+    environment = OdooEnvironment.load(site.name)
+    environment.offsite = BackupRepository.load(name)  # type: ignore[union-attr]
+    environment.save(site.name, overwrite=True)  # type: ignore[union-attr]
+
+
 def test_backup_is_kept_and_the_run_marked_when_the_clock_was_set_back_an_hour(site: Site, repo: Repo) -> None:
     ahead = repo.back_up(days_ago=-1 / 24)
     repo.mark(ahead, VERIFIED_TAG)
@@ -334,19 +340,18 @@ def test_forget_says_what_to_set_when_the_server_is_append_only_and_nobody_said_
     site: Site, restic: Path, rest_server_program: Path
 ) -> None:
     """restic ends with status 0 there, although it deleted nothing. The off-site repository is that server's."""
-    _keep_two_days(site)
     with RestServer.run(rest_server_program, site.folder) as server:
         name, location = f"{site.name}-offsite", server.location()
         settings = Repository(name="elsewhere", location=location, password=SecretStr(PASSWORD))
         BackupRepository(settings=settings).save(name)
-        environment = OdooEnvironment.load(site.name)
-        environment.offsite = BackupRepository.load(name)  # type: ignore[union-attr]
-        environment.save(site.name, overwrite=True)  # type: ignore[union-attr]
+        _name_offsite(site, name)
         repo = Repo(site, restic)
         kept = repo.back_up(0)
         for days_ago in (20, 10, 5):
             repo.store(days_ago)
         copy_offsite(site.name)
+        _keep_two_days(site)  # earlier only the two of them would have been copied
+        _name_offsite(site, name)
         assert len(forget(site.name, dry_run=False).plan.forgotten) == 2
 
         before = {path: path.stat().st_size for path in server.folder.rglob("*") if "locks" not in path.parts}
