@@ -16,21 +16,20 @@ def read_key_checks(environment: str) -> list[Check]:
     """
     runtime = OdooEnvironment.open(environment)
     asked = [(KEPT, runtime.repository), (OFFSITE_KEPT, runtime.offsite)]
-    there = [(check, repository) for check, repository in asked if repository is not None]
-    try:
-        checks = judge_kept(
-            (check, repository.name, _is_kept(repository.name, repository.password.get_secret_value()))
-            for check, repository in there
-        )
-    except PREFECT_AWAY as error:
-        away = f"Prefect's server, which knows it, does not answer: {error}"
-        checks = [Check(name=check, outcome="not measured", detail=away) for check, _ in there]
+    checks = judge_kept(
+        (check, repository.name, _is_kept(repository.name, repository.password.get_secret_value()))
+        for check, repository in asked
+        if repository is not None
+    )
     for check in checks:
         if check.outcome != "passed":
             get_run_logger().warning("%s: %s", check.name, check.detail)
     return checks
 
 
-def _is_kept(repository: str, password: str) -> bool:
-    confirmed = Variable.get(kept_variable(repository), default="")
+def _is_kept(repository: str, password: str) -> bool | None:
+    try:
+        confirmed = Variable.get(kept_variable(repository), default="")
+    except PREFECT_AWAY:
+        return None
     return bool(confirmed) and confirmed == kept_mark(repository, password)  # the mark is slow to make

@@ -59,13 +59,16 @@ def role_exists(connection: Connection, name: str) -> bool:
 
 
 def ensure_role(
-    connection: Connection, name: str, password: SecretStr | None, *, makes_databases: bool = False
+    connection: Connection, name: str, password: SecretStr | None, *, makes_databases: bool | None = None
 ) -> None:
-    """Make a role that may log in, or give the one that is there its password; it may make databases, or may not.
+    """Make a role that may log in, or give the one that is there its password.
 
+    `makes_databases`: whether it may; None: a new one may not, and one that is there keeps what it may.
     PostgreSQL is told a SCRAM verifier, never the password: its log may hold statements.
     """
-    options: sql.Composable = sql.SQL("LOGIN CREATEDB" if makes_databases else "LOGIN NOCREATEDB")
+    options: sql.Composable = sql.SQL("LOGIN")
+    if makes_databases is not None:
+        options += sql.SQL(" CREATEDB" if makes_databases else " NOCREATEDB")
     if password:
         verifier = connection.pgconn.encrypt_password(
             password.get_secret_value().encode(), name.encode(), b"scram-sha-256"

@@ -229,7 +229,8 @@ def refuse_unfit_machine(
             f"it has {has.memory_bytes} bytes of memory, and `provision.memory_bytes` says {wanted.memory_bytes}"
         )
     if taken_ports:
-        taken = ", ".join(f"{port} (`mail_port`)" if port == wanted.mail_port else f"{port}" for port in taken_ports)
+        of_mail = wanted.mail_port if wanted.images.mail else None
+        taken = ", ".join(f"{port} (`mail_port`)" if port == of_mail else f"{port}" for port in taken_ports)
         reasons.append(f"something listens on port {taken} already")
     if reasons:
         raise Refused(

@@ -41,19 +41,25 @@ def kept_variable(repository: str) -> str:
     return f"odoo-ops-key-kept-{repository}"
 
 
-def judge_kept(repositories: Iterable[tuple[str, str, bool]]) -> list[Check]:
-    """One check for each repository: the check's name, the repository's, and whether its key was confirmed."""
-    return [
-        Check(name=name, outcome="passed", detail=f"confirmed for {repository}")
-        if kept
-        else Check(
-            name=name,
-            outcome="not measured",
-            detail="not confirmed: without it no backup can be read when this server is lost. "
-            f"Next step: `odoo-ops keys confirm {repository}`",
-        )
-        for name, repository, kept in repositories
-    ]
+def judge_kept(repositories: Iterable[tuple[str, str, bool | None]]) -> list[Check]:
+    """One check for each repository: the check's name, the repository's, and whether its key was confirmed.
+
+    None: that is not known, as Prefect's server does not answer.
+    """
+    return [_judge_kept(name, repository, kept=kept) for name, repository, kept in repositories]
+
+
+def _judge_kept(name: str, repository: str, *, kept: bool | None) -> Check:
+    if kept:
+        return Check(name=name, outcome="passed", detail=f"confirmed for {repository}")
+    if kept is None:
+        return Check(name=name, outcome="not measured", detail="Prefect's server, which knows it, does not answer")
+    return Check(
+        name=name,
+        outcome="not measured",
+        detail="not confirmed: without it no backup can be read when this server is lost. "
+        f"Next step: `odoo-ops keys confirm {repository}`",
+    )
 
 
 def _bare(text: str) -> str:

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from deployments.engines.cluster import PostgresCluster
 from deployments.engines.postmaster import record_file, recorded_postmaster
+from odoo_ops.adapters.cluster import ensure_role
 from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.errors import CommandFailed, PreconditionFailed
 from odoo_ops.model.environment import Environment
@@ -190,6 +191,14 @@ def test_role_may_make_databases_in_development_alone_when_the_stage_changes(
         projects.prepare_cluster.fn("erp", ProvisionPlan(environment="erp"))
         with psycopg.connect(postgres_cluster.conninfo) as connection:
             assert connection.execute(rights).fetchall() == [(True, stage == "development")]
+
+
+def test_role_that_is_there_keeps_what_it_may_where_nobody_says_otherwise(postgres_cluster: PostgresCluster) -> None:
+    with psycopg.connect(postgres_cluster.conninfo, autocommit=True) as connection:
+        connection.execute("create role of_a_developer createdb")
+        ensure_role(connection, "of_a_developer", SecretStr("canary"))
+        rights = "select rolcanlogin, rolcreatedb from pg_roles where rolname = 'of_a_developer'"
+        assert connection.execute(rights).fetchall() == [(True, True)]
 
 
 @pytest.mark.odoo

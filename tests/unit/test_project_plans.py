@@ -476,7 +476,7 @@ def test_start_interval_needs_a_new_docker_and_a_new_compose(engine: str, compos
 def test_all_that_is_unfit_of_a_machine_is_said_at_once() -> None:
     enough = {"/srv/shop": 3_000_000_000, "/var/lib/docker": 2_000_000_000}
     has, wanted = HostFacts(cores=2, memory_bytes=2**31), Provisioning.model_validate(described("staging")["provision"])
-    wanted = wanted.model_copy(update={"mail_port": 8025})
+    wanted = wanted.model_copy(update={"images": wanted.images.model_copy(update={"mail": "mail:1"})})
     all_of_it = wanted.model_copy(update={"cores": 2, "memory_bytes": 2**31})
     as_it_was_sold = wanted.model_copy(update={"memory_bytes": 2**31 * 105 // 100})
     assert as_it_was_sold.share_of(has) == all_of_it.share_of(has) == has

@@ -113,6 +113,7 @@ def test_check_characters_tell_passwords_and_repositories_apart() -> None:
 
 
 def test_a_key_that_nobody_confirmed_is_not_measured_and_names_the_command() -> None:
-    kept, open_ = judge_kept([(KEPT, "erp", True), (KEPT, "vault", False)])
-    assert (kept.outcome, open_.outcome) == ("passed", "not measured")
+    kept, open_, unknown = judge_kept([(KEPT, "erp", True), (KEPT, "vault", False), (KEPT, "attic", None)])
+    assert [check.outcome for check in (kept, open_, unknown)] == ["passed", "not measured", "not measured"]
+    assert "does not answer" in unknown.detail
     assert "`odoo-ops keys confirm vault`" in open_.detail
