@@ -24,7 +24,7 @@ from flows._put_in_place import (
     start_again,
 )
 from flows._settle import WAIT_MINUTES
-from odoo_ops.adapters.host import HeldLock, LockLost
+from odoo_ops.adapters.held_locks import HeldLock, LockLost
 from odoo_ops.errors import OdooOpsError, VerificationFailed
 from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.release import ReleasePlan, ReleaseRecord

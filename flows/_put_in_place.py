@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flows._settle import WAIT_MINUTES, settle_begun
-from odoo_ops.adapters.host import HeldLock
+from odoo_ops.adapters.held_locks import HeldLock
 from odoo_ops.errors import OdooOpsError
 from odoo_ops.model.checks import Check
 from odoo_ops.model.release import ReleaseRecord

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from prefect import flow
 
-from odoo_ops.adapters.host import HeldLock, LockLost
+from odoo_ops.adapters.held_locks import HeldLock, LockLost
 from odoo_ops.errors import OdooOpsError
 from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.policy.health import serving

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flows._settle import settled_when_it_fails
-from odoo_ops.adapters.host import HeldLock
+from odoo_ops.adapters.held_locks import HeldLock
 from odoo_ops.errors import OdooOpsError
 from tasks.leftovers import settle_leftovers
 

@@ -19,7 +19,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from odoo_ops.adapters.host import HeldLock
+from odoo_ops.adapters.held_locks import HeldLock
 from odoo_ops.model.checks import Check, failures
 from odoo_ops.model.plan import ProvisionPlan, ProvisionReport
 from odoo_ops.policy.certificates import judge_given

@@ -17,7 +17,7 @@ from prefect.states import Completed
 
 from flows._put_in_place import odoo_stopped, put_beside, put_in_place, start_again
 from flows.forecast import present_image
-from odoo_ops.adapters.host import HeldLock
+from odoo_ops.adapters.held_locks import HeldLock
 from odoo_ops.model.release import ReleaseRecord
 from odoo_ops.model.release_reports import RollbackReport
 from odoo_ops.policy.fences import refuse_mistyped

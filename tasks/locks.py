@@ -11,7 +11,8 @@ from prefect.runtime import flow_run
 
 from blocks import OdooEnvironment
 from blocks.prefect_api import PREFECT_AWAY
-from odoo_ops.adapters.host import HeldLock, HostAdapter
+from odoo_ops.adapters.held_locks import HeldLock
+from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.errors import PreconditionFailed, Refused, TransientError
 from odoo_ops.policy import limits
 from odoo_ops.policy.project_plans import described_project, provisioned_project

@@ -11,10 +11,11 @@ from typing import Any
 
 from odoo_ops.adapters.agent import Agent, AgentLauncher, Locked, OnLine, OnProgress, Transport
 from odoo_ops.adapters.containers import ContainerTransport
+from odoo_ops.adapters.held_locks import HeldLock, locked_message
 from odoo_ops.adapters.local import LocalTransport
 from odoo_ops.adapters.tunnel import tunnel_to
 from odoo_ops.adapters.users import AsUser, BelowRoot
-from odoo_ops.errors import CommandFailed, PermanentError, PreconditionFailed, Refused, TransientError
+from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, TransientError
 from odoo_ops.model.command import Command, Result
 from odoo_ops.model.host import Host, LocalConnection, OpenHost, SshConnection
 from odoo_ops.model.runtimes import ComposeProject
@@ -22,28 +23,6 @@ from odoo_ops.model.sockets import Address
 from odoo_ops.policy.space import Need, ended_for_room
 
 _log = logging.getLogger(__name__)
-
-
-class LockLost(PermanentError):
-    """The environment's lock is no longer held: nothing more may be changed."""
-
-
-class HeldLock:
-    """A lock on a host, held by an agent there."""
-
-    def __init__(self, agent: Agent, path: str) -> None:
-        self._agent = agent
-        self._path = path
-
-    def check(self) -> None:
-        """Make sure the lock is still held, before a destructive step. Raises LockLost."""
-        try:
-            self._agent.ping()
-        except TransientError as error:
-            raise LockLost(
-                f"The lock {self._path} was lost ({error}). Nothing more was changed. "
-                "Next step: look at the host, then run the flow again; it settles what was left."
-            ) from error
 
 
 class HostAdapter:
@@ -221,14 +200,14 @@ class HostAdapter:
             try:
                 agent.wait_for("ready")
             except Locked as error:
-                raise Refused(_locked_message(path, self.name, error.owner)) from error
+                raise Refused(locked_message(path, self.name, error.owner)) from error
             yield HeldLock(agent, path)
 
     def refuse_locked(self, path: str) -> None:
         """Raise Refused, naming the holder, when the lock file `path` is held on the host. It is not taken."""
         owner = self.call("lock_owner", path=path)
         if owner is not None:
-            raise Refused(_locked_message(path, self.name, owner))
+            raise Refused(locked_message(path, self.name, owner))
 
     @contextmanager
     def serve(self, command: Command, *, log_file: str) -> Iterator[Agent]:
@@ -313,15 +292,3 @@ def process_arguments(command: Command) -> Mapping[str, Any]:
         "without": command.without,
         "files": command.files,
     }
-
-
-def _locked_message(path: str, host: str, owner: Mapping[str, str]) -> str:
-    who = (
-        f"{owner['holder']} holds it since {owner['since']} for: {owner['purpose']}"
-        if owner
-        else "it was taken a moment ago"
-    )
-    return (
-        f"The environment is locked by {path} on {host}: {who}. No data was changed. "
-        "Next step: wait until that run has ended, or cancel it; the lock goes with it."
-    )

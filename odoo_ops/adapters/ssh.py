@@ -9,7 +9,7 @@ import socket
 import threading
 import weakref
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING, NoReturn, cast
+from typing import NoReturn
 
 import fabric
 from paramiko import (
@@ -32,74 +32,14 @@ from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
 from paramiko.ssh_exception import ChannelException, IncompatiblePeer
 from pydantic import SecretStr
 
-from odoo_ops.adapters.agent import Pipes, StderrTail, quote
+from odoo_ops.adapters.agent import Pipes, quote
+from odoo_ops.adapters.ssh_channel import BROKEN, ChannelPipes
 from odoo_ops.errors import PreconditionFailed, Refused, TransientError
 from odoo_ops.model.host import SshConnection
 
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
-
-_END_SECONDS = 30
 _KEEPALIVE_SECONDS = 15
 _UNANSWERED_MILLISECONDS = 60_000
 _SSH_PORT = 22
-# what paramiko raises when a connection breaks under its hands
-_BROKEN = (SSHException, OSError, EOFError)
-
-
-class _ChannelBytes(io.RawIOBase):
-    """A channel's standard streams as a file: reads stdout (or stderr), writes stdin."""
-
-    def __init__(self, channel: Channel, *, stderr: bool = False) -> None:
-        self._channel = channel
-        self._receive = channel.recv_stderr if stderr else channel.recv
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        view = memoryview(buffer)
-        data = self._receive(len(view))
-        view[: len(data)] = data
-        return len(data)
-
-    def write(self, data: "ReadableBuffer") -> int:
-        content, lost = bytes(data), None
-        try:
-            self._channel.sendall(content)
-        except _BROKEN as error:
-            lost = str(error)
-        if lost is not None:
-            # neither these nor Paramiko's frames go with the error: a request holds secrets
-            del data, content
-            raise BrokenPipeError(f"the SSH connection was lost: {lost}")
-        return len(content)
-
-
-class _ChannelPipes:
-    def __init__(self, channel: Channel, owner: "SshTransport") -> None:
-        self._channel = channel
-        self._owner = owner  # its connections live as long as somebody uses one
-        self.stdin = cast("IO[bytes]", _ChannelBytes(channel))
-        self.stdout = cast("IO[bytes]", io.BufferedReader(_ChannelBytes(channel)))
-        self._stderr = StderrTail(cast("IO[bytes]", io.BufferedReader(_ChannelBytes(channel, stderr=True))))
-
-    def close(self) -> None:
-        with contextlib.suppress(*_BROKEN):  # it has ended already
-            self._channel.shutdown_write()
-        if self._channel.status_event.wait(_END_SECONDS):
-            self._stderr.text()  # its last words may come after its exit status
-        with contextlib.suppress(*_BROKEN):
-            self._channel.close()
-
-    def ended(self) -> bool:
-        return self._channel.exit_status_ready()
-
-    def last_words(self) -> str:
-        return self._stderr.text()
 
 
 class _RefuseUnknown(RejectPolicy):
@@ -156,10 +96,10 @@ class SshTransport:
             channel = self._session()
         try:
             channel.exec_command(quote(argv))
-        except _BROKEN as error:
+        except BROKEN as error:
             channel.close()
             raise TransientError(f"{self._where()} did not start a program: {error or 'it hung up'}.") from error
-        return _ChannelPipes(channel, self)
+        return ChannelPipes(channel, self)
 
     def _session(self) -> Channel:
         for connection in list(self._open):
@@ -167,14 +107,14 @@ class SshTransport:
                 return self._session_on(connection)
             except ChannelException:
                 continue  # as many sessions as the server allows on one connection
-            except _BROKEN:
+            except BROKEN:
                 connection.close()
                 self._open.remove(connection)
         connection = self._connect()
         self._open.append(connection)
         try:
             return self._session_on(connection)
-        except _BROKEN as error:
+        except BROKEN as error:
             connection.close()
             self._open.remove(connection)
             raise TransientError(f"{self._where()} opened no session: {error or 'it hung up'}.") from error
@@ -282,7 +222,7 @@ class SshTransport:
                 f"{self._where()} has no algorithm in common with this program: {error}. "
                 "Next step: update the SSH server there."
             ) from error
-        except _BROKEN as error:
+        except BROKEN as error:
             raise TransientError(f"{self._where()} did not answer: {error or 'it hung up'}.") from error
 
     def _where(self) -> str:

@@ -33,7 +33,7 @@ from flows.promote import promote
 from flows.release import release
 from flows.restart import restart
 from flows.rollback import rollback
-from odoo_ops.adapters.host import LockLost
+from odoo_ops.adapters.held_locks import LockLost
 from odoo_ops.adapters.odoo_site import open_site
 from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, VerificationFailed
 from odoo_ops.model.checks import Check

@@ -14,7 +14,8 @@ import pytest
 from pydantic import SecretStr
 from real_processes import wait_until
 
-from odoo_ops.adapters.host import HostAdapter, LockLost
+from odoo_ops.adapters.held_locks import LockLost
+from odoo_ops.adapters.host import HostAdapter
 from odoo_ops.errors import CommandFailed, OdooOpsError, PreconditionFailed, Refused
 from odoo_ops.hostside import files, processors
 from odoo_ops.hostside.channel import Channel

@@ -15,7 +15,7 @@ from prefect.exceptions import TerminationSignal
 from pydantic import SecretStr, ValidationError
 
 from flows import _cut_over, _put_in_place, release, rollback
-from odoo_ops.adapters.host import HeldLock, LockLost
+from odoo_ops.adapters.held_locks import HeldLock, LockLost
 from odoo_ops.commands import git, modules
 from odoo_ops.errors import PermanentError, PreconditionFailed, Refused, TransientError, VerificationFailed
 from odoo_ops.hostside import links

@@ -6,7 +6,7 @@ import pytest
 from prefect.states import Completed, Failed
 
 from flows import _settle
-from odoo_ops.adapters.host import LockLost
+from odoo_ops.adapters.held_locks import LockLost
 from odoo_ops.errors import VerificationFailed
 
 

@@ -12,7 +12,7 @@ from prefect.states import Completed, Failed
 from flows import _settle, _trial_copy
 from flows import drill as runbook
 from flows import forecast as forecasting
-from odoo_ops.adapters.host import HeldLock, LockLost
+from odoo_ops.adapters.held_locks import HeldLock, LockLost
 from odoo_ops.errors import CommandFailed, OdooOpsError, PreconditionFailed, TransientError, VerificationFailed
 from odoo_ops.model.checks import Check
 from odoo_ops.model.release import ReleasePlan
