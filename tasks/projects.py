@@ -40,7 +40,7 @@ from odoo_ops.runtimes.fit_machine import check_machine, read_machine
 from odoo_ops.runtimes.image_versions import check_odoo, check_postgres, check_toolbox
 from odoo_ops.runtimes.lost_volumes import lost_volumes
 from odoo_ops.runtimes.mending import mend_running
-from odoo_ops.runtimes.neighbours import read_crowding
+from odoo_ops.runtimes.neighbours import read_crowding, read_neighbours
 from odoo_ops.runtimes.placed_files import CLOSED_FOLDERS, lost_folders, read_files, read_folders
 from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.renewal import why_certbot
@@ -82,6 +82,7 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
         check_postgres(project, volume)
         check_toolbox(project)
         files = file_changes(project.files, read_files(project), record.unfinished if record else ())
+        neighbours = read_neighbours(project)
         cluster_facts = read_cluster(OdooEnvironment.open(environment), project, services, containers, show)
         plan = provision_plan(
             environment,
@@ -95,7 +96,7 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
             cluster=cluster_facts,
             certificate=why_certbot(project, datetime.now(UTC)),
             superseded=superseded_image(record.released if record else None, project.named_image),
-            crowded=read_crowding(project, services),
+            crowded=read_crowding(project, services, neighbours),
             unfit_certificate=project.unfit_certificate,
         )
         anew = bool(set(ODOO_SERVICES) & set(plan.services_to("create", "recreate")))
@@ -104,7 +105,7 @@ def plan_project(environment: str, image: str = "", *, loss_accepted: bool = Fal
             project.check_owner(FILESTORE_VOLUME)
         if plan.files or plan.services_to("create", "recreate", "start"):
             check_machine(project, containers, plan.files, much=plan.new_database or bool(plan.pull))
-        return plan.model_copy(update={"machine": read_machine(project), "sizes": project.sizing})
+        return plan.model_copy(update={"machine": read_machine(project, neighbours), "sizes": project.sizing})
 
 
 def _foreign(project: Project, containers: tuple[Container, ...], volume: str) -> list[str]:

@@ -145,6 +145,11 @@ def print_docker_folder() -> Command:
     return Command(argv=("docker", "info", "--format={{.DockerRootDir}}"))
 
 
+def print_processors() -> Command:
+    """Print how many processors Docker can give to a container."""
+    return Command(argv=("docker", "info", "--format={{.NCPU}}"))
+
+
 def print_owners(image: str, volume: str, database: str) -> Command:
     """Print user and group of a volume of Odoo and of a database's filestore there; nothing where it is empty.
 

@@ -99,12 +99,16 @@ class FoundMachine(Value):
         free_bytes: where Docker keeps its data.
         docker: version of its engine.
         compose: version of its plugin.
+        ports: addresses and ports of it on which the project answers.
+        neighbours: names of the other compose projects that run there.
     """
 
     facts: HostFacts
     free_bytes: int
     docker: str
     compose: str
+    ports: tuple[str, ...]
+    neighbours: tuple[str, ...] = ()
 
 
 class FileChange(Value):

@@ -249,6 +249,13 @@ class Provisioning(Value):
         """A port of the host, with the address on which it answers."""
         return f"[{self.bind}]:{port}" if ":" in self.bind else f"{self.bind}:{port}"
 
+    @property
+    def published_ports(self) -> tuple[str, ...]:
+        """Addresses and ports of the host on which it answers."""
+        people = (self.http_port,) if isinstance(self.tls, NoTls) else (self.http_port, self.https_port)
+        mails = (f"127.0.0.1:{self.mail_port}",) if self.images.mail else ()
+        return (*map(self.published, people), *mails)
+
     def share_of(self, host: HostFacts) -> HostFacts:
         """What of a host the project is sized for."""
         return HostFacts(

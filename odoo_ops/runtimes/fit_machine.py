@@ -1,6 +1,6 @@
 """Whether a machine is fit for what a compose project is about to put there."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from odoo_ops.commands import provision
 from odoo_ops.model.plan import FileChange, FoundMachine
@@ -42,12 +42,17 @@ def check_machine(
     )
 
 
-def read_machine(project: Project) -> FoundMachine:
-    """What the machine has. Raises PreconditionFailed where Docker cannot be asked."""
+def read_machine(project: Project, neighbours: Iterable[str]) -> FoundMachine:
+    """What the machine has, also for its `neighbours`. Raises PreconditionFailed where Docker cannot be asked."""
     docker, compose = project.versions
     place = project.machine.call("describe_path", path=_docker_folder(project))
     return FoundMachine(
-        facts=project.facts, free_bytes=place["free_bytes"], docker=docker.strip(), compose=compose.strip()
+        facts=project.facts,
+        free_bytes=place["free_bytes"],
+        docker=docker.strip(),
+        compose=compose.strip(),
+        ports=project.wanted.published_ports,
+        neighbours=tuple(sorted(neighbours)),
     )
 
 

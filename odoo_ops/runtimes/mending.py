@@ -21,7 +21,7 @@ def mend_running(project: Project, service: str) -> None:
 def _mend(project: Project, container: Container, wanted: WantedService) -> None:
     networks, found = set(wanted.networks), set(container.networks)
     # Docker takes such a limit away from none that runs; a share of all processors is none
-    processors = wanted.nano_cpus / 10**9 or project.facts.cores
+    processors = wanted.nano_cpus / 10**9 or project.processors
     differs = container.nano_cpus != wanted.nano_cpus
     commands = [provision.connect_network(container.id, wanted.name, network) for network in sorted(networks - found)]
     commands += [provision.disconnect_network(container.id, network) for network in sorted(found - networks)]

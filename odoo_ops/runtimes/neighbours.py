@@ -1,6 +1,6 @@
 """Other compose projects on the machine of one, and whether all fit into its memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from odoo_ops.commands import provision
 from odoo_ops.errors import CommandFailed
@@ -9,14 +9,23 @@ from odoo_ops.policy.sizing import why_crowded
 from odoo_ops.runtimes.project import Project
 
 
-def read_crowding(project: Project, services: Sequence[WantedService]) -> str:
+def read_neighbours(project: Project) -> dict[str, list[str]]:
+    """Ids of the containers that run for other compose projects on the machine, by the project's name."""
+    found: dict[str, list[str]] = {}
+    for line in project.run(provision.list_projects(), "Looking at the containers of all projects").splitlines():
+        container, name = line.split(" ")
+        if name != project.runtime.project:
+            found.setdefault(name, []).append(container)
+    return found
+
+
+def read_crowding(project: Project, services: Sequence[WantedService], neighbours: Mapping[str, Sequence[str]]) -> str:
     """Why the memory of the machine is too little for all projects at once, in words; empty: it is enough.
 
     Containers without a limit cannot be counted. Where one ended while they were looked at, the words say that it is
     not known.
     """
-    lines = project.run(provision.list_projects(), "Looking at the containers of all projects").splitlines()
-    others = [line.split(" ")[0] for line in lines if line.split(" ")[1:] != [project.runtime.project]]
+    others = [container for containers in neighbours.values() for container in containers]
     if not others:
         return ""
     try:

@@ -82,6 +82,11 @@ class Project:
         memory = steady_memory(record.memory_bytes if record else None, found.memory_bytes)
         return found.model_copy(update={"memory_bytes": memory})
 
+    @cached_property
+    def processors(self) -> int:
+        """How many Docker has for containers: a login that asks may be bound to fewer."""
+        return int(self.run(provision.print_processors(), "Asking Docker for its processors"))
+
     @property
     def record(self) -> str:
         """File that says what the project's folder holds."""
@@ -238,7 +243,7 @@ class Project:
         found = read_containers(self.machine, self.runtime)
         return tuple(
             each.model_copy(update={"nano_cpus": 0})
-            if each.nano_cpus and each.nano_cpus >= self.facts.cores * 10**9
+            if each.nano_cpus and each.nano_cpus >= self.processors * 10**9
             else each
             for each in found
         )

@@ -545,6 +545,10 @@ def test_other_projects_that_may_take_the_rest_of_the_memory_are_told(
         plan = site.provision(dry_run=True).plan
     assert re.search(r"Containers of other projects .* may take 1\.1 TB of memory", plan.crowded)
     assert plan.empty, "it is no drift"
+    assert plan.machine is not None
+    assert neighbour.name in plan.machine.neighbours
+    assert site.name not in plan.machine.neighbours
+    assert any(port.endswith(f":{site.https_port}") for port in plan.machine.ports)
 
 
 def test_passwords_that_were_changed_in_postgresql_are_named_and_given_back(site: Provisioned) -> None:

@@ -36,6 +36,7 @@ def _project(monkeypatch: pytest.MonkeyPatch, *containers: Container) -> Project
     settings = Environment.model_validate(described("staging"))
     project = Project(HostAdapter(Host(name="erp-1")), settings, described_project(settings))
     monkeypatch.setattr(Project, "facts", FACTS)
+    monkeypatch.setattr(Project, "processors", 4)
     monkeypatch.setattr(Project, "read_services", lambda _: (_WANTED,))
     monkeypatch.setattr("odoo_ops.runtimes.project.read_containers", lambda *_: containers)
     return project

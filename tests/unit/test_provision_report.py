@@ -36,8 +36,11 @@ def test_certificate_that_stays_instead_of_the_given_one_is_told_and_changes_not
 
 def test_page_tells_the_machine_and_the_sizes_to_who_approves_and_they_are_no_part_of_the_plan() -> None:
     facts = HostFacts(cores=4, memory_bytes=8 * 2**30)
-    machine = FoundMachine(facts=facts, free_bytes=40 * 10**9, docker="28.0.1", compose="2.33.0")
+    machine = FoundMachine(
+        facts=facts, free_bytes=40 * 10**9, docker="28.0.1", compose="2.33.0", ports=("0.0.0.0:443",)
+    )
     shown = {"machine": machine, "sizes": machine_sizing(facts, 24)}
+    beside = START.model_copy(update={**shown, "machine": machine.model_copy(update={"neighbours": ("blog", "wiki")})})
     plan = START.model_copy(update=shown)
     assert plan.digest == START.digest
     told = page(plan)
@@ -45,12 +48,14 @@ def test_page_tells_the_machine_and_the_sizes_to_who_approves_and_they_are_no_pa
         "| db | start | it is exited |\n\n| Machine | |\n|---|---|\n",
         "| Processors, memory | 4, 8.6 GB |\n",
         "| Free where Docker keeps its data | 40.0 GB |\n",
-        "| Docker, Compose | 28.0.1, 2.33.0 |\n\n| Sizes | Memory | |\n",
+        "| Docker, Compose | 28.0.1, 2.33.0 |\n| It answers on | 0.0.0.0:443 |\n",
+        "| Other projects that run there | none |\n\n| Sizes | Memory | |\n",
         "| `odoo` | 3.0 GB | 4 workers, each up to 2.1 GB |\n",
         "| `odoo-cron` | 2.3 GB | processes: 2, each up to 1.2 GB |\n",
         "| `db` | 2.8 GB | `shared_buffers` 693.1 MB, 110 connections |\n",
     ):
         assert line in told, told
+    assert "| Other projects that run there | blog, wiki |\n" in page(beside)
     nothing = NOTHING.model_copy(update=shown)
     assert (nothing.empty, "Machine" in page(nothing)) == (True, False)
 
