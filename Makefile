@@ -73,7 +73,7 @@ engines-for-tests: packages-for-tests .venv/installed
 # than the processors that CI has. What the engines were made with is there for tests, too: uv.
 test: engines-for-tests check
 	PATH="$$PWD/.tools/bin:$$PATH" .venv/bin/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder \
-	  $(if $(filter 1,$(LONG)),,-m 'not long')
+	  $(if $(filter 1,$(LONG)),,-m 'not long' --in-turn)
 
 # The demo ends what it started when this make is killed, too.
 DEMO := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX="$(CURDIR)/.demo/pycache" exec setpriv --pdeathsig TERM .venv/bin/python -m deployments.demo

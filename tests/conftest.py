@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from required_engines import require_engine, require_image
+from slices import turn_of_today
 
 from deployments.engines.cluster import PostgresCluster
 from deployments.engines.docker import DockerEngine, docker_engine
@@ -24,9 +25,22 @@ _LONGEST = ["test_secrets.py", "test_release.py"]
 os.environ["PREFECT_API_SSL_CERT_FILE"] = str(Path(__file__).parent / "support" / "authority.pem")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--in-turn", action="store_true", help="of the tests marked `in_turn` run only those of today")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A worker is busy with each of these files for long, to the end if it came to it late: they are the first."""
     items.sort(key=lambda item: (*_LONGEST, item.path.name).index(item.path.name))
+    if config.getoption("--in-turn"):
+        others = [
+            item
+            for item in items
+            for marked, _ in item.iter_markers_with_node("in_turn")  # a test, or a file: its tests share what is made
+            if not turn_of_today(marked.nodeid)
+        ]
+        items[:] = [item for item in items if item not in others]
+        config.hook.pytest_deselected(items=others)
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ from odoo_ops.errors import Refused, VerificationFailed
 from odoo_ops.model.certificates import CertificateFacts
 from odoo_ops.policy.certificates import is_due
 
-pytestmark = [pytest.mark.docker, pytest.mark.odoo]
+pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.in_turn]
 
 HOST, SHOP, NOWHERE = "erp-staging.example.com", "shop-staging.example.com", "nowhere.example.com"
 DOMAINS = [HOST, SHOP]

@@ -16,7 +16,7 @@ from odoo_ops.errors import VerificationFailed
 from odoo_ops.model.plan import ProvisionReport
 from odoo_ops.policy import layers
 
-pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic]
+pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic, pytest.mark.in_turn]
 
 HOST = "erp-staging.example.com"
 PASSWORD = SECRETS["password"]

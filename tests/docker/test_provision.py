@@ -74,6 +74,7 @@ def test_login_page_comes_by_tls_and_a_second_run_plans_nothing(site: Provisione
     assert site.containers() == before
 
 
+@pytest.mark.in_turn
 def test_run_that_plans_nothing_fails_where_a_layer_does_unless_odoo_is_stopped_on_purpose(site: Provisioned) -> None:
     wait = "UPDATE ir_module_module SET state = '{}' WHERE name = 'base'"
     site.sql(wait.format("to upgrade"), "erp")
@@ -161,6 +162,7 @@ def test_drift_is_named_by_a_dry_run_and_mended_by_the_next_one(site: Provisione
     assert site.running() == RUNNING
 
 
+@pytest.mark.in_turn
 def test_postgresql_that_was_changed_past_compose_is_mended_while_it_runs(site: Provisioned) -> None:
     before, engine, db = site.started_at("db"), site.project.engine, site.project.container("db")
     engine.run("update", "--memory=200m", "--memory-swap=400m", "--restart=no", db)
@@ -227,6 +229,7 @@ def test_what_compose_would_leave_as_it_is_comes_back_too(site: Provisioned) -> 
     assert site.containers()["db"] == before["db"]
 
 
+@pytest.mark.in_turn
 def test_settings_of_postgres_that_were_edited_are_taken_back_by_a_reload(site: Provisioned) -> None:
     before, former = {service: site.started_at(service) for service in RUNNING}, site.sql("SHOW work_mem")
     conf = site.project.folder / "config/postgres/postgresql.conf"
@@ -303,6 +306,7 @@ def test_drill_leaves_the_password_of_a_role_that_is_there(site: Provisioned) ->
         drill(site.name, site.drill)
 
 
+@pytest.mark.in_turn
 def test_lost_volumes_are_refused_and_come_back_from_a_backup_when_their_loss_is_accepted(site: Provisioned) -> None:
     assert backup(site.name).damaged_total == 0
     lost = [f"{site.project.name}_{volume}" for volume in ("database", "data")]
@@ -356,6 +360,7 @@ def test_file_that_compose_would_follow_unseen_is_refused(site: Provisioned, nam
     assert site.containers() == before
 
 
+@pytest.mark.in_turn
 def test_secrets_that_others_may_see_are_closed_again(site: Provisioned) -> None:
     folder = site.project.folder / "secrets"
     folder.chmod(0o755)
@@ -449,6 +454,7 @@ def test_image_of_another_series_of_odoo_is_refused(site: Provisioned, tmp_path:
     _refuses_image(site, tmp_path, "odoo", other_series, r"{other} is Odoo 18\.0, .* names Odoo 19\.0")
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("gone", [("rm", "--stop", "--force"), ("stop",)])
 def test_filestore_in_which_odoo_could_not_write_is_refused(site: Provisioned, gone: tuple[str, ...]) -> None:
     """As one is that root brought back by hand; whether Odoo is made or only started."""
@@ -465,6 +471,7 @@ def test_filestore_in_which_odoo_could_not_write_is_refused(site: Provisioned, g
     assert site.containers()["odoo"] == before["odoo"]
 
 
+@pytest.mark.in_turn
 def test_container_of_another_image_is_named_and_mended(site: Provisioned, tmp_path: Path) -> None:
     engine, tag = site.project.engine, f"odoo-ops-test/{site.name}:nginx"
     engine.run("tag", site.images["nginx"], tag)
@@ -551,6 +558,7 @@ def test_other_projects_that_may_take_the_rest_of_the_memory_are_told(
     assert any(port.endswith(f":{site.https_port}") for port in plan.machine.ports)
 
 
+@pytest.mark.in_turn
 def test_passwords_that_were_changed_in_postgresql_are_named_and_given_back(site: Provisioned) -> None:
     """As a volume that was brought back from a copy has them: nobody can log in."""
     before = site.containers()
@@ -563,6 +571,7 @@ def test_passwords_that_were_changed_in_postgresql_are_named_and_given_back(site
     assert site.provision(dry_run=True).plan.empty
 
 
+@pytest.mark.in_turn
 def test_run_that_is_killed_when_it_has_written_is_finished_by_the_next_one(site: Provisioned, tmp_path: Path) -> None:
     conf = site.project.folder / "config/nginx/nginx.conf"
     former = conf.read_text()
@@ -627,6 +636,7 @@ def _text(file: Path) -> str:
     return file.read_bytes().decode(errors="replace")
 
 
+@pytest.mark.in_turn
 def test_plan_for_production_waits_for_its_approval(site: Provisioned, tmp_path: Path) -> None:
     """The last one here: it leaves the site as production."""
     before = site.containers()

@@ -167,6 +167,7 @@ def _see_that_nginx_lost_none(shop: Shop, asked: Load) -> None:
     wait_until(lambda: log() == Counter(asked.answers), lambda: f"nginx logged {log()}; {asked}")
 
 
+@pytest.mark.in_turn
 def test_image_that_the_file_names_brings_its_own_addons(shop: Shop) -> None:
     former = shop.nameless_volumes()
     for name in ("same", "first"):
@@ -276,6 +277,7 @@ def asked_for_the_shelf(shop: Shop) -> Iterator[Load]:
     assert asked.failed == []
 
 
+@pytest.mark.in_turn
 def test_image_whose_modules_were_updated_is_taken_back_when_it_does_not_serve_people(shop: Shop) -> None:
     """Database and image, though the copy was fine."""
     shop.site.sql("INSERT INTO shelf_book (name) VALUES ('Emma')", "erp")
@@ -286,6 +288,7 @@ def test_image_whose_modules_were_updated_is_taken_back_when_it_does_not_serve_p
     _see_that_the_former_one_is_in_place(shop)
 
 
+@pytest.mark.in_turn
 def test_image_whose_modules_were_updated_is_taken_back_before_people_are_let_in(shop: Shop) -> None:
     """Its websockets are missed while nginx sends people away: nobody ever sees the release."""
     said = r"(?s)Websocket through the proxy: .*http://odoo:8072.*was put back\. It serves people again"
@@ -307,6 +310,7 @@ def test_image_that_took_over_is_taken_back_when_it_does_not_serve_people(shop: 
     _see_that_the_former_one_is_in_place(shop)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     "swapped",
     [
@@ -429,6 +433,7 @@ def test_room_for_the_copy_is_asked_for_where_postgresql_keeps_its_data(shop: Sh
         refuse_without_room(needs, runtime.host.name)
 
 
+@pytest.mark.in_turn
 def test_image_without_websockets_leaves_the_present_one_at_work(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("odoo_ops.runtimes.site_switch._WEBSOCKET_SECONDS", 5)
     before = shop.site.containers()
@@ -473,6 +478,7 @@ def test_image_that_breaks_the_registry_leaves_the_present_one_at_work(shop: Sho
     assert shop.site.provision(dry_run=True).plan.empty
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("files", "budget_seconds", "said"),
     [

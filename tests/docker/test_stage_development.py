@@ -14,7 +14,7 @@ from used_site import SMALL, see_it_used_and_converge
 from deployments.engines.docker import DockerEngine
 from deployments.engines.ports import free_port
 
-pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic]
+pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic, pytest.mark.in_turn]
 
 MODULE = "odoo_ops_probe"
 # auth_signup brings the mail by which people get a new password

@@ -20,7 +20,7 @@ from used_site import SMALL, see_it_used_and_converge
 from deployments.engines.docker import DockerEngine
 from odoo_ops.errors import CommandFailed
 
-pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic, pytest.mark.sshd]
+pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic, pytest.mark.sshd, pytest.mark.in_turn]
 
 DOMAIN = "erp.example.com"
 

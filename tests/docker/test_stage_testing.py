@@ -15,7 +15,7 @@ from flows.backup import backup
 from flows.export_zip import export_zip
 from odoo_ops.errors import CommandFailed
 
-pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic]
+pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic, pytest.mark.in_turn]
 
 _SEND_MAIL = """
 servers = env["ir.mail_server"]

@@ -136,6 +136,7 @@ def _see_that_no_rollback_leads_to_a_database_that_is_gone(shop: Shop) -> None:
     assert "a shelf with the second edition" in shop.page()
 
 
+@pytest.mark.in_turn
 def test_release_whose_run_died_before_its_checks_is_looked_at_when_the_same_is_released(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +163,7 @@ def test_release_whose_run_died_before_its_checks_is_looked_at_when_the_same_is_
 _LAMP = {"lamp/__manifest__.py": "{'name': 'Lamp'}\n", "lamp/__init__.py": "", "lamp/static/read.txt": "dark\n"}
 
 
+@pytest.mark.in_turn
 def test_two_repositories_are_released_together_or_one_alone_and_taken_back_together(
     shop: Shop, tmp_path: Path
 ) -> None:
@@ -198,6 +200,7 @@ def test_two_repositories_are_released_together_or_one_alone_and_taken_back_toge
     assert shop.leftovers() == []
 
 
+@pytest.mark.in_turn
 def test_release_to_production_waits_until_its_plan_is_approved(
     shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -406,6 +409,7 @@ def _see_that_no_release_is_blamed_where_postgresql_ends_the_session(shop: Shop)
         ended.result()
 
 
+@pytest.mark.in_turn
 def test_forecast_tries_a_release_out_while_people_go_on_working(shop: Shop) -> None:
     put_on_record(shop.site.name)
     assert shop.release().plan.updates == ()
@@ -480,6 +484,7 @@ _FAILS_LATER = SECOND["shelf/shelf.py"].replace(
 )
 
 
+@pytest.mark.in_turn
 def test_release_that_does_not_serve_people_is_taken_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flows._put_in_place.WAIT_MINUTES", 1)
     put_on_record(shop.site.name)

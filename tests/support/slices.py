@@ -1,14 +1,25 @@
-"""A test of many steps takes some of them in each run, others every day; with `LONG=1` one takes them all."""
+"""What a run of all tests takes today, and what on other days; with `LONG=1` one takes it all.
 
+A test of many steps takes some of them, and of the tests marked `in_turn` a third is run.
+"""
+
+import zlib
 from datetime import UTC, datetime
 
 import pytest
+
+_DAYS = 3
 
 
 def sliced(every: int) -> pytest.MarkDecorator:
     """Give a test `every`: it takes every so many steps, or each of them where it may take long."""
     cases = [pytest.param(every, id="some"), pytest.param(1, id="all", marks=pytest.mark.long)]
     return pytest.mark.parametrize("every", cases)
+
+
+def turn_of_today(test: str) -> bool:
+    """Whether a test that is marked `in_turn` is run today: in three days in a row each is."""
+    return zlib.crc32(test.encode()) % _DAYS == first_of_today(_DAYS)
 
 
 def first_of_today(every: int) -> int:
