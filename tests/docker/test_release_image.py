@@ -39,7 +39,7 @@ from odoo_ops.runtimes.staging import needs_of_staging
 from tasks.forecasts import READS
 from tasks.smoke import IN_USE
 
-pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.docker, pytest.mark.odoo, pytest.mark.restic]
 
 _COMMIT = "0123456789abcdef0123456789abcdef01234567"
 _LAMP = {"lamp/__manifest__.py": "{'name': 'Lamp'}\n", "lamp/__init__.py": ""}

@@ -132,7 +132,6 @@ def planted_and_private(
 @pytest.mark.docker
 @pytest.mark.odoo
 @pytest.mark.restic
-@pytest.mark.timeout(900)
 def test_secrets_of_a_project_are_seen_nowhere_when_flows_pass_and_fail(
     planted_and_private: tuple[Planted, str], homes: tuple[Path, Path, Path], strace: Path, tmp_path: Path
 ) -> None:

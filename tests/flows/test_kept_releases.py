@@ -39,7 +39,6 @@ def shop(odoo_site: Site, sshd_program: Path, tmp_path: Path) -> Iterator[Shop]:
 @pytest.mark.long
 @pytest.mark.odoo
 @pytest.mark.sshd
-@pytest.mark.timeout(900)
 def test_former_commits_stay_as_many_as_are_asked_for_and_the_one_to_which_a_rollback_leads(shop: Shop) -> None:
     def released(text: str) -> str:
         commit = shop.addons.push({**SHELF, _TEXT: f"{text}\n"})

@@ -195,7 +195,6 @@ def test_first_backup_passes_or_says_what_to_delete_when_the_repository_is_made_
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1200)  # a dozen flows, one after the other
 def test_prune_passes_when_the_runs_before_were_killed_in_each_of_its_steps(
     site: Site, rest_server_program: Path, tmp_path: Path, kill: Callable[..., None]
 ) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 else:
     Site = Any
 
-pytestmark = [pytest.mark.postgres, pytest.mark.restic, pytest.mark.odoo, pytest.mark.sshd, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.postgres, pytest.mark.restic, pytest.mark.odoo, pytest.mark.sshd]
 
 _TEXT = "shelf/static/read.txt"
 _TRIED = {**SHELF, _TEXT: "tried\n"}

@@ -132,7 +132,6 @@ def test_push_that_says_only_where_it_went_is_refused(site: Site, server: Addons
 
 
 @pytest.mark.odoo
-@pytest.mark.timeout(600)
 def test_release_of_a_push_changes_nothing_when_a_later_one_comes_before_its_turn(
     odoo_site: Site, sshd: RealSshd, tmp_path: Path
 ) -> None:

@@ -18,7 +18,10 @@ else:
     Site = Any
 
 pytestmark = [
-    *(pytest.mark.postgres, pytest.mark.restic, pytest.mark.odoo, pytest.mark.sshd, pytest.mark.timeout(600)),
+    pytest.mark.postgres,
+    pytest.mark.restic,
+    pytest.mark.odoo,
+    pytest.mark.sshd,
     pytest.mark.usefixtures("as_root"),
 ]
 

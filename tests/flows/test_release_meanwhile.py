@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 else:
     Site = Any
 
-pytestmark = [pytest.mark.postgres, pytest.mark.restic, pytest.mark.odoo, pytest.mark.sshd, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.postgres, pytest.mark.restic, pytest.mark.odoo, pytest.mark.sshd]
 
 _PLANNED_SECONDS = 10  # so long a run takes at the most to plan a release, if nothing keeps it waiting
 _REPORTER = "odoo_ops_test_reporter"

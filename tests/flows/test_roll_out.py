@@ -115,7 +115,6 @@ def test_roll_out_begins_no_other_after_a_release_with_a_failed_check(monkeypatc
 
 @pytest.mark.odoo
 @pytest.mark.sshd
-@pytest.mark.timeout(900)
 def test_roll_out_releases_the_same_commit_to_all_at_the_same_time(
     odoo_site: Site, other_odoo_site: Site, sshd_program: Path, tmp_path: Path
 ) -> None:
@@ -139,7 +138,6 @@ def test_roll_out_releases_the_same_commit_to_all_at_the_same_time(
 @pytest.mark.long
 @pytest.mark.odoo
 @pytest.mark.sshd
-@pytest.mark.timeout(600)
 def test_roll_out_lets_those_under_way_go_on_when_one_fails(
     odoo_site: Site, make_site: SiteMaker, site: Site, sshd_program: Path, tmp_path: Path
 ) -> None:

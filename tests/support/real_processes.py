@@ -17,7 +17,7 @@ _RUN_FLOW = "import sys; from flows.{0} import {0}; {0}(*sys.argv[1:])"
 _MARK = "TEST_RUN_OF_ODOO_OPS"  # not ODOO_…: such variables are kept from an Odoo on a copy
 
 
-def wait_until(condition: Callable[[], object], what: str | Callable[[], str], seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], object], what: str | Callable[[], str], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what if isinstance(what, str) else what()
@@ -67,7 +67,7 @@ class MarkedProcess:
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def wait_until(self, condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+    def wait_until(self, condition: Callable[[], object], what: str, seconds: float = 120) -> None:
         """Wait for something that happens while it runs."""
 
         def happened() -> bool:

@@ -140,7 +140,7 @@ class RunningReceiver:
     def end(self) -> int:
         """The status with which it ends by itself."""
         assert self._process
-        return self._process.end(60)
+        return self._process.end(180)
 
     def log(self) -> str:
         """All that it ever said."""
