@@ -94,6 +94,7 @@ def test_health_names_it_when_it_does_not_answer(site: Provisioned) -> None:
             health(site.name)
     finally:
         site.project.compose("unpause", "pgbouncer")
+        wait_until(lambda: "unhealthy" not in site.project.compose("ps", "--format={{.Health}}"), "all are well", 120)
 
 
 @pytest.mark.long

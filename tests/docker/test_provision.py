@@ -251,7 +251,9 @@ def test_restart_of_postgres_is_asked_for_and_waited_for_while_odoo_is_stopped(s
         assert site.provision(dry_run=True).plan.waiting == ("max_connections",)
         begun = time.time()
         report = restart(site.name, database=True)
-        assert _happened(site, begun) == ["start db", "start odoo", "health_status: healthy odoo", "start odoo-cron"]
+        assert _happened(site, begun) == [
+            *("stop odoo", "start db", "start odoo", "health_status: healthy odoo", "start odoo-cron")
+        ]
         assert [check for check in report.checks if check.outcome == "failed"] == []
         assert site.sql("SHOW max_connections") == "99"
         assert {name for name in RUNNING if site.started_at(name) == before[name]} == {"nginx"}
@@ -262,7 +264,7 @@ def test_restart_of_postgres_is_asked_for_and_waited_for_while_odoo_is_stopped(s
 
 
 def _happened(site: Provisioned, since: float) -> list[str]:
-    """What Docker tells of the project's services, up to the start of the last one."""
+    """What Docker tells of the project's services, from the stop of Odoo to the start of the last one."""
     shown = '--format={{.Action}} {{index .Actor.Attributes "com.docker.compose.service"}}'
     chosen = (
         f"--filter=label=com.docker.compose.project={site.name}",
@@ -270,9 +272,9 @@ def _happened(site: Provisioned, since: float) -> list[str]:
     )
     options = (*chosen, f"--since={since:.3f}", f"--until={time.time():.3f}", shown)
     told = site.project.engine.run("events", *options).splitlines()
-    expected = {"start db", "start odoo", "health_status: healthy odoo", "start odoo-cron"}
+    expected = {"stop odoo", "start db", "start odoo", "health_status: healthy odoo", "start odoo-cron"}
     lines = [line for line in told if line in expected]
-    return lines[: lines.index("start odoo-cron") + 1]
+    return lines[lines.index("stop odoo") : lines.index("start odoo-cron") + 1]
 
 
 @pytest.mark.long
