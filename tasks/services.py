@@ -16,7 +16,7 @@ from odoo_ops.model.checks import Check
 from odoo_ops.model.environment import DatabaseSettings, NoService
 from odoo_ops.model.report import Swap
 from odoo_ops.model.runtimes import OnHost
-from odoo_ops.policy.provisioning import DATABASE_SERVICE
+from odoo_ops.policy.provisioning import DATABASE_SERVICE, PGBOUNCER_SERVICE
 from odoo_ops.runtimes.image_releases import is_provisioned
 from odoo_ops.runtimes.project import Project
 from odoo_ops.runtimes.waiting import start_in_order, wait_for_odoo
@@ -72,7 +72,10 @@ def refuse_foreign_database(environment: str) -> None:
 
 @task(cache_policy=NO_CACHE)
 def restart_database(environment: str, wait_minutes: int) -> None:
-    """Restart PostgreSQL's container as it is, and wait until the database answers. Raises TransientError."""
+    """Restart PostgreSQL's container as it is, and wait until the database answers. Raises TransientError.
+
+    PgBouncer is restarted after it: it would look for PostgreSQL at its former address for minutes.
+    """
     runtime = OdooEnvironment.open(environment)
     project, settings = Project.of(runtime.machine, runtime.environment), runtime.environment.database
     get_run_logger().info("Restarting PostgreSQL")
@@ -85,6 +88,8 @@ def restart_database(environment: str, wait_minutes: int) -> None:
     )
     with runtime.host.agents_kept():
         tries(_answers, runtime.host, settings)
+    if project.wanted.pgbouncer:
+        project.run(restart(project.runtime, [PGBOUNCER_SERVICE]), "Restarting PgBouncer")
 
 
 def _answers(host: HostAdapter, settings: DatabaseSettings) -> None:

@@ -38,7 +38,8 @@ LOOK_AT = {
     HOST: "look whether the machine is on, and whether its network and SSH (or Docker there) answer",
     SERVICES: "look at `docker compose ps --all` and the logs of what is named here, or at the unit and Odoo's log",
     POSTGRES: "look at PostgreSQL's log, and at the disk that holds its data",
-    POOLER: "look at the log of the service pgbouncer, and run `provision`: it names files and containers that differ",
+    POOLER: "run `provision`, which names files and containers that differ; where PostgreSQL was started anew past "
+    "odoo-ops, `docker compose restart pgbouncer`, which may keep its former address for ten minutes",
     MODULES: "look at Odoo's log of the last update of modules, and update them with the Odoo that runs",
     FILES: "look whether the filestore was moved, or its disk is not mounted; if it is lost, run `restore`",
     REGISTRY: "look at the end of Odoo's log: the last traceback names the module, or why it does not answer",

@@ -214,10 +214,17 @@ def _by_files(service: str, files: Sequence[FileChange], lost_folders: Collectio
 
 
 def _by_database(service: str, earlier: Sequence[ServiceChange]) -> list[ServiceChange]:
-    """Odoo's scheduled actions end when their database goes, and Docker's own restart of them would be an alarm."""
-    stopped = any(one.service == DATABASE_SERVICE and one.action in _STOPPING for one in earlier)
-    if stopped and service in ODOO_SERVICES:
-        return [ServiceChange(service=service, action="restart", why="its PostgreSQL is stopped meanwhile")]
+    """What a stop or start of PostgreSQL means to a running service.
+
+    Odoo's scheduled actions end when their database goes, and Docker's own restart of them would be an alarm. PgBouncer
+    goes on to ask for the address that PostgreSQL's container had before, for as long as Docker's DNS gave it (c-ares
+    keeps answers since 1.31, whatever `dns_max_ttl` says): ten minutes.
+    """
+    if any(one.service == DATABASE_SERVICE and one.action in _STOPPING for one in earlier):
+        if service in ODOO_SERVICES:
+            return [ServiceChange(service=service, action="restart", why="its PostgreSQL is stopped meanwhile")]
+        if service == PGBOUNCER_SERVICE:
+            return [ServiceChange(service=service, action="restart", why="its PostgreSQL may get another address")]
     return []
 
 

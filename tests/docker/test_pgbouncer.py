@@ -12,6 +12,7 @@ from used_site import SMALL
 from deployments.engines.docker import DockerEngine
 from flows.backup import backup
 from flows.health import health
+from flows.restart import restart
 from odoo_ops.errors import VerificationFailed
 from odoo_ops.model.plan import ProvisionReport
 from odoo_ops.policy import layers
@@ -113,12 +114,14 @@ def test_another_password_and_another_pool_reach_it(site: Provisioned, monkeypat
 
 @pytest.mark.long
 def test_restart_of_postgresql_is_survived(site: Provisioned) -> None:
+    """PgBouncer finds it at another address."""
     assert _notified(site, "before") == "before"
     listened = _listens(site)
-    site.project.compose("restart", "db")
-    site.project.start("db")
-    wait_until(lambda: site.login_page().status_code == 200, "Odoo answers again", 120)
+    restart(site.name, database=True)
     assert _notified(site, "after-a-restart", listened) == "after-a-restart"
+    site.project.compose("stop", "db")
+    assert _actions(site.provision()).items() >= {"db": "start", "pgbouncer": "restart"}.items()
+    assert site.login_page().status_code == 200
 
 
 def _listens(site: Provisioned) -> int:

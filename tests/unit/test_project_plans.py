@@ -159,6 +159,14 @@ def test_postgresql_that_was_changed_past_compose_is_not_stopped_for_that() -> N
         assert "its memory is limited to 512 MiB" in found[0].why
 
 
+@pytest.mark.parametrize("state", ["exited", "paused"])
+def test_pgbouncer_is_restarted_when_postgresql_may_get_another_address(state: str) -> None:
+    wanted, pooler = [service("db"), service("pgbouncer")], container(service="pgbouncer")
+    _, change = service_changes(wanted, [container(service="db", state=state), pooler], [])
+    assert (change.service, change.action) == ("pgbouncer", "restart")
+    assert service_changes(wanted, [container(service="db"), pooler], []) == ()
+
+
 @pytest.mark.parametrize("unlimited", [{"memory_bytes": 0}, {"pids_limit": None}])
 def test_limit_that_the_kernel_does_not_know_is_no_drift(unlimited: dict[str, object]) -> None:
     assert service_changes([service("nginx")], [container(service="nginx", **unlimited)], []) == ()
