@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from required_engines import require_engine, require_image
-from slices import turn_of_today
+from slices import turns_of_today
 
 from deployments.engines.cluster import PostgresCluster
 from deployments.engines.docker import DockerEngine, docker_engine
@@ -33,12 +33,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """A worker is busy with each of these files for long, to the end if it came to it late: they are the first."""
     items.sort(key=lambda item: (*_LONGEST, item.path.name).index(item.path.name))
     if config.getoption("--in-turn"):
-        others = [
-            item
-            for item in items
-            for marked, _ in item.iter_markers_with_node("in_turn")  # a test, or a file: its tests share what is made
-            if not turn_of_today(marked.nodeid)
-        ]
+        # what is marked is a test, or a file, whose tests share what is made
+        marked = {item: node.nodeid for item in items for node, _ in item.iter_markers_with_node("in_turn")}
+        today = turns_of_today(marked.values())
+        others = [item for item, name in marked.items() if name not in today]
         items[:] = [item for item in items if item not in others]
         config.hook.pytest_deselected(items=others)
 
