@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A worker is busy with each of these files for long, to the end if it came to it late: they are the first."""
+    """Put the longest files first: a worker that came to one late would end last. Leave out what has its turn later."""
     items.sort(key=lambda item: (*_LONGEST, item.path.name).index(item.path.name))
     if config.getoption("--in-turn"):
         # what is marked is a test, or a file, whose tests share what is made
