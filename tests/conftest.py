@@ -29,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--in-turn", action="store_true", help="of the tests marked `in_turn` run only those of today")
 
 
+@pytest.hookimpl(trylast=True)  # the shares are of what is run: `-m` has chosen before
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the longest files first: a worker that came to one late would end last. Leave out what has its turn later."""
     items.sort(key=lambda item: (*_LONGEST, item.path.name).index(item.path.name))

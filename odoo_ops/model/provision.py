@@ -250,11 +250,15 @@ class Provisioning(Value):
         return f"[{self.bind}]:{port}" if ":" in self.bind else f"{self.bind}:{port}"
 
     @property
+    def ports(self) -> tuple[int, ...]:
+        """Those of nginx, at its address of the host."""
+        return (self.http_port,) if isinstance(self.tls, NoTls) else (self.http_port, self.https_port)
+
+    @property
     def published_ports(self) -> tuple[str, ...]:
         """Addresses and ports of the host on which it answers."""
-        people = (self.http_port,) if isinstance(self.tls, NoTls) else (self.http_port, self.https_port)
         mails = (f"127.0.0.1:{self.mail_port}",) if self.images.mail else ()
-        return (*map(self.published, people), *mails)
+        return (*map(self.published, self.ports), *mails)
 
     def share_of(self, host: HostFacts) -> HostFacts:
         """What of a host the project is sized for."""

@@ -130,7 +130,8 @@ def service_changes(
         if service.config_hash is None:
             continue
         of_service = [container for container in containers if container.service == service.name]
-        reasons = _by_files(service.name, files, lost_folders) or _by_database(service.name, changes)
+        # a restart for PostgreSQL's sake sees changed files, too; a reload would not do instead
+        reasons = _by_database(service.name, changes) or _by_files(service.name, files, lost_folders)
         changes += list(_service_change(service, of_service, reasons))
     wanted = {service.name for service in services}
     gone = sorted({container.service for container in containers} - wanted)

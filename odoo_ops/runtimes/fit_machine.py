@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 
 from odoo_ops.commands import provision
 from odoo_ops.model.plan import FileChange, FoundMachine
-from odoo_ops.model.provision import NoTls
 from odoo_ops.model.runtimes import Container
 from odoo_ops.policy.project_fences import refuse_unfit_machine
 from odoo_ops.runtimes.project import Project
@@ -73,5 +72,5 @@ def _docker_folder(project: Project) -> str:
 
 def _ports(project: Project) -> dict[str, list[int]]:
     wanted = project.wanted
-    ports = [wanted.http_port] + ([] if isinstance(wanted.tls, NoTls) else [wanted.https_port])
-    return {wanted.bind: ports} | ({"127.0.0.1": [*ports, wanted.mail_port]} if wanted.images.mail else {})
+    mails = {"127.0.0.1": [*wanted.ports, wanted.mail_port]} if wanted.images.mail else {}
+    return {wanted.bind: list(wanted.ports)} | mails

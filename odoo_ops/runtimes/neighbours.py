@@ -13,7 +13,7 @@ def read_neighbours(project: Project) -> dict[str, list[str]]:
     """Ids of the containers that run for other compose projects on the machine, by the project's name."""
     found: dict[str, list[str]] = {}
     for line in project.run(provision.list_projects(), "Looking at the containers of all projects").splitlines():
-        container, name = line.split(" ")
+        container, _, name = line.partition(" ")
         if name != project.runtime.project:
             found.setdefault(name, []).append(container)
     return found

@@ -114,7 +114,7 @@ def test_another_password_and_another_pool_reach_it(site: Provisioned, monkeypat
 
 @pytest.mark.long
 def test_restart_of_postgresql_is_survived(site: Provisioned) -> None:
-    """PgBouncer finds it at another address."""
+    """PgBouncer finds it, whose container may have another address then."""
     assert _notified(site, "before") == "before"
     listened = _listens(site)
     restart(site.name, database=True)

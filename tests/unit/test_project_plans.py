@@ -162,8 +162,12 @@ def test_postgresql_that_was_changed_past_compose_is_not_stopped_for_that() -> N
 @pytest.mark.parametrize("state", ["exited", "paused"])
 def test_pgbouncer_is_restarted_when_postgresql_may_get_another_address(state: str) -> None:
     wanted, pooler = [service("db"), service("pgbouncer")], container(service="pgbouncer")
-    _, change = service_changes(wanted, [container(service="db", state=state), pooler], [])
-    assert (change.service, change.action) == ("pgbouncer", "restart")
+    pool = FileChange(path="config/pgbouncer/pgbouncer.ini", change="changed", diff="")
+    for files in ([], [pool]):
+        _, change = service_changes(wanted, [container(service="db", state=state), pooler], files)
+        assert (change.service, change.action) == ("pgbouncer", "restart")
+    (change,) = service_changes(wanted, [container(service="db"), pooler], [pool])
+    assert change.action == "reload"
     assert service_changes(wanted, [container(service="db"), pooler], []) == ()
 
 
