@@ -6,7 +6,8 @@ A run that fails settles what it began.
 Where there is an off-site repository, what it lacks is copied there at last; a copy that fails marks the run.
 The environment is only read. Damaged attachments are named by record; the backup is kept all the same, as it is
 when database or backup are so much smaller than the last that somebody must look, when by a clock that was set
-back it is older than the last, or when the last was made longer ago than the RPO: such a run is marked failed.
+back it is older than the last, when the last was made longer ago than the RPO, or when no pg_restore that is there
+would load it into its server again: such a run is marked failed.
 """
 
 import time
@@ -25,9 +26,11 @@ from tasks.backups import (
     collector_held_off,
     dump_database,
     judge_damage,
+    judge_pg_restore,
     prove_snapshot,
     read_checks,
     record_proof,
+    refuse_unrestorable,
     spool_emptied,
     store_snapshot,
 )
@@ -73,9 +76,11 @@ def backup(environment: str) -> BackupReport:
             lock.check()
             with spool_emptied(environment):
                 record_proof(environment, stored.snapshot_id, proof)
+                fits = judge_pg_restore(manifest)
                 earlier = read_earlier_backups(environment, sizes, stored)
     checks = [
         *read_checks(manifest, proof),
+        fits,
         judge_clock(stored),
         *judge_sizes(environment, sizes, earlier),
         judge_gap(environment, earlier),
@@ -92,6 +97,7 @@ def backup(environment: str) -> BackupReport:
     refuse_older(report)
     if copied is not None:
         _refuse_failed_copy(copied, report)
+    refuse_unrestorable(report)
     refuse_late(report)
     return report
 

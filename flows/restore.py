@@ -25,7 +25,7 @@ from odoo_ops.policy.fences import refuse_mistyped
 from odoo_ops.policy.previews import restore_preview_checks
 from tasks.copies import neutralize_copy
 from tasks.fetches import snapshot_fetched
-from tasks.identity import check_apart, check_identity
+from tasks.identity import check_apart, check_identity, forget_database
 from tasks.leftovers import settle_leftovers
 from tasks.locks import environment_locked
 from tasks.previews import preview_restore
@@ -94,6 +94,8 @@ def restore(
             if target != environment:
                 checks += neutralize_copy(target, manifest.odoo_series, scratch, identity.get("database_uuid"))
             lock.check()
+            if target == environment:  # which may stand on a new machine, where another database was seen before
+                forget_database(environment)
             swap = swap_in(target, scratch, kept_name(target))
             checks += [judge_carried_over(swap), check_odoo_answers(target, swap)]
     report = _report(target, chosen.id, manifest, swap=swap, checks=checks, seconds=time.monotonic() - begun)

@@ -14,16 +14,17 @@ from odoo_ops.adapters.business import read_business
 from odoo_ops.adapters.number_sequences import read_number_sequences
 from odoo_ops.commands import git, postgres, restic
 from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
-from odoo_ops.model.checks import Check
+from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.command import Command
 from odoo_ops.model.manifest import Inventory, Manifest
-from odoo_ops.model.report import FilestoreProof, SnapshotProof, StoredSnapshot
+from odoo_ops.model.report import BackupReport, FilestoreProof, SnapshotProof, StoredSnapshot
 from odoo_ops.model.revisions import is_exact
 from odoo_ops.model.snapshot import DAMAGED_TAG, PROOF_TAG, TAG
 from odoo_ops.policy.backups import backup_checks
-from odoo_ops.policy.dumps import compression
+from odoo_ops.policy.dumps import PG_RESTORE, compression
 from odoo_ops.policy.snapshots import newest_clean, newest_proved
 from odoo_ops.policy.space import Need, refuse_without_room
+from odoo_ops.runtimes import staging
 from odoo_ops.runtimes.runtime import Runtime
 from tasks.progress import Progress, TableProgress, show_retry
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
@@ -278,6 +279,20 @@ def spool_emptied(environment: str) -> Iterator[None]:
     runtime = OdooEnvironment.open(environment)
     with runtime.host.beside("remove_tree", path=runtime.environment.spool):
         yield
+
+
+@task(cache_policy=NO_CACHE)
+def judge_pg_restore(manifest: Manifest) -> Check:
+    """Could the backup be restored where it was made, by the programs that are there?"""
+    return staging.judge_pg_restore(OdooEnvironment.open(manifest.environment), int(manifest.postgresql))
+
+
+def refuse_unrestorable(report: BackupReport) -> None:
+    """Raise VerificationFailed when the backup could not be restored where it was made."""
+    if found := failures([check for check in report.checks if check.name == PG_RESTORE]):
+        raise VerificationFailed(
+            f"The backup of {report.environment} is kept and proved, but could not be restored there: {first_of(found)}"
+        )
 
 
 def read_checks(manifest: Manifest, proof: FilestoreProof) -> list[Check]:

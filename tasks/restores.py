@@ -77,8 +77,8 @@ def read_manifest(target: str, snapshot: Snapshot, *, with_filestore: bool = Tru
 
     `with_filestore`: whether the files are restored, too, and need room.
 
-    Raises Refused for another environment's or version's, PreconditionFailed when there is no room, or nobody
-    who may make databases or prepare unaccent.
+    Raises Refused for another environment's or version's, PreconditionFailed when there is no room, no pg_restore
+    for the server, or nobody who may make databases or prepare unaccent.
     """
     runtime = OdooEnvironment.open_for(target, snapshot)
     settings = runtime.environment
@@ -87,6 +87,7 @@ def read_manifest(target: str, snapshot: Snapshot, *, with_filestore: bool = Tru
         refuse_version(manifest, settings)
     refuse_without_room(staging.needs_of_restore(runtime, manifest, with_filestore=with_filestore), runtime.host.name)
     staging.refuse_unfit_role(runtime, unaccent=manifest.facts.unaccent_immutable is True)
+    staging.refuse_unfit_pg_restore(runtime)
     return manifest
 
 

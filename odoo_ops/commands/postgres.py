@@ -43,6 +43,11 @@ def dump_database(
     )
 
 
+def print_version(program: str) -> Command:
+    """What a program says of its version."""
+    return Command(argv=(program, "--version"))
+
+
 def read_whole_dump(program: str, folder: str) -> Command:
     """`pg_restore` of a dump into nothing: it reads every byte, so it fails on a dump cut short.
 

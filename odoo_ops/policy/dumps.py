@@ -5,8 +5,13 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
+from odoo_ops.model.checks import Check
+
 _ZSTD_SINCE = 16
+# from which on pg_restore sets what an older server does not know, `transaction_timeout`, and ends there
+_LOADS_NONE_OLDER = 17
 _MADE = "odoo_ops_"
+PG_RESTORE = "Its pg_restore fits the server"
 
 # What PostgreSQL compresses in its own tables is larger in a plain dump.
 _PLAIN_GROWTH = 4
@@ -29,6 +34,37 @@ def compression(client_major: int, table_bytes: int, free_bytes: int) -> str:
     if free_bytes >= _PLAIN_GROWTH * table_bytes:
         return "0"
     return "zstd:1" if client_major >= _ZSTD_SINCE else "1"
+
+
+def major_version(printed: str) -> int:
+    """17 of `postgres (PostgreSQL) 17.2 (Debian 17.2-1)`, or of what another program says; 0 where it says none."""
+    said = re.search(r"\s(\d+)", printed)
+    return int(said[1]) if said else 0
+
+
+def loads_into(client_major: int, server_major: int) -> bool:
+    """Whether pg_restore of a version loads a dump into a server of another one, or of the same."""
+    return client_major < _LOADS_NONE_OLDER or server_major >= _LOADS_NONE_OLDER
+
+
+def judge_pg_restore(program: str, printed: str, server_major: int, where: str) -> Check:
+    """Does the pg_restore that is there load anything into the server?
+
+    Args:
+        program: its path.
+        printed: what it says with `--version`.
+        server_major: version of the server.
+        where: name of the host on which it was found.
+    """
+    major = major_version(printed)
+    if loads_into(major, server_major):
+        return Check(name=PG_RESTORE, outcome="passed", detail=f"version {major}, the server {server_major}")
+    detail = (
+        f"{program} on {where} is of PostgreSQL {major}, which restores nothing into a server of {server_major}. Next "
+        f"step: install the client programs of PostgreSQL {server_major} there; beside a Compose project, build the "
+        f"toolbox's image anew with `--build-arg POSTGRES_VERSION={server_major}`"
+    )
+    return Check(name=PG_RESTORE, outcome="failed", detail=detail)
 
 
 def table_file_bytes(dump_files: Mapping[str, int]) -> dict[str, int]:

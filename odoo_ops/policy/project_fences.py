@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from odoo_ops.errors import Refused
 from odoo_ops.model.plan import ProjectRecord
 from odoo_ops.model.provision import HostFacts, Provisioning
+from odoo_ops.policy.dumps import loads_into, major_version
 from odoo_ops.policy.found_odoo import series
 from odoo_ops.units import shown_bytes
 
@@ -13,8 +14,6 @@ from odoo_ops.units import shown_bytes
 _LEAST_FREE_BYTES = 2_000_000_000
 # firmware and kernel keep some of a machine's memory: one of 4 GiB tells 3.8
 _AS_GOOD_AS_ALL = 1.1
-# from which on pg_restore sets what an older server does not know, `transaction_timeout`, and ends there
-_RESTORES_NONE_OLDER = 17
 # until PostgreSQL 17 the official images declare `data` in it
 _FOLDER_OF_MAJORS = "/var/lib/postgresql"
 # Compose takes one of these beside the compose file
@@ -106,12 +105,6 @@ def refuse_other_major(data: str, image: str, name: str) -> None:
         )
 
 
-def major_version(printed: str) -> int:
-    """17 of `postgres (PostgreSQL) 17.2 (Debian 17.2-1)`, or of what another program says; 0 where it says none."""
-    said = re.search(r"\s(\d+)", printed)
-    return int(said[1]) if said else 0
-
-
 def refuse_unfit_toolbox(*, server: str, toolbox: str, names: tuple[str, str]) -> None:
     """Raise Refused for a toolbox by whose programs the server could not be backed up and restored.
 
@@ -123,7 +116,7 @@ def refuse_unfit_toolbox(*, server: str, toolbox: str, names: tuple[str, str]) -
         names: of both images.
     """
     wanted, found = major_version(server), major_version(toolbox)
-    if found < wanted or wanted < _RESTORES_NONE_OLDER <= found:
+    if found < wanted or not loads_into(found, wanted):
         image, other = names
         raise Refused(
             f"{other} holds the programs of PostgreSQL {found or 'of an unknown version'}, and {image} is PostgreSQL "

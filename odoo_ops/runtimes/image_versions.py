@@ -7,8 +7,8 @@ from secrets import token_hex
 from odoo_ops.commands import provision
 from odoo_ops.commands.postgres import program_folders
 from odoo_ops.errors import CommandFailed
+from odoo_ops.policy.dumps import major_version
 from odoo_ops.policy.project_fences import (
-    major_version,
     refuse_other_data_folder,
     refuse_other_major,
     refuse_other_series,

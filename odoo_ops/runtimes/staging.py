@@ -5,11 +5,12 @@ from contextlib import contextmanager
 
 from odoo_ops.adapters import cluster, database
 from odoo_ops.adapters.modules import read_row_changes
+from odoo_ops.commands import postgres
 from odoo_ops.errors import PreconditionFailed, Refused
-from odoo_ops.model.checks import first_of
+from odoo_ops.model.checks import Check, first_of
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.manifest import Manifest
-from odoo_ops.policy.dumps import scratch_mark
+from odoo_ops.policy import dumps
 from odoo_ops.policy.releases import rows_written
 from odoo_ops.policy.space import RESTORED_DATABASE, Need
 from odoo_ops.runtimes.disks import read_database_disk
@@ -79,12 +80,27 @@ def _next_step(settings: Environment) -> str:
     return f"set admin_user and admin_password in the environment file of {settings.name} and register it again."
 
 
+def judge_pg_restore(runtime: Runtime, server_major: int) -> Check:
+    """Does the pg_restore that is there load anything into a server of this version?"""
+    program = runtime.postgres_program("pg_restore", server_major)
+    printed = runtime.host.run(postgres.print_version(program)).stdout
+    return dumps.judge_pg_restore(program, printed, server_major, runtime.host.name)
+
+
+def refuse_unfit_pg_restore(runtime: Runtime) -> None:
+    """Raise PreconditionFailed where the pg_restore that is there loads nothing into the environment's server."""
+    with database.connect(runtime.host, runtime.environment.database, "postgres") as connection:
+        check = judge_pg_restore(runtime, connection.info.server_version // 10000)
+    if check.outcome == "failed":
+        raise PreconditionFailed(f"Nothing was changed: {check.detail}.")
+
+
 def create_scratch(runtime: Runtime, name: str, extensions: Sequence[str], *, unaccent: bool) -> None:
     """Make an empty scratch database with extensions. With `unaccent`, that is made IMMUTABLE."""
     settings, host = runtime.environment, runtime.host
     with database.connect(host, settings.database, "postgres", admin=True, autocommit=True) as connection:
         cluster.create_scratch_database(
-            connection, name, owner=settings.database.user, mark=scratch_mark(settings.name)
+            connection, name, owner=settings.database.user, mark=dumps.scratch_mark(settings.name)
         )
     if settings.database.admin_user:
         with database.connect(host, settings.database, name, admin=True) as connection:
