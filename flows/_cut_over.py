@@ -19,11 +19,10 @@ from flows._put_in_place import (
     odoo_stopped,
     put_beside,
     put_in_place,
-    settled_whatever_ends_it,
     start,
     start_again,
 )
-from flows._settle import WAIT_MINUTES
+from flows._settle import WAIT_MINUTES, settled_whatever_ends_it
 from odoo_ops.adapters.held_locks import HeldLock, LockLost
 from odoo_ops.errors import OdooOpsError, VerificationFailed
 from odoo_ops.model.checks import Check, failures, first_of

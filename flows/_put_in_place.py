@@ -6,7 +6,7 @@ What stops before the swap is undone, and what stops after it is finished.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flows._settle import WAIT_MINUTES, settle_begun
+from flows._settle import WAIT_MINUTES, settled_whatever_ends_it
 from odoo_ops.adapters.held_locks import HeldLock
 from odoo_ops.errors import OdooOpsError
 from odoo_ops.model.checks import Check
@@ -27,21 +27,6 @@ def odoo_stopped(environment: str, lock: HeldLock) -> Iterator[None]:
         close_site(environment)
         stop_odoo(environment)
         yield
-
-
-@contextmanager
-def settled_whatever_ends_it(environment: str, lock: HeldLock) -> Iterator[None]:
-    """Settle what was begun where any error leaves the block, or its run is cancelled: nobody waits for the next run.
-
-    The error goes on, unless it cannot be settled, or the lock was lost: then that error does.
-    """
-    done = False
-    try:
-        yield
-        done = True
-    finally:
-        if not done:
-            settle_begun(environment, lock)
 
 
 def put_in_place(

@@ -16,17 +16,22 @@ from odoo_ops.policy.health import serving
 from tasks.health import check_health
 from tasks.leftovers import settle_leftovers
 from tasks.locks import data_locked
+from tasks.retries import is_transient
 from tasks.services import check_odoo_came_back
 
 WAIT_MINUTES = 10  # for Odoo, which may have to build its registry
 # together two minutes: a host that starts again takes longer, a network that was away does not
 _TRIES_AGAIN, _TRY_SECONDS = 8, 15
+_settle_patiently = settle_leftovers.with_options(
+    retries=_TRIES_AGAIN, retry_delay_seconds=_TRY_SECONDS, retry_condition_fn=is_transient
+)
 
 
-def settle_begun(environment: str, lock: HeldLock) -> None:
-    """Settle what was begun, as the next run of any flow would.
+def settle_begun(environment: str, lock: HeldLock) -> list[str]:
+    """Settle what was begun, as the next run of any flow would. Returns what was done, in words.
 
-    Raises LockLost where the lock went with the connection; the error says whether it was settled all the same.
+    A PostgreSQL that is away for a moment is waited for, two minutes at the most. Raises LockLost where the lock went
+    with the connection; the error says whether it was settled all the same.
     """
     try:
         lock.check()
@@ -34,7 +39,21 @@ def settle_begun(environment: str, lock: HeldLock) -> None:
         raise LockLost(
             f"The lock of {environment} was lost before all was done ({lost.__cause__}) {_settled_anew(environment)}"
         ) from lost
-    settle_leftovers(environment)
+    return _settle_patiently(environment)
+
+
+@contextmanager
+def settled_whatever_ends_it(environment: str, lock: HeldLock) -> Iterator[None]:
+    """Settle what was begun where any error leaves the block, or its run is cancelled: nobody waits for the next run.
+
+    For blocks that stop Odoo. The error goes on, unless it cannot be settled, or the lock was lost: then that one does.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if (done := settle_begun(environment, lock)) and isinstance(error, OdooOpsError):
+            error.also_say(_settled(done))
+        raise
 
 
 @contextmanager
@@ -45,6 +64,8 @@ def settled_when_it_fails(environment: str, lock: HeldLock) -> Iterator[None]:
     """
     try:
         yield
+    except LockLost:  # it says itself what that means for what was begun
+        raise
     except OdooOpsError as error:
         if how := _settled_or_why_not(environment, lock):
             error.also_say(how)
@@ -60,7 +81,11 @@ def _settled_or_why_not(environment: str, lock: HeldLock) -> str:
     if not settled.is_completed():
         return f"What was begun is still there: the next run settles it. ({settled.message})"
     done = settled.result()
-    return f"What was begun is settled: {', '.join(done)}." if done else ""
+    return _settled(done) if done else ""
+
+
+def _settled(done: list[str]) -> str:
+    return f"What was begun is settled: {', '.join(done)}."
 
 
 def _settled_anew(environment: str) -> str:

@@ -15,7 +15,7 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
-from flows._settle import settled_when_it_fails
+from flows._settle import settled_whatever_ends_it, settled_when_it_fails
 from odoo_ops.model.paths import AbsolutePath
 from odoo_ops.model.zips import ImportReport, ZipContents
 from odoo_ops.policy.comparison import judge_carried_over
@@ -79,7 +79,8 @@ def import_zip(
             lock.check()
             if not as_copy:
                 forget_database(environment)
-            swap = swap_in(environment, scratch, kept_name(environment))
+            with settled_whatever_ends_it(environment, lock):
+                swap = swap_in(environment, scratch, kept_name(environment))
             checks += [judge_carried_over(swap), check_odoo_answers(environment, swap)]
     report = ImportReport(
         environment=environment,

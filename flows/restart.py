@@ -55,8 +55,8 @@ def restart(
         before = check_health(environment)
         lock.check()
         stopped = time.monotonic()
-        stop_odoo(environment)
         try:
+            stop_odoo(environment)
             if database:
                 lock.check()
                 restart_database(environment, wait_minutes)

@@ -15,7 +15,7 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
-from flows._settle import settled_when_it_fails
+from flows._settle import settled_whatever_ends_it, settled_when_it_fails
 from odoo_ops.model.checks import Check
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import RestoreReport, Swap
@@ -96,7 +96,8 @@ def restore(
             lock.check()
             if target == environment:  # which may stand on a new machine, where another database was seen before
                 forget_database(environment)
-            swap = swap_in(target, scratch, kept_name(target))
+            with settled_whatever_ends_it(target, lock):
+                swap = swap_in(target, scratch, kept_name(target))
             checks += [judge_carried_over(swap), check_odoo_answers(target, swap)]
     report = _report(target, chosen.id, manifest, swap=swap, checks=checks, seconds=time.monotonic() - begun)
     publish_restore_report(report)

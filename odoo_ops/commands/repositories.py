@@ -26,8 +26,19 @@ _PATIENCE = "--retry-lock=40m"
 # exit status where that was too short (restic 0.17 and later)
 LOCKED = 11
 
-# what the login knows of other repositories
-_OF_OTHERS = ("RESTIC_", "AWS_", "RCLONE_")
+# what the login knows of other repositories; where restic's cache is (RESTIC_CACHE_DIR) is of the host
+_OF_OTHERS = (
+    "RESTIC_REPOSITORY",
+    "RESTIC_PASSWORD",
+    "RESTIC_FROM_",
+    "RESTIC_REST_",
+    "RESTIC_KEY_HINT",
+    "RESTIC_HOST",
+    "RESTIC_CACERT",
+    "RESTIC_TLS_CLIENT_CERT",
+    "AWS_",
+    "RCLONE_",
+)
 
 # what rclone calls the repository that it reaches for restic
 _REMOTE = "odoo_ops"

@@ -1,25 +1,24 @@
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from prefect import flow
 from pydantic import SecretStr
 from real_processes import wait_until
+from stand_in_service import stand_in_service
 from toolbox_site import both_runtimes, both_runtimes_at_length
 
 from blocks import BackupRepository, OdooEnvironment
-from deployments.engines.ports import free_port
 from flows.backup import backup
 from flows.restore import restore
 from odoo_ops.adapters import cluster, database
-from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, VerificationFailed
-from odoo_ops.model.environment import ProcessService
+from odoo_ops.adapters.database import Connection
+from odoo_ops.errors import CommandFailed, PreconditionFailed, Refused, TransientError, VerificationFailed
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.report import SnapshotProof, StoredSnapshot
 from odoo_ops.policy.dumps import kept_mark, made_name, scratch_mark
@@ -116,48 +115,44 @@ def test_backup_is_kept_and_fails_naming_the_record_when_files_are_damaged(site:
     assert backup(site.name).damaged_total == 2
 
 
-_SERVICE = """
-import http.server, os, pathlib, sys, psycopg
-
-class Page(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-
-connection = psycopg.connect(os.environ["SERVICE_CONNINFO"])
-pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
-http.server.HTTPServer(("127.0.0.1", int(sys.argv[2])), Page).serve_forever()
-"""
-
-
-def test_restore_stops_and_starts_the_service_that_runs(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process with a page and an open session stands in for Odoo: it cannot show that Odoo serves the database."""
+def test_restore_stops_and_starts_the_service_that_runs(site: Site) -> None:
     backup(site.name)
-    monkeypatch.setenv("SERVICE_CONNINFO", site.conninfo)
-    pid_file, program = site.folder / "odoo.pid", site.folder / "service.py"
-    program.write_text(_SERVICE)
-    launcher = site.folder / "launcher"
-    port = free_port()
-    launcher.write_text(f"#!/bin/sh\nexec {sys.executable} {program} {pid_file} {port}\n")
-    launcher.chmod(0o755)
-    service = ProcessService(start=(str(launcher),), pid_file=str(pid_file), log_file=str(site.folder / "odoo.log"))
-    odoo = site.settings.odoo.model_copy(update={"url": f"http://127.0.0.1:{port}"})
-    site.register(service=service, odoo=odoo)
-    runtime = OdooEnvironment.open(site.name)
-    assert not runtime.odoo.runs()
-    runtime.odoo.start()
-    first = _wait_for_pid(pid_file, other_than="")
-    try:
+    pid_file = site.folder / "odoo.pid"
+    with stand_in_service(site) as service:
+        first = _wait_for_pid(pid_file, other_than="")
         answer = restore(site.name).checks[-1]
-        assert (answer.outcome, answer.detail) == ("passed", odoo.url)
+        assert (answer.outcome, answer.detail) == ("passed", OdooEnvironment.open(site.name).environment.odoo.url)
         second = _wait_for_pid(pid_file, other_than=first)
-        assert runtime.odoo.runs()
+        assert service.runs()
         # it has ended; whoever is its parent by now takes a moment to notice
         wait_until(lambda: not Path(f"/proc/{first}").exists(), "the first service is still there")
         assert Path(f"/proc/{second}").exists()
-    finally:
-        runtime.odoo.stop()
-    assert not runtime.odoo.runs()
+    assert not service.runs()
+
+
+@pytest.mark.parametrize("renamed", [False, True], ids=["before the rename", "after it"])
+def test_odoo_runs_again_when_a_restore_loses_postgresql_in_its_swap(
+    site: Site, monkeypatch: pytest.MonkeyPatch, renamed: bool
+) -> None:
+    """The error is made where PostgreSQL renames; nobody waits for the next run, which comes at night."""
+    backup(site.name)
+    before, swap = site.content(), cluster.swap_databases
+    site.attach(b"made after the backup")
+    later = site.content()
+
+    def cut_off(connection: Connection, **names: str) -> NoReturn:
+        if renamed:
+            swap(connection, **names)
+        raise TransientError("It was lost.")
+
+    with stand_in_service(site) as service:
+        monkeypatch.setattr(cluster, "swap_databases", cut_off)
+        with pytest.raises(TransientError, match=r"It was lost. What was begun is settled: .*started Odoo"):
+            restore(site.name)
+        assert service.runs()
+        assert not Path(site.settings.swap_journal).exists()
+        assert not Path(site.settings.restart_mark).exists()
+    assert site.content() == (before if renamed else later)
 
 
 def _wait_for_pid(file: Path, *, other_than: str) -> str:

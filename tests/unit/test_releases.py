@@ -14,7 +14,7 @@ import pytest
 from prefect.exceptions import TerminationSignal
 from pydantic import SecretStr, ValidationError
 
-from flows import _cut_over, _put_in_place, release, rollback
+from flows import _cut_over, _put_in_place, _settle, release, rollback
 from odoo_ops.adapters.held_locks import HeldLock, LockLost
 from odoo_ops.commands import git, modules
 from odoo_ops.errors import PermanentError, PreconditionFailed, Refused, TransientError, VerificationFailed
@@ -614,7 +614,7 @@ def _followed(monkeypatch: pytest.MonkeyPatch, *, in_project: bool, behind: Outc
     monkeypatch.setattr(_put_in_place, "open_site_again", step("let in"))
     monkeypatch.setattr(_cut_over, "check_in_use", lambda _: Check(name="in use", outcome="passed"))
     monkeypatch.setattr(_cut_over, "_take_back", take_back)
-    monkeypatch.setattr(_put_in_place, "settle_begun", settle)
+    monkeypatch.setattr(_settle, "settle_begun", settle)
     monkeypatch.setattr(_cut_over, "publish_release_report", lambda _: None)
     return done
 
@@ -670,7 +670,7 @@ def test_people_are_let_in_when_a_way_back_is_cut_off_after_its_swap(
     monkeypatch: pytest.MonkeyPatch, taken_back: bool
 ) -> None:
     settled, lock, away = list[str](), create_autospec(HeldLock, instance=True), httpx.ConnectError("Prefect is away")
-    monkeypatch.setattr(_put_in_place, "settle_begun", lambda environment, _: settled.append(environment))
+    monkeypatch.setattr(_settle, "settle_begun", lambda environment, _: settled.append(environment))
     monkeypatch.setattr(_put_in_place, "close_site", lambda _: None)
     monkeypatch.setattr(_put_in_place, "stop_odoo", lambda _: None)
     monkeypatch.setattr(rollback, "read_rows_written", lambda *_: {})

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import httpx
 import pytest
+from prefect.exceptions import TerminationSignal
 from prefect.states import Completed, Failed
 
 from flows import _settle
@@ -53,6 +55,17 @@ def test_failed_run_settles_nothing_when_its_lock_was_lost(ended: list[Any]) -> 
     ended.append(Completed(data=["never"]))
     assert "The lock was lost, so what was begun is still there" in _message_of_a_failure(_Lock(held=False))
     assert len(ended) == 1
+
+
+@pytest.mark.parametrize("ended", [TerminationSignal(signal=15), httpx.ConnectError("Prefect is away")])
+def test_what_stopped_odoo_is_settled_when_its_run_is_cancelled_or_prefect_is_away(
+    monkeypatch: pytest.MonkeyPatch, ended: BaseException
+) -> None:
+    settled = []
+    monkeypatch.setattr(_settle, "_settle_patiently", settled.append)
+    with pytest.raises(type(ended)), _settle.settled_whatever_ends_it("erp", _Lock()):  # type: ignore[arg-type]
+        raise ended
+    assert settled == ["erp"]
 
 
 def test_run_that_passes_settles_nothing(ended: list[Any]) -> None:
