@@ -4,12 +4,13 @@ import json
 from dataclasses import replace
 from typing import Literal
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters import cluster, database, odoo_database
-from odoo_ops.policy.fences import refuse_identity, refuse_odd_filestore, refuse_shared_copy
+from odoo_ops.errors import TransientError
+from odoo_ops.policy.fences import has_own_cluster, refuse_identity, refuse_odd_filestore, refuse_shared_copy
 from odoo_ops.runtimes.new_repository import lacks_repository, make_repository
 from odoo_ops.runtimes.runtime import Runtime
 from tasks.locks import making_repository
@@ -119,7 +120,8 @@ def check_repository_identity(environment: str, *, offsite: bool, by_former_pass
     runtime = OdooEnvironment.open(environment, offsite=offsite)
     if by_former_password:
         runtime = replace(runtime, repository=runtime.repository.opened_by_former)
-    _refuse_other_repository(runtime.open_repository(), environment, offsite=offsite)
+    found, (_path, marker) = runtime.open_repository(), _read_marker(runtime, offsite=offsite)
+    _refuse_other_repository(runtime, marker, found, offsite=offsite)
 
 
 @task(cache_policy=NO_CACHE)
@@ -151,32 +153,32 @@ def _forget(environment: str, key: str) -> None:
 def check_apart(source: str, target: str, identity: dict[str, str]) -> None:
     """Make sure that a copy of `source` in `target` is out of reach of the source's Odoo.
 
-    `identity` is the target's. A source that has no marker counts as living in the same PostgreSQL.
-    Raises Refused.
+    `identity` is the target's. A source that has no marker, or whose host does not answer, counts as living in the same
+    PostgreSQL, unless by its description it cannot. Raises Refused.
     """
     if source == target:
         return
     theirs, ours = OdooEnvironment.open(source), OdooEnvironment.open(target)
-    _path, marker = _read_marker(theirs)
-    cluster = identity["system_identifier"]
+    marker, cluster = _read_marker_of_other(theirs), identity["system_identifier"]
+    elsewhere = not theirs.machine.host.same_machine(ours.machine.host) and has_own_cluster(theirs.environment)
     refuse_shared_copy(
         theirs.environment,
         ours.environment,
         same_data_dir=theirs.shares_data_dir(ours),
-        same_cluster=marker.get("system_identifier", cluster) == cluster,
+        same_cluster=not elsewhere if marker is None else marker.get("system_identifier", cluster) == cluster,
     )
 
 
 def _check_repository_of(source: str, target: str, *, offsite: bool) -> None:
     """Compare the source's repository, as the target's host sees it, with the one that the source was seen with."""
     found = OdooEnvironment.open(target, repository_of=source, offsite=offsite).open_repository()
-    _refuse_other_repository(found, source, offsite=offsite)
+    theirs = OdooEnvironment.open(source)
+    _refuse_other_repository(theirs, _read_marker_of_other(theirs, offsite=offsite) or {}, found, offsite=offsite)
 
 
-def _refuse_other_repository(found: str, environment: str, *, offsite: bool = False) -> None:
-    runtime, side = OdooEnvironment.open(environment), _side(offsite=offsite)
-    path, marker = _read_marker(runtime, offsite=offsite)
-    refuse_identity({side: marker.get(side, found)}, {side: found}, environment, record=_record(runtime, path))
+def _refuse_other_repository(runtime: Runtime, marker: dict[str, str], found: str, *, offsite: bool) -> None:
+    side, record = _side(offsite=offsite), _record(runtime, _marker_path(runtime, offsite=offsite))
+    refuse_identity({side: marker.get(side, found)}, {side: found}, runtime.environment.name, record=record)
 
 
 def _side(*, offsite: bool) -> str:
@@ -191,11 +193,24 @@ def _begun(side: str) -> str:
 
 def _read_marker(runtime: Runtime, *, offsite: bool = False) -> tuple[str, dict[str, str]]:
     """The marker's path and content. The repository of the copies has one of its own: it is worked on meanwhile."""
-    settings = runtime.environment
-    path = settings.offsite_marker if offsite else settings.marker
+    path = _marker_path(runtime, offsite=offsite)
     text = runtime.host.call("read_text", path=path)
     marker: dict[str, str] = json.loads(text) if text else {}
     return path, marker
+
+
+def _marker_path(runtime: Runtime, *, offsite: bool) -> str:
+    return runtime.environment.offsite_marker if offsite else runtime.environment.marker
+
+
+def _read_marker_of_other(runtime: Runtime, *, offsite: bool = False) -> dict[str, str] | None:
+    """The marker of an environment that is not worked on; None where its host does not answer: it may be lost."""
+    try:
+        return _read_marker(runtime, offsite=offsite)[1]
+    except TransientError as error:
+        name = runtime.environment.name
+        get_run_logger().warning("What %s was when it was first seen is not compared: %s", name, error)
+        return None
 
 
 def _record(runtime: Runtime, path: str) -> str:

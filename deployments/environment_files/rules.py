@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from deployments.environment_files.mistakes import KeyPath, Mistake
 from deployments.environment_files.source import Source
-from odoo_ops.model.environment import Environment
+from odoo_ops.model.environment import Environment, ProcessService, SystemdService
 from odoo_ops.model.host import Host, LocalConnection
 from odoo_ops.model.runtimes import ComposeProject
 from odoo_ops.policy.provisioning import provision_mistakes
@@ -125,12 +125,35 @@ def _unfit_for_provision(environments: Iterable[Described]) -> Iterator[Mistake]
 
 def _shared_services(first: Described, second: Described) -> Iterator[Mistake]:
     one, other = first.settings.runtime, second.settings.runtime
+    if first.machine == second.machine and (one.kind, other.kind) == ("native", "native"):
+        yield from _production_of_other(first, second)
     if not isinstance(one, ComposeProject) or not isinstance(other, ComposeProject):
         return
     shared = [service for service in other.odoo_services if service in one.odoo_services]
     if shared and (first.machine, one.project) == (second.machine, other.project):
         text = f"names {shared[0]}, as {first.place()} does; a restore of one would stop the other's Odoo"
         yield second.mistake(("runtime", "odoo_services"), text)
+
+
+def _production_of_other(first: Described, second: Described) -> Iterator[Mistake]:
+    """A service of production that another environment names, too. Several of production may have one Odoo."""
+    if first.production == second.production:
+        return
+    production, other = (first, second) if first.production else (second, first)
+    match production.settings.service, other.settings.service:
+        case SystemdService(unit=theirs), SystemdService(unit=unit) if _unit_name(theirs) == _unit_name(unit):
+            field = "unit"
+        case ProcessService(pid_file=theirs), ProcessService(pid_file=file) if theirs == file:
+            field = "pid_file"
+        case _:
+            return
+    text = f"is that of production environment {production.place()}, too; a restore here would stop its Odoo"
+    yield other.mistake(("service", field), text)
+
+
+def _unit_name(unit: str) -> str:
+    """The name in full: systemd takes one without a suffix for a service."""
+    return unit.removesuffix(".service")
 
 
 def _shared_data(first: Described, second: Described) -> Iterator[Mistake]:

@@ -1,5 +1,6 @@
 """The databases of one PostgreSQL, by psycopg: made, marked as ours, hidden from Odoo, swapped by rename, dropped."""
 
+import time
 from typing import NamedTuple
 
 import psycopg
@@ -13,6 +14,7 @@ from odoo_ops.errors import PreconditionFailed
 _SWAP_TRIES = 5
 _STRATEGIES_SINCE = 15
 _REFLINKS_SINCE = 18
+_END_SECONDS, _LOOK_SECONDS = 10.0, 0.05
 
 
 def read_data_directory(connection: Connection) -> str | None:
@@ -162,13 +164,19 @@ def clone_database(connection: Connection, source: str, name: str, *, owner: str
 def end_sessions(connection: Connection, names: list[str], *, but: int = 0) -> None:
     """End all other sessions on databases, `but` that of this process. What they wrote is on record then.
 
-    PostgreSQL's own processes there belong to no role, and only a superuser may end one: a rename does.
+    PostgreSQL's own processes there belong to no role, and only a superuser may end one: a rename does. Their end is
+    waited for, ten seconds at the most; before PostgreSQL 14 `pg_terminate_backend` does not wait itself.
     """
-    connection.execute(
-        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = ANY(%s)"
-        " AND usesysid IS NOT NULL AND pid NOT IN (pg_backend_pid(), %s)",
-        [names, but],
+    others = (
+        "FROM pg_stat_activity WHERE datname = ANY(%s) AND usesysid IS NOT NULL AND pid NOT IN (pg_backend_pid(), %s)"
     )
+    connection.execute(f"SELECT pg_terminate_backend(pid) {others}", [names, but])
+    deadline = time.monotonic() + _END_SECONDS
+    while time.monotonic() < deadline:
+        connection.execute("SELECT pg_stat_clear_snapshot()")  # within a transaction it would see the same for ever
+        if connection.execute(f"SELECT 1 {others} LIMIT 1", [names, but]).fetchone() is None:
+            return
+        time.sleep(_LOOK_SECONDS)
 
 
 def keep_out(connection: Connection, name: str) -> None:

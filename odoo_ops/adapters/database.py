@@ -53,6 +53,10 @@ def connect(
                 user=user,
                 password=password.get_secret_value() if password else None,
                 connect_timeout=15,
+                # firewalls forget a connection that is silent for minutes, as one is while restic stores
+                keepalives_idle=60,
+                keepalives_interval=15,
+                keepalives_count=4,
                 autocommit=autocommit,
                 options=_NO_TIMEOUTS,
                 client_encoding="utf-8",  # a cluster made without a locale would give bytes for text

@@ -37,5 +37,6 @@ def locked_message(path: str, host: str, owner: Mapping[str, str]) -> str:
     )
     return (
         f"The environment is locked by {path} on {host}: {who}. No data was changed. "
-        "Next step: wait until that run has ended, or cancel it; the lock goes with it."
+        "Next step: wait until that run has ended, or cancel it; the lock goes with it. Where the machine of its "
+        "worker is gone, it goes within twenty minutes."
     )

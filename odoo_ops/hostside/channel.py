@@ -4,6 +4,7 @@ Out (stdout), one object a line, `event` says which:
     line      one line of a process's output: `stream`, `text`
     progress  how far an operation is: `done`, `total`, `unit`
     ready     a lasting operation (lock, server) has begun, or a connection is there (see `relay`)
+    alive     a lock is still held
     pong      answer to a ping
     result    the operation's `value`, and the `seconds` that it took here; then the next request is waited for
     error     the operation failed: `kind`, `message`, `details`; the last event

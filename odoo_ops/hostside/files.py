@@ -27,6 +27,16 @@ def write_text(channel: Channel, path: str, text: str, mode: int = 0o600) -> Non
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, path)
+    _keep_names(os.path.dirname(path))
+
+
+def _keep_names(folder: str) -> None:
+    """Let the names in a folder outlive a loss of power: a file system may write them seconds later."""
+    descriptor = os.open(folder or ".", os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def make_directory(channel: Channel, path: str, mode: int = 0o700) -> None:
@@ -68,6 +78,8 @@ def rename(channel: Channel, source: str, destination: str) -> None:
     if os.path.lexists(destination):
         raise FileExistsError(f"{destination} exists: {source} was not renamed")
     os.rename(source, destination)
+    for folder in {os.path.dirname(source), os.path.dirname(destination)}:
+        _keep_names(folder)
 
 
 def list_directory(channel: Channel, path: str) -> list[str]:

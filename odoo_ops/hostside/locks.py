@@ -14,6 +14,7 @@ from odoo_ops.hostside.channel import Channel, OperationError
 
 # so long, at the most, who only looks at a lock holds it
 _LOOK_SECONDS = 0.5
+_ALIVE_SECONDS = 30.0
 
 
 def hold_lock(channel: Channel, path: str, owner: dict[str, str]) -> None:
@@ -23,7 +24,9 @@ def hold_lock(channel: Channel, path: str, owner: dict[str, str]) -> None:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, json.dumps(owner).encode(), 0)
     channel.send("ready")
-    channel.abandoned.wait()
+    # a worker whose machine vanished says nothing: what is sent to it and never received ends the connection, and this
+    while not channel.abandoned.wait(_ALIVE_SECONDS):
+        channel.send("alive")
 
 
 def _take(descriptor: int) -> None:

@@ -68,6 +68,10 @@ def _connected(address: str | list[Any]) -> socket.socket:
     else:
         connection = socket.create_connection(tuple(address), timeout=15)
         connection.settimeout(None)
+        # firewalls forget a connection that is silent for minutes, and a machine that vanished says nothing
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4)):
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
     return connection
 
 

@@ -1,6 +1,7 @@
 """Servers: started to outlive the agent or to end with it, known again by their pid files, and stopped."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -14,6 +15,8 @@ from odoo_ops.hostside.processes import TAIL_LINES, variables_of
 from odoo_ops.hostside.processors import all_processors
 
 _CLOCK_SECONDS = 2
+# programs that run others
+_ANYBODYS = re.compile(r"(python|pypy|perl|ruby|node|bash|dash|sh|env|nice|ionice|sudo|runuser|setpriv)[\d.]*$")
 
 
 def spawn(
@@ -113,7 +116,8 @@ def process_running(channel: Channel, pid_file: str, start: list[str]) -> int | 
     """The pid in a file, if that process runs; else None.
 
     After a reboot the pid may be another program's. It counts as that only if it began after the file was
-    written and shares no word with the command that starts ours (a launcher may have replaced itself).
+    written and shares no word with the command that starts ours (a launcher may have replaced itself) but options and
+    what runs many programs, such as Python.
     """
     pid = _pid_in(pid_file)
     if pid is None or not _is_running(pid):
@@ -124,7 +128,8 @@ def process_running(channel: Channel, pid_file: str, start: list[str]) -> int | 
         younger = _started_at(pid) > os.stat(pid_file).st_mtime + _CLOCK_SECONDS
     except FileNotFoundError:  # it has just ended
         return None
-    return None if younger and not set(words) & set(start) else pid
+    own = {word for word in start if not word.startswith("-") and not _ANYBODYS.match(os.path.basename(word))}
+    return None if younger and not own & set(words) else pid
 
 
 def stop_process(channel: Channel, pid_file: str, start: list[str], grace_seconds: float) -> bool:

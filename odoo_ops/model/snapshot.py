@@ -1,6 +1,9 @@
 """A restic snapshot of an environment."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from odoo_ops.errors import VerificationFailed
 from odoo_ops.model.base import Value
@@ -15,11 +18,17 @@ VERIFIED_TAG = "verified"
 MARKS = (PROOF_TAG, VERIFIED_TAG)
 
 
+def _in_utc(moment: datetime) -> datetime:
+    """A time as people compare it: restic gives that of the zone of its host."""
+    return moment.astimezone(UTC)
+
+
 class Snapshot(Value):
     """One backup of an environment in its repository.
 
     Attributes:
         environment: name of the environment that was backed up.
+        taken_at: when it was made, in UTC.
         original: the id it had before `restic copy`, `tag` or `rewrite` gave it another one.
         proved: whether a proof of it is in the repository; without one nothing is known about it.
         proof: id of the snapshot that holds that proof; empty where there is none.
@@ -34,7 +43,7 @@ class Snapshot(Value):
     environment: str
     id: str
     original: str | None = None
-    taken_at: datetime
+    taken_at: Annotated[datetime, AfterValidator(_in_utc)]
     tags: tuple[str, ...]
     paths: tuple[str, ...]
     proved: bool = False

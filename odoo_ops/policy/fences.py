@@ -6,6 +6,7 @@ from odoo_ops.errors import Refused
 from odoo_ops.model.environment import Environment
 from odoo_ops.model.manifest import Manifest
 from odoo_ops.model.repository import FolderLocation, Repository
+from odoo_ops.model.runtimes import ComposeProject
 
 
 def refuse_mistyped(confirmed: Sequence[str], environments: Sequence[str]) -> None:
@@ -52,6 +53,13 @@ def refuse_drill(source: Environment, target: Environment) -> None:
             f"A backup of {source.name} is not tried out in {source.name} itself: its Odoo could open the copy. "
             "Nothing was changed. Next step: name another environment as target, with a role and data_dir of its own."
         )
+
+
+def has_own_cluster(environment: Environment) -> bool:
+    """Whether by its description an environment's PostgreSQL is on its own host, or in its compose project."""
+    server = environment.database.server
+    is_service = isinstance(environment.runtime, ComposeProject) and not set(".:") & set(server)
+    return is_service or environment.database.is_on_its_host
 
 
 def refuse_shared_copy(source: Environment, target: Environment, *, same_data_dir: bool, same_cluster: bool) -> None:

@@ -77,7 +77,7 @@ def copy_faults(sources: Sequence[Snapshot], copies: Sequence[Snapshot]) -> list
     """Which of `sources` have no copy, or one that holds something else; restic's tree is a digest of all in it."""
     trees = {(copy.first_id, copy.tree) for copy in copies}
     return [
-        f"the copy of {source.short_id} of {source.taken_at:%Y-%m-%d %H:%M} is missing, or holds something else"
+        f"the copy of {source.short_id} of {source.taken_at:%Y-%m-%d %H:%M} UTC is missing, or holds something else"
         for source in sources
         if (source.first_id, source.tree) not in trees
     ]

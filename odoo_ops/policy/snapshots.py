@@ -76,8 +76,8 @@ def choose_snapshot(backups: list[Snapshot], wanted: str, environment: str, now:
     there = ", ".join(_shown(s) for s in newest_first[:_LISTED]) or "none"
     if wanted == "latest" and newest and newest.taken_at > now + _CLOCKS_DIFFER:
         raise PreconditionFailed(
-            f"The newest backup of {environment}, {_shown(newest)}, is of the future: it is {now:%Y-%m-%d %H:%M} here, "
-            f"so a clock is or was wrong, and `latest` would be a guess. There are (newest first): {there}. "
+            f"The newest backup of {environment}, {_shown(newest)}, is of the future: it is {now:%Y-%m-%d %H:%M} UTC "
+            f"here, so a clock is or was wrong, and `latest` would be a guess. There are (newest first): {there}. "
             "Nothing was changed. Next step: set the clocks; where a time above is wrong, name the snapshot you want."
         )
     if len(found) != 1:
@@ -101,4 +101,4 @@ def refuse_damaged(snapshot: Snapshot, proof: FilestoreProof, accepted: int) -> 
 
 
 def _shown(snapshot: Snapshot) -> str:
-    return f"{snapshot.short_id} of {snapshot.taken_at:%Y-%m-%d %H:%M}{'' if snapshot.proved else ' (not proved)'}"
+    return f"{snapshot.short_id} of {snapshot.taken_at:%Y-%m-%d %H:%M} UTC{'' if snapshot.proved else ' (not proved)'}"

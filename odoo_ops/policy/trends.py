@@ -1,7 +1,7 @@
 """Which change from one run to the next is an alarm."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from odoo_ops.model.checks import Check
 from odoo_ops.model.environment import BackupPolicy, Objectives
@@ -55,7 +55,10 @@ def judge_clock(taken_at: datetime | None, last: Snapshot | None) -> Check:
     if taken_at is None or last is None:
         missing = "no earlier backup is known" if taken_at else "restic did not say when it began"
         return Check(name=CLOCK, outcome="not measured", detail=missing)
-    detail = f"of {taken_at:%Y-%m-%d %H:%M}; {last.short_id} before it of {last.taken_at:%Y-%m-%d %H:%M}"
+    detail = (
+        f"of {taken_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC; {last.short_id} before it of "
+        f"{last.taken_at:%Y-%m-%d %H:%M} UTC"
+    )
     return Check(name=CLOCK, outcome="passed" if taken_at > last.taken_at else "failed", detail=detail)
 
 
@@ -81,7 +84,7 @@ def judge_verified_age(history: History, now: datetime, days: int) -> Check:
         return Check(name=VERIFIED_AGE, outcome="failed", detail="no drill has verified a backup")
     age = max(now - newest, timedelta())
     if newest - now > _CLOCKS_DIFFER:
-        detail = f"it is of {newest:%Y-%m-%d %H:%M}, in the future: a clock is or was wrong"
+        detail = f"it is of {newest:%Y-%m-%d %H:%M} UTC, in the future: a clock is or was wrong"
         return Check(name=VERIFIED_AGE, outcome="failed", detail=detail)
     return Check(
         name=VERIFIED_AGE,

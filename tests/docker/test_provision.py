@@ -309,6 +309,7 @@ def test_database_that_was_lost_comes_back_from_its_backup_and_is_not_made_anew(
 def test_backup_is_drilled_in_the_same_project_by_a_role_that_the_drill_makes(site: Provisioned) -> None:
     before = site.containers()
     assert backup(site.name).damaged_total == 0
+    assert site.project.run("toolbox", "ls", "/var/cache/restic"), "restic found no place for its cache"
     assert site.sql("SELECT count(*) FROM pg_roles WHERE rolname = 'erp-drill'") == "0"
     report = drill(site.name, site.drill)
     assert report.verified, report.checks

@@ -481,6 +481,12 @@ DATABASE = (
     "each environment needs its own"
 )
 
+UNIT = (
+    "a.yaml:32: environments.drill.service.unit: is that of production environment production (a.yaml:10), too; a "
+    "restore here would stop its Odoo"
+)
+_STATE = "state_dir: /var/lib/odoo-ops/drill\n"
+
 # Changes to VALID, and the mistakes to find.
 SHARED = {
     "database": ([("name: erp-drill", "name: erp")], [DATABASE]),
@@ -518,6 +524,11 @@ SHARED = {
     "production's role": ([("user: odoo-drill", "user: odoo")], [ROLE]),
     "a role without production": (
         [("user: odoo-drill", "user: odoo"), ("stage: production", "stage: staging")],
+        [],
+    ),
+    "production's unit": ([(_STATE, f"{_STATE}    service: {{kind: systemd, unit: odoo}}\n")], [UNIT]),
+    "another unit than production's": (
+        [(_STATE, f"{_STATE}    service: {{kind: systemd, unit: odoo-drill.service}}\n")],
         [],
     ),
     "production without a service": (

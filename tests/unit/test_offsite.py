@@ -97,7 +97,7 @@ def test_copy_shows_how_far_each_snapshot_is(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_copy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     _use(monkeypatch, None)
-    with pytest.raises(VerificationFailed, match="the copy of aa11 of 2026-03-01 00:00 is missing"):
+    with pytest.raises(VerificationFailed, match="the copy of aa11 of 2026-03-01 00:00 UTC is missing"):
         offsite.copy_backups.fn("erp")
 
 

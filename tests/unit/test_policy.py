@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from pydantic import ValidationError
@@ -194,9 +194,16 @@ def test_choose_snapshot_takes_one_that_was_not_proved_only_when_it_is_named() -
         choose_snapshot(snapshots[1:], "latest", "erp", LATER)
 
 
+def test_time_of_a_snapshot_is_shown_in_utc_whatever_the_zone_of_its_host() -> None:
+    taken_at = datetime(2026, 7, 1, 2, 30, tzinfo=timezone(timedelta(hours=2)))
+    snapshot = Snapshot(environment="erp", id="aa11", taken_at=taken_at, tags=(), paths=())
+    with pytest.raises(PreconditionFailed, match=r"aa11 of 2026-07-01 00:30 UTC \(not proved\)"):
+        choose_snapshot([snapshot], "latest", "erp", LATER)
+
+
 def test_choose_snapshot_refuses_latest_when_it_is_of_the_future() -> None:
     snapshots = [_snapshot("aa11", 1), _snapshot("ab22", 3)]
-    with pytest.raises(PreconditionFailed, match=r"ab22 of 2026-03-03 00:00, is of the future: it is 2026-03-01 12:00"):
+    with pytest.raises(PreconditionFailed, match=r"ab22 of 2026-03-03 00:00 UTC, is of .*: it is 2026-03-01 12:00 UTC"):
         choose_snapshot(snapshots, "latest", "erp", NOW)
     assert choose_snapshot(snapshots, "aa", "erp", NOW).id == "aa11"
     assert choose_snapshot(snapshots, "latest", "erp", snapshots[1].taken_at - timedelta(minutes=4)).id == "ab22"
@@ -251,7 +258,7 @@ def test_refuse_damaged_lets_pass_what_is_accepted(damaged: int, accepted: int) 
 def test_refuse_damaged_names_a_record_and_the_number_to_accept() -> None:
     with pytest.raises(
         PreconditionFailed,
-        match=r"snapshot aa11 of 2026-03-01 00:00 .* 2 attachments .*\(allowed: 1\), for example ir.attachment 7 .*"
+        match=r"snapshot aa11 of 2026-03-01 00:00 UTC .* 2 attachments .*\(allowed: 1\), for example ir.attachment 7 .*"
         r"Nothing was changed. Next step: name an older snapshot.*damaged_accepted = 2$",
     ):
         refuse_damaged(_snapshot("aa11", 1), _proof(2), accepted=1)
@@ -267,7 +274,7 @@ def _proof(damaged: int) -> FilestoreProof:
 
 @pytest.mark.parametrize("wanted", ["a", "zz", ""])
 def test_choose_snapshot_lists_what_there_is_when_not_exactly_one_fits(wanted: str) -> None:
-    with pytest.raises(PreconditionFailed, match="ab22 of 2026-03-03 00:00, aa11 of 2026-03-01 00:00"):
+    with pytest.raises(PreconditionFailed, match="ab22 of 2026-03-03 00:00 UTC, aa11 of 2026-03-01 00:00 UTC"):
         choose_snapshot([_snapshot("aa11", 1), _snapshot("ab22", 3)], wanted, "erp", LATER)
 
 

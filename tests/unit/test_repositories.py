@@ -8,6 +8,7 @@ from pydantic import SecretStr, ValidationError
 from odoo_ops.commands import restic
 from odoo_ops.commands.repositories import LOCKED
 from odoo_ops.errors import Refused
+from odoo_ops.hostside.processes import variables_of
 from odoo_ops.model.command import Command
 from odoo_ops.model.environment import Retention
 from odoo_ops.model.repository import (
@@ -51,7 +52,20 @@ def test_command_shows_where_the_repository_is_and_no_secret(location: Location,
     assert command.environment["RESTIC_REPOSITORY"] == address
     assert command.secrets["RESTIC_PASSWORD"].get_secret_value() == SECRET
     assert SECRET not in f"{command.argv} {command.environment} {command}"
-    assert {"RESTIC_", "AWS_", "RCLONE_"} <= set(command.without)
+
+
+def test_login_keeps_restic_its_cache_and_nothing_that_it_knows_of_other_repositories(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without its cache each command fetches the index anew from where the repository is."""
+    command = restic.open_repository("restic", _repository(SFTP))
+    others = ("RESTIC_REPOSITORY_FILE", "RESTIC_PASSWORD_COMMAND", "RESTIC_FROM_KEY_HINT", "RESTIC_REST_USERNAME")
+    for name in (*others, "AWS_PROFILE", "RCLONE_CONFIG"):
+        monkeypatch.setenv(name, "of-another")
+    monkeypatch.setenv("RESTIC_CACHE_DIR", "/var/cache/restic")
+    left = variables_of({}, command.without)
+    assert "of-another" not in left.values()
+    assert left["RESTIC_CACHE_DIR"] == "/var/cache/restic"
 
 
 def test_restore_advises_another_snapshot_and_a_check_where_what_it_reads_is_damaged() -> None:
