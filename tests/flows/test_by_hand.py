@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from toolbox_site import both_runtimes
 
 from flows.backup import backup
+from odoo_ops.model.runtimes import ComposeProject
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -20,7 +22,12 @@ pytestmark = [pytest.mark.postgres, pytest.mark.restic]
 _PAGE = Path(__file__).parents[2] / "docs" / "by-hand.md"
 
 
-def test_page_brings_everything_back_without_this_project(site: Site, restic: Path) -> None:
+def _run(argv: list[str], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, env=variables, capture_output=True, text=True, check=False)
+
+
+@both_runtimes
+def test_page_brings_everything_back_without_this_project(site: Site, restic: Path, postgres_programs: Path) -> None:
     before = site.content()
     report = backup(site.name)
     site.lose_all()
@@ -31,7 +38,7 @@ def test_page_brings_everything_back_without_this_project(site: Site, restic: Pa
     variables = {
         "RESTIC_REPOSITORY": str(site.folder / "repository"),
         "RESTIC_PASSWORD": "repository-password",
-        "PGHOST": "127.0.0.1",
+        "PGHOST": site.settings.database.server,
         "PGPORT": str(site.cluster.port),
         "PGUSER": "postgres",
         "PGPASSWORD": site.cluster.superuser_password,
@@ -43,11 +50,18 @@ def test_page_brings_everything_back_without_this_project(site: Site, restic: Pa
         "FILESTORE": str(site.filestore),
         "WORK": str(site.folder / "by-hand"),
         "HOME": str(site.folder),
-        "PATH": os.pathsep.join([str(restic.parent), str(site.cluster.programs), os.environ["PATH"]]),
+        "PATH": os.pathsep.join([str(restic.parent), str(postgres_programs), os.environ["PATH"]]),
     }
-    done = subprocess.run(
-        ["/bin/bash", "-euo", "pipefail", "-c", commands], env=variables, capture_output=True, text=True, check=False
-    )
+    bash = ["/bin/bash", "-euo", "pipefail", "-c", commands]
+    project = site.settings.runtime
+    if isinstance(project, ComposeProject):
+        del variables["PATH"]
+        given = [f"--env={name}={value}" for name, value in variables.items()]
+        place = [f"--project-directory={project.folder}", f"--project-name={project.project}"]
+        toolbox = ["run", "--rm", "--no-TTY", *given, f"--entrypoint={bash[0]}", project.restore_toolbox]
+        done = _run(["docker", "compose", *place, *toolbox, *bash[1:]], dict(os.environ))
+    else:
+        done = _run(bash, variables)
     assert done.returncode == 0, done.stdout + done.stderr
     assert site.content() == before
     (kept,) = site.filestore.parent.glob(f"{site.filestore.name}.before-*")

@@ -168,7 +168,7 @@ def test_example_is_valid_when_its_secrets_are_not_looked_for(monkeypatch: pytes
     result = CliRunner().invoke(app, ["environments", "check", "--no-secrets"])
     assert result.exit_code == 0
     assert result.output == (
-        "deployments/environments: no mistakes. Hosts: 1, repositories: 1, environments: 2, webhook sources: 0.\n"
+        "deployments/environments: no mistakes. Hosts: 1, repositories: 1, environments: 3, webhook sources: 0.\n"
         "Not checked: whether the secrets that the files name are there.\n"
     )
 
@@ -664,7 +664,7 @@ def test_load_names_line_and_field_when_a_source_of_webhooks_holds_a_mistake(
 
 
 def test_example_of_webhooks_is_valid_beside_the_environments_that_it_names(folder: Path) -> None:
-    write(folder)
+    write(folder, (EXAMPLES / "example.yaml").read_text())
     write(folder, (EXAMPLES.parent / "examples" / "webhook" / "webhooks.yaml").read_text(), "b.yaml")
     assert {source.forge for source in load(folder, look=False).webhooks.values()} == {"github", "forgejo", "generic"}
 

@@ -1,4 +1,4 @@
-"""The examples for the webhook receiver: its place behind a real nginx with TLS, its unit, the lines for a shell."""
+"""The examples that run something: nginx with TLS before the webhook receiver, systemd units, the lines for a shell."""
 
 import json
 import os
@@ -22,6 +22,7 @@ from odoo_ops.model.pipelines import Forge
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "deployments" / "examples" / "webhook"
+UNITS = sorted(ROOT.glob("deployments/examples/*/*.service"))
 RULE = {"repository": REPOSITORY, "branch": "master", "environments": ["staging"]}
 
 Require = Callable[[str, Path | None, str], Path]
@@ -89,7 +90,7 @@ def test_delivery_comes_through_nginx_with_tls_and_nothing_else_does(
 
 def test_lines_for_a_shell_are_a_delivery(receiver: RunningReceiver, tmp_path: Path, require: Require) -> None:
     programs = {}
-    for name in ("openssl", "curl", "git", "bash"):
+    for name in ("python3", "curl", "git", "bash"):
         found = shutil.which(name)
         programs[name] = require(name, Path(found) if found else None, f"apt-get install {name}")
     page = (ROOT / "docs" / "webhook.md").read_text()
@@ -128,12 +129,13 @@ def test_call_of_a_rendered_ci_is_a_delivery(forge: Forge, receiver: RunningRece
     assert run_script(call, tmp_path, **told) == (0, '202 {"reason":"this delivery is known already"}\n')
 
 
-def test_unit_is_one_that_systemd_knows(tmp_path: Path, require: Require) -> None:
+@pytest.mark.parametrize("example", UNITS, ids=lambda path: path.name)
+def test_unit_is_one_that_systemd_knows(example: Path, tmp_path: Path, require: Require) -> None:
     program = Path("/usr/bin/systemd-analyze")
     require("systemd-analyze", program if program.exists() else None, "apt-get install systemd")
-    unit, here = (EXAMPLES / "odoo-ops-webhook.service").read_text(), str(Path(sys.executable).parent)
+    unit, here = example.read_text(), str(Path(sys.executable).parent)
     assert "/opt/odoo-ops/.venv/bin" in unit
-    file = tmp_path / "odoo-ops-webhook.service"
+    file = tmp_path / example.name
     file.write_text(unit.replace("/opt/odoo-ops/.venv/bin", here))
     done = subprocess.run([program, "verify", "--man=no", file], check=True, capture_output=True, text=True)
     assert done.stderr == ""
