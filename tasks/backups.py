@@ -12,19 +12,19 @@ from blocks import OdooEnvironment
 from odoo_ops.adapters import database, odoo_database
 from odoo_ops.adapters.business import read_business
 from odoo_ops.adapters.number_sequences import read_number_sequences
-from odoo_ops.commands import git, postgres, restic
-from odoo_ops.errors import CommandFailed, PreconditionFailed, VerificationFailed
+from odoo_ops.commands import postgres, restic
+from odoo_ops.errors import CommandFailed, VerificationFailed
 from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.command import Command
 from odoo_ops.model.manifest import Inventory, Manifest
 from odoo_ops.model.report import BackupReport, FilestoreProof, SnapshotProof, StoredSnapshot
-from odoo_ops.model.revisions import is_exact
 from odoo_ops.model.snapshot import DAMAGED_TAG, PROOF_TAG, TAG
 from odoo_ops.policy.backups import backup_checks
 from odoo_ops.policy.dumps import PG_RESTORE, compression
 from odoo_ops.policy.snapshots import newest_clean, newest_proved
 from odoo_ops.policy.space import Need, refuse_without_room
 from odoo_ops.runtimes import staging
+from odoo_ops.runtimes.addons_commits import read_addons_commits
 from odoo_ops.runtimes.runtime import Runtime
 from tasks.progress import Progress, TableProgress, show_retry
 from tasks.retries import TRIES_AGAIN, WAIT_SECONDS, is_transient
@@ -96,7 +96,7 @@ def dump_database(environment: str) -> Manifest:
         taken_at=taken_at,
         postgresql=str(major),
         odoo=odoo,
-        addons_commits=_addons_commits(runtime),
+        addons_commits=read_addons_commits(runtime, get_run_logger().warning),
         database_bytes=size,
         facts=facts,
         business=business,
@@ -124,34 +124,6 @@ def _dumping(
     shown = TableProgress(f"Dumping {len(table_bytes)} tables", table_bytes, "bytes", jobs=runtime.jobs)
     with runtime.host.run_beside(command, on_line=shown, reserve=reserve, next_step=_AFTER_DUMP):
         yield
-
-
-def _addons_commits(runtime: Runtime) -> dict[str, str]:
-    """The commit of each folder of addons that is a git work tree; of one that git cannot read, none.
-
-    Where a release merged others onto it, all of them: what came of that is on no server. No backup fails for this: it
-    is put on record for whoever must find the right addons again.
-    """
-    commits = {}
-    merged = _merged_revisions(runtime)
-    for folder in runtime.environment.odoo.addons:
-        if above := [link for link in merged if f"{folder}/".startswith(f"{link}/")]:
-            commits[folder] = merged[above[0]]
-        elif runtime.host.call("describe_path", path=f"{folder}/.git")["exists"]:
-            try:
-                commits[folder] = runtime.host.run(git.current_commit(folder)).stdout.strip()
-            except (CommandFailed, PreconditionFailed) as error:
-                get_run_logger().warning("The commit of %s is not put on record: %s", folder, error)
-    return commits
-
-
-def _merged_revisions(runtime: Runtime) -> dict[str, str]:
-    """Links of addons that lead to a commit with others merged onto it -> that revision."""
-    policy = runtime.environment.release
-    links = [repository.folder for repository in policy.addons] if policy else []
-    leads = {link: runtime.host.call("read_link", path=link) or "" for link in links}
-    names = {link: folder.rpartition("/")[2] for link, folder in leads.items()}
-    return {link: name for link, name in names.items() if is_exact(name)}
 
 
 @task(cache_policy=NO_CACHE)
