@@ -16,7 +16,7 @@ from odoo_ops.model.environment import Environment
 from odoo_ops.model.host import Host, OpenHost
 from odoo_ops.model.repository import OpenRepository
 from odoo_ops.model.webhooks import Source
-from odoo_ops.policy.webhooks import mismatch_of_image
+from odoo_ops.policy.webhooks import why_nothing_is_released
 
 ValueT = TypeVar("ValueT", bound=Value)
 
@@ -110,7 +110,7 @@ def _broken_rules_of_webhooks(
                 text = f"{name!r} is not described under `environments` in any file{did_you_mean(name, known)}"
                 yield entry.source.mistake(place, text)
             for name in (name for name in rule.environments if name in environments):
-                if why := mismatch_of_image(environments[name], rule.image):
+                if why := why_nothing_is_released(environments[name], rule.image):
                     yield entry.source.mistake(place, why)
 
 

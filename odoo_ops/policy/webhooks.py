@@ -202,7 +202,7 @@ def _accepted(rules: Sequence[ReleaseRule], push: Push) -> Accepted | Ignored:
     )
 
 
-def mismatch_of_image(environment: Environment, image: str | None) -> str:
+def why_nothing_is_released(environment: Environment, image: str | None) -> str:
     """Why a rule with this image, or without one, releases nothing to an environment; empty: it does."""
     in_containers = not isinstance(environment.runtime, OnHost)
     if in_containers and not image:
@@ -212,6 +212,8 @@ def mismatch_of_image(environment: Environment, image: str | None) -> str:
         )
     if image and not in_containers:
         return f"{environment.name!r} does not run in containers. Next step: give it a rule of its own without `image`"
+    if not in_containers and environment.release is None:
+        return f"{environment.name!r} has no `release`. Next step: describe its addons there (docs/releases.md)"
     return ""
 
 

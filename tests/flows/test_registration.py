@@ -45,6 +45,7 @@ environments:
     data_dir: /var/lib/odoo
     state_dir: /var/lib/odoo-ops
     service: {{kind: systemd, unit: odoo.service}}
+    release: {{addons: [{{url: "https://git.example.com/addons.git", ref: main, folder: /opt/addons}}]}}
 """
 
 

@@ -619,9 +619,14 @@ webhooks:
 """
 
 
+_TO_PRODUCTION = "    service: {kind: systemd}\n"
+_OF_PRODUCTION = RELEASE.replace("/opt/addons", "/opt/of-production")
+RELEASED = VALID.replace(_TO_PRODUCTION, _OF_PRODUCTION + _TO_PRODUCTION) + RELEASE
+
+
 def test_load_gives_the_sources_of_webhooks_when_files_are_valid(folder: Path) -> None:
     (folder / "key").write_text("sixteen-characters-or-more\n")
-    write(folder)
+    write(folder, RELEASED)
     write(folder, WEBHOOKS, "b.yaml")
     found = load(folder).webhooks["hub"]
     assert found.secret.get_secret_value() == "sixteen-characters-or-more"
@@ -656,11 +661,19 @@ def test_load_names_line_and_field_when_a_source_of_webhooks_holds_a_mistake(
     folder: Path, old: str, new: str, expected: str
 ) -> None:
     (folder / "key").write_text("sixteen-characters-or-more\n")
-    write(folder)
+    write(folder, RELEASED)
     assert old in WEBHOOKS
     write(folder, WEBHOOKS.replace(old, new), "b.yaml")
     (found,) = mistakes(folder)
     assert found.startswith(expected)
+
+
+def test_rule_is_refused_for_an_environment_to_which_nothing_is_released(folder: Path) -> None:
+    (folder / "key").write_text("sixteen-characters-or-more\n")
+    write(folder, VALID + RELEASE)
+    write(folder, WEBHOOKS, "b.yaml")
+    (found,) = mistakes(folder)
+    assert found.startswith("b.yaml:7: webhooks.hub.rules[1].environments: 'production' has no `release`. Next step: ")
 
 
 def test_example_of_webhooks_is_valid_beside_the_environments_that_it_names(folder: Path) -> None:
