@@ -1,7 +1,7 @@
 """An Odoo environment, with its host and its repository."""
 
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 
 from prefect.runtime import flow_run
 from pydantic import ConfigDict, Field
@@ -70,7 +70,7 @@ def _offsite_of(runtime: Runtime) -> OpenRepository:
     return runtime.offsite
 
 
-@cache
+@lru_cache(maxsize=256)
 def _opened_in(_flow_run: str, name: str) -> Runtime:
     return _open(name)
 

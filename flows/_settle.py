@@ -17,7 +17,7 @@ from tasks.health import check_health
 from tasks.leftovers import settle_leftovers
 from tasks.locks import data_locked
 from tasks.retries import is_transient
-from tasks.services import check_odoo_came_back
+from tasks.services import check_odoo_came_back, is_odoo_awaited
 
 WAIT_MINUTES = 10  # for Odoo, which may have to build its registry
 # together two minutes: a host that starts again takes longer, a network that was away does not
@@ -46,13 +46,24 @@ def settle_begun(environment: str, lock: HeldLock) -> list[str]:
 def settled_whatever_ends_it(environment: str, lock: HeldLock) -> Iterator[None]:
     """Settle what was begun where any error leaves the block, or its run is cancelled: nobody waits for the next run.
 
-    For blocks that stop Odoo. The error goes on, unless it cannot be settled, or the lock was lost: then that one does.
+    For blocks that stop Odoo. An error of ours goes on and says what was settled, or why nothing was. Where the lock
+    was lost that error goes on, and where another one cannot be settled the reason for it.
     """
     try:
         yield
-    except BaseException as error:
-        if (done := settle_begun(environment, lock)) and isinstance(error, OdooOpsError):
-            error.also_say(_settled(done))
+    except OdooOpsError as error:
+        try:
+            done = settle_begun(environment, lock)
+        except LockLost:
+            raise
+        except OdooOpsError as again:
+            error.also_say(f"Odoo may be stopped, and what was begun could not be settled: {again}")
+        else:
+            if done:
+                error.also_say(_settled(done))
+        raise
+    except BaseException:
+        settle_begun(environment, lock)
         raise
 
 
@@ -81,11 +92,11 @@ def _settled_or_why_not(environment: str, lock: HeldLock) -> str:
     if not settled.is_completed():
         return f"What was begun is still there: the next run settles it. ({settled.message})"
     done = settled.result()
-    return _settled(done) if done else ""
+    return _settled(done)
 
 
 def _settled(done: list[str]) -> str:
-    return f"What was begun is settled: {', '.join(done)}."
+    return f"What was begun is settled: {', '.join(done)}." if done else ""
 
 
 def _settled_anew(environment: str) -> str:
@@ -97,6 +108,8 @@ def _settled_anew(environment: str) -> str:
             "flow again; it settles what was left."
         )
     settled = f"By a new connection it was settled: {', '.join(done) or 'nothing was left'}."
+    if not checks:
+        return f"{settled} No Odoo ran there before. Next step: run the flow again."
     came_back, *layers = checks
     if still := failures([came_back, *serving(layers)]):
         return f"{settled} Odoo does not serve people: {first_of(still)}. Next step: read Odoo's log."
@@ -112,10 +125,12 @@ def _settled_anew(environment: str) -> str:
     retry_delay_seconds=_TRY_SECONDS,
 )
 def settle(environment: str) -> tuple[list[str], list[Check]]:
-    """Take the environment's lock anew, settle what is left, and look whether people are served.
+    """Take the environment's lock anew, settle what is left, and look whether people are served, where they were.
 
     It tries again for two minutes: the host may be away, or hold the former lock still.
     """
     with data_locked(environment, "settle"):
         done = settle_leftovers(environment)
+        if not is_odoo_awaited(environment):
+            return done, []
         return done, [check_odoo_came_back(environment, WAIT_MINUTES), *check_health(environment)]

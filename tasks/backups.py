@@ -7,6 +7,7 @@ from typing import Any
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters import database, odoo_database
@@ -260,8 +261,12 @@ def judge_pg_restore(manifest: Manifest) -> Check:
 
 
 def refuse_unrestorable(report: BackupReport) -> None:
-    """Raise VerificationFailed when the backup could not be restored where it was made."""
-    if found := failures([check for check in report.checks if check.name == PG_RESTORE]):
+    """Raise VerificationFailed when the backup could not be restored where it was made.
+
+    Not within another run, as that of a release, which needs no pg_restore to go back.
+    """
+    found = failures([check for check in report.checks if check.name == PG_RESTORE])
+    if found and flow_run.get_parent_flow_run_id() is None:
         raise VerificationFailed(
             f"The backup of {report.environment} is kept and proved, but could not be restored there: {first_of(found)}"
         )

@@ -6,6 +6,7 @@ from typing import Literal
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.runtime import task_run
 
 from blocks import OdooEnvironment
 from odoo_ops.adapters import cluster, database, odoo_database
@@ -149,7 +150,7 @@ def _forget(environment: str, key: str) -> None:
         _write_marker(runtime, path, marker)
 
 
-@task(cache_policy=NO_CACHE)
+@task(cache_policy=NO_CACHE, retries=TRIES_AGAIN, retry_delay_seconds=WAIT_SECONDS, retry_condition_fn=is_transient)
 def check_apart(source: str, target: str, identity: dict[str, str]) -> None:
     """Make sure that a copy of `source` in `target` is out of reach of the source's Odoo.
 
@@ -160,7 +161,9 @@ def check_apart(source: str, target: str, identity: dict[str, str]) -> None:
         return
     theirs, ours = OdooEnvironment.open(source), OdooEnvironment.open(target)
     marker, cluster = _read_marker_of_other(theirs), identity["system_identifier"]
-    elsewhere = not theirs.machine.host.same_machine(ours.machine.host) and has_own_cluster(theirs.environment)
+    elsewhere = theirs.machine.host.other_machine(ours.machine.host) and all(
+        has_own_cluster(runtime.environment) for runtime in (theirs, ours)
+    )
     refuse_shared_copy(
         theirs.environment,
         ours.environment,
@@ -204,10 +207,15 @@ def _marker_path(runtime: Runtime, *, offsite: bool) -> str:
 
 
 def _read_marker_of_other(runtime: Runtime, *, offsite: bool = False) -> dict[str, str] | None:
-    """The marker of an environment that is not worked on; None where its host does not answer: it may be lost."""
+    """The marker of an environment that is not worked on; None where its host does not answer: it may be lost.
+
+    It was asked as often then as the task is tried.
+    """
     try:
         return _read_marker(runtime, offsite=offsite)[1]
     except TransientError as error:
+        if task_run.get_run_count() <= TRIES_AGAIN:
+            raise
         name = runtime.environment.name
         get_run_logger().warning("What %s was when it was first seen is not compared: %s", name, error)
         return None

@@ -123,6 +123,14 @@ def start_odoo(environment: str, wait_minutes: int) -> float:
 
 
 @task(cache_policy=NO_CACHE)
+def is_odoo_awaited(environment: str) -> bool:
+    """Whether Odoo runs, or is to be started again: nobody waits for one that was stopped on purpose, or is none."""
+    runtime = OdooEnvironment.open(environment)
+    mark = runtime.environment.restart_mark
+    return runtime.odoo.is_meant_to_run() or bool(runtime.host.call("describe_path", path=mark)["exists"])
+
+
+@task(cache_policy=NO_CACHE)
 def check_odoo_came_back(environment: str, wait_minutes: float) -> Check:
     """Wait until Odoo's services run and its login page answers; each change is a line of the log.
 

@@ -167,16 +167,17 @@ def end_sessions(connection: Connection, names: list[str], *, but: int = 0) -> N
     PostgreSQL's own processes there belong to no role, and only a superuser may end one: a rename does. Their end is
     waited for, ten seconds at the most; before PostgreSQL 14 `pg_terminate_backend` does not wait itself.
     """
-    others = (
-        "FROM pg_stat_activity WHERE datname = ANY(%s) AND usesysid IS NOT NULL AND pid NOT IN (pg_backend_pid(), %s)"
-    )
-    connection.execute(f"SELECT pg_terminate_backend(pid) {others}", [names, but])
     deadline = time.monotonic() + _END_SECONDS
     while time.monotonic() < deadline:
-        connection.execute("SELECT pg_stat_clear_snapshot()")  # within a transaction it would see the same for ever
-        if connection.execute(f"SELECT 1 {others} LIMIT 1", [names, but]).fetchone() is None:
+        ended = connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ANY(%s)"
+            " AND usesysid IS NOT NULL AND pid NOT IN (pg_backend_pid(), %s)",
+            [names, but],
+        )
+        if not ended.fetchall():
             return
         time.sleep(_LOOK_SECONDS)
+        connection.execute("SELECT pg_stat_clear_snapshot()")  # within a transaction it would see the same for ever
 
 
 def keep_out(connection: Connection, name: str) -> None:

@@ -1,5 +1,6 @@
 """Files on the host: small texts, folders, space."""
 
+import errno
 import os
 import re
 import shutil
@@ -31,10 +32,19 @@ def write_text(channel: Channel, path: str, text: str, mode: int = 0o600) -> Non
 
 
 def _keep_names(folder: str) -> None:
-    """Let the names in a folder outlive a loss of power: a file system may write them seconds later."""
-    descriptor = os.open(folder or ".", os.O_RDONLY)
+    """Let the names in a folder outlive a loss of power: a file system may write them seconds later.
+
+    Where that cannot be asked for (a folder that may not be read, some file systems), it is as without.
+    """
+    try:
+        descriptor = os.open(folder or ".", os.O_RDONLY)
+    except PermissionError:
+        return
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.EBADF, errno.EACCES}:
+            raise
     finally:
         os.close(descriptor)
 

@@ -65,6 +65,10 @@ class Host(Value):
     )
     restic: str = Field(default="restic", description="restic 0.17 or later on the machine.")
 
+    def other_machine(self, other: "Host") -> bool:
+        """Whether both are surely two machines: by SSH at two addresses. The worker's own may be one of these."""
+        return {self.connection.kind, other.connection.kind} == {"ssh"} and not self.same_machine(other)
+
     def same_machine(self, other: "Host") -> bool:
         """Whether both are one machine, whatever the users."""
         match self.connection, other.connection:

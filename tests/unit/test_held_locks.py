@@ -26,5 +26,9 @@ def test_lock_goes_on_telling_that_it_is_held_until_nobody_is_there(
 ) -> None:
     monkeypatch.setattr(locks, "_ALIVE_SECONDS", 0.01)
     channel = _Channel()
-    locks.hold_lock(channel, str(tmp_path / "lock"), {"holder": "erp"})  # type: ignore[arg-type]
+    held = threading.Thread(
+        target=locks.hold_lock, args=(channel, str(tmp_path / "lock"), {"holder": "erp"}), daemon=True
+    )
+    held.start()
+    held.join(30)
     assert channel.sent == ["ready", "alive", "alive"]
