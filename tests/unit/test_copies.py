@@ -164,6 +164,14 @@ def test_same_machine_looks_at_the_address_whatever_the_user() -> None:
     assert not Host(name="a").same_machine(_by_ssh("erp", "one"))
 
 
+def test_other_machine_is_only_what_is_reached_at_another_address() -> None:
+    """The worker's own may be one of those by SSH."""
+    assert _by_ssh("erp", "one").other_machine(_by_ssh("standby", "one"))
+    assert not _by_ssh("erp", "one").other_machine(_by_ssh("erp", "two"))
+    assert not Host(name="a").other_machine(_by_ssh("erp", "one"))
+    assert not Host(name="a").other_machine(Host(name="b"))
+
+
 def test_options_for_copy_take_addons_over_and_leave_what_reaches_the_world() -> None:
     text = """[options]
 addons_path = /opt/a, /opt/b

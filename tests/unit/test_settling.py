@@ -1,6 +1,7 @@
 """What a run that failed says of what it had begun; the host and Prefect are stand-ins."""
 
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, NoReturn
 
 import httpx
 import pytest
@@ -9,7 +10,8 @@ from prefect.states import Completed, Failed
 
 from flows import _settle
 from odoo_ops.adapters.held_locks import LockLost
-from odoo_ops.errors import VerificationFailed
+from odoo_ops.errors import TransientError, VerificationFailed
+from odoo_ops.model.checks import Check
 
 
 class _Lock:
@@ -66,6 +68,39 @@ def test_what_stopped_odoo_is_settled_when_its_run_is_cancelled_or_prefect_is_aw
     with pytest.raises(type(ended)), _settle.settled_whatever_ends_it("erp", _Lock()):  # type: ignore[arg-type]
         raise ended
     assert settled == ["erp"]
+
+
+def test_error_that_stopped_odoo_goes_on_and_says_that_it_may_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason why it cannot be settled does not take the place of what went wrong first."""
+
+    def fail(_environment: str) -> NoReturn:
+        raise TransientError("PostgreSQL does not answer.")
+
+    monkeypatch.setattr(_settle, "_settle_patiently", fail)
+    first = TransientError("The connection was lost.")
+    with pytest.raises(TransientError) as raised, _settle.settled_whatever_ends_it("erp", _Lock()):  # type: ignore[arg-type]
+        raise first
+    assert raised.value is first
+    assert str(first).startswith("The connection was lost. Odoo may be stopped, and ")
+    assert str(first).endswith("could not be settled: PostgreSQL does not answer.")
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_odoo_is_waited_for_by_a_new_connection_only_where_one_ran(
+    monkeypatch: pytest.MonkeyPatch, awaited: bool
+) -> None:
+    came_back = Check(name="came back", outcome="failed", detail="it does not run")
+    monkeypatch.setattr(_settle, "data_locked", lambda *_: nullcontext())
+    monkeypatch.setattr(_settle, "settle_leftovers", lambda _: ["dropped database s"])
+    monkeypatch.setattr(_settle, "is_odoo_awaited", lambda _: awaited)
+    monkeypatch.setattr(_settle, "check_odoo_came_back", lambda *_: came_back)
+    monkeypatch.setattr(_settle, "check_health", lambda _: [])
+    monkeypatch.setattr(_settle, "settle", _settle.settle.fn)
+    with pytest.raises(LockLost) as lost:
+        _settle.settle_begun("erp", _Lock(held=False))  # type: ignore[arg-type]
+    assert "it was settled: dropped database s." in str(lost.value)
+    assert ("Odoo does not serve people: came back: it does not run" in str(lost.value)) is awaited
+    assert ("No Odoo ran there before" in str(lost.value)) is not awaited
 
 
 def test_run_that_passes_settles_nothing(ended: list[Any]) -> None:
