@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from blocks import OdooEnvironment
 from blocks.prefect_api import PREFECT_AWAY
-from odoo_ops.errors import OdooOpsError, VerificationFailed
+from odoo_ops.errors import OdooOpsError, TransientError, VerificationFailed
 from odoo_ops.model.checks import Check, failures, first_of
 from odoo_ops.model.figures import BackupFigures, DrillFigures, EarlierBackups, History, Sizes, sizes_of
 from odoo_ops.model.report import BackupReport, DrillReport, StoredSnapshot
@@ -178,7 +178,13 @@ def _drill_key(environment: str) -> str:
 
 
 def _keep(key: str, figures: BackupFigures | DrillFigures) -> None:
-    create_table_artifact([figures.model_dump(mode="json")], key=key)
+    try:
+        create_table_artifact([figures.model_dump(mode="json")], key=key)
+    except PREFECT_AWAY as error:
+        raise TransientError(
+            f"What this run did stays done, but {key} is not kept: Prefect's server does not answer ({error}). Next "
+            "step: start the server; the next run compares with what the repository says; the picture lacks this one."
+        ) from error
 
 
 def _kept(key: str, model: type[FiguresT]) -> tuple[list[FiguresT], int]:

@@ -1,12 +1,17 @@
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
+import httpx
 import pytest
 from pydantic import ValidationError
 
 from odoo_ops.charts import draw_trends
+from odoo_ops.errors import TransientError
 from odoo_ops.model.environment import BackupPolicy, DatabaseSettings, Environment, Objectives, OdooSettings
 from odoo_ops.model.figures import BackupFigures, DrillFigures, History, Sizes
+from odoo_ops.model.report import DrillReport
 from odoo_ops.policy.trends import DATABASE, ROWS, WHOLE, judge_gap, judge_sizes, judge_verified_age, marked_runs
+from tasks import trends as kept_trends
 
 NOW = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)
 ENVIRONMENT = Environment(
@@ -154,3 +159,14 @@ def test_picture_is_a_small_png_whatever_was_measured(history: History) -> None:
     png = draw_trends(history, ENVIRONMENT)
     assert png.startswith(b"\x89PNG")
     assert len(png) < 200_000
+
+
+def test_figures_that_prefect_cannot_keep_are_no_error_of_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise httpx.ConnectError("All connection attempts failed")
+
+    monkeypatch.setattr(kept_trends, "create_table_artifact", fail)
+    report = DrillReport.model_construct(environment="erp")
+    monkeypatch.setattr(kept_trends.trends, "drill_figures", lambda _: DrillFigures.model_construct())
+    with pytest.raises(TransientError, match=r"stays done, but figures-drill-erp is not kept: .*start the server"):
+        kept_trends.keep_drill_figures(report)
