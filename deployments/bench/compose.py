@@ -1,7 +1,7 @@
 """Backups of one database and filestore, reached directly and through containers of a compose project, in turn.
 
-PostgreSQL and the files are the same; both repositories lie on the same disk. What differs is the way: one-off
-containers of the toolbox instead of processes, and the programs in its image.
+PostgreSQL, its programs and the files are the same; both repositories lie on the same disk. What differs is the way:
+one-off containers of the toolbox instead of processes, and the restic in its image.
 """
 
 import os
@@ -90,7 +90,9 @@ def _with_project(site: Site) -> Iterator[Site]:
 def _project(site: Site, image: str) -> dict[str, object]:
     """Toolboxes that see each folder where the host does, and PostgreSQL by the host's own network."""
     place, repository, data = site.layout.place(_COMPOSE), _repository(site, _COMPOSE), site.data_dir
-    shared = [f"{folder}:{folder}" for folder in (place, repository)]
+    # the image's own programs of PostgreSQL are of another version than the machine's server
+    programs = f"{site.cluster.programs}:{site.cluster.programs}:ro"
+    shared = [*(f"{folder}:{folder}" for folder in (place, repository)), programs]
     toolbox = {
         "image": image,
         "user": f"{os.getuid()}:{os.getgid()}",  # who may delete what it wrote
