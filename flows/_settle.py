@@ -91,8 +91,7 @@ def _settled_or_why_not(environment: str, lock: HeldLock) -> str:
     settled = settle_leftovers(environment, return_state=True)  # its error does not take the place of the first
     if not settled.is_completed():
         return f"What was begun is still there: the next run settles it. ({settled.message})"
-    done = settled.result()
-    return _settled(done)
+    return _settled(settled.result())
 
 
 def _settled(done: list[str]) -> str:

@@ -152,7 +152,7 @@ def _production_of_other(first: Described, second: Described) -> Iterator[Mistak
 
 
 def _unit_name(unit: str) -> str:
-    """The name in full: systemd takes one without a suffix for a service."""
+    """What tells a unit from others: systemd takes a name without a suffix for a service."""
     return unit.removesuffix(".service")
 
 

@@ -24,7 +24,7 @@ class Page(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
 
-connection = psycopg.connect(sys.argv[3])
+connection = psycopg.connect(os.environ["SERVICE_CONNINFO"])
 pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[2])), Page).serve_forever()
 """
@@ -36,9 +36,9 @@ def stand_in_service(site: Site) -> Iterator[OdooService]:
     pid_file, program, port = site.folder / "odoo.pid", site.folder / "service.py", free_port()
     program.write_text(_PROGRAM)
     launcher = site.folder / "launcher"
-    words = (sys.executable, program, pid_file, port, site.conninfo)
-    launcher.write_text(f"#!/bin/sh\nexec {shlex.join(map(str, words))}\n")
-    launcher.chmod(0o755)
+    launcher.touch(mode=0o700)
+    words = shlex.join(map(str, (sys.executable, program, pid_file, port)))
+    launcher.write_text(f"#!/bin/sh\nexport SERVICE_CONNINFO={shlex.quote(site.conninfo)}\nexec {words}\n")
     service = ProcessService(start=(str(launcher),), pid_file=str(pid_file), log_file=str(site.folder / "odoo.log"))
     odoo = site.settings.odoo.model_copy(update={"url": f"http://127.0.0.1:{port}"})
     site.register(service=service, odoo=odoo)

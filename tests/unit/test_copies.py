@@ -14,9 +14,11 @@ from odoo_ops.model.checks import Check
 from odoo_ops.model.environment import DatabaseSettings, Environment, Objectives, OdooSettings, Stage
 from odoo_ops.model.host import Host, SshConnection
 from odoo_ops.model.repository import FolderLocation, OpenRepository, Repository, S3Location
+from odoo_ops.model.runtimes import ComposeProject
 from odoo_ops.policy import drills
 from odoo_ops.policy.configuration import options_for_copy
 from odoo_ops.policy.fences import (
+    has_own_cluster,
     refuse_drill,
     refuse_mistyped,
     refuse_odd_filestore,
@@ -170,6 +172,25 @@ def test_other_machine_is_only_what_is_reached_at_another_address() -> None:
     assert not _by_ssh("erp", "one").other_machine(_by_ssh("erp", "two"))
     assert not Host(name="a").other_machine(_by_ssh("erp", "one"))
     assert not Host(name="a").other_machine(Host(name="b"))
+
+
+@pytest.mark.parametrize(
+    ("server", "in_project", "own"),
+    [
+        ("127.0.0.1", False, True),
+        ("/var/run/postgresql", False, True),
+        ("db", True, True),
+        ("db", False, False),
+        ("db.example.com", True, False),
+        ("2001:db8::1", True, False),
+    ],
+)
+def test_cluster_is_an_environments_own_on_its_host_or_as_a_service_of_its_project(
+    server: str, in_project: bool, own: bool
+) -> None:
+    database = ERP.database.model_copy(update={"server": server})
+    runtime = ComposeProject(project="erp", folder="/srv/erp") if in_project else ERP.runtime
+    assert has_own_cluster(ERP.model_copy(update={"database": database, "runtime": runtime})) is own
 
 
 def test_options_for_copy_take_addons_over_and_leave_what_reaches_the_world() -> None:
